@@ -1,0 +1,34 @@
+"""Who is calling, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from corral.kit.errors import Forbidden
+
+
+class Permission(StrEnum):
+    """What a route or a socket event asks of its caller; every one declares exactly one of these."""
+
+    PUBLIC = "public"
+    STATUS = "status"
+    CHAT = "chat"
+    AGENTS_READ = "agents:read"
+    AGENTS_WRITE = "agents:write"
+    MODELS_READ = "models:read"
+    MODELS_MANAGE = "models:manage"
+    INFERENCE = "inference"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller of one request."""
+
+    user_id: str
+    permissions: frozenset[Permission]
+
+    def require(self, permission: Permission) -> None:
+        """Raises Forbidden unless the caller has `permission`."""
+        if permission is not Permission.PUBLIC and permission not in self.permissions:
+            raise Forbidden(f"This needs the permission '{permission.value}', which {self.user_id} does not have.")

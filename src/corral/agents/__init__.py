@@ -1,0 +1,1 @@
+"""The agents room: see docs/rooms/agents.md."""

@@ -1,0 +1,1 @@
+"""Usage events and reports; filled by later work."""

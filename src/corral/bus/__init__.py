@@ -1,0 +1,1 @@
+"""The bus room: see docs/rooms/bus.md."""

@@ -1,0 +1,1 @@
+"""The engines room: see docs/rooms/engines.md."""

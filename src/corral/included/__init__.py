@@ -1,0 +1,1 @@
+"""Holds the model file that ships with Corral (written at build time)."""

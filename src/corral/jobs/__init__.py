@@ -1,0 +1,1 @@
+"""Background work; filled by later work."""

@@ -1,0 +1,8 @@
+"""What goes along with one request through every layer."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request being served, empty outside of one."""

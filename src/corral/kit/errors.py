@@ -1,0 +1,179 @@
+"""The one tree of errors.
+
+Every failure that Corral reports is a subclass of `CorralError` and carries what each surface needs to tell it: the
+HTTP status, a stable snake_case code and whether trying again can help. `corral.kit.rendering` turns one into the
+dialect of a surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class CorralError(Exception):
+    """Base of all reported failures.
+
+    Args:
+        message: what happened and what to do, for the person who reads it.
+        details: extra facts as JSON values, or None.
+        retry_after: seconds to wait before another try, or None.
+        param: the name of the input field at fault, or None.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = dict(details) if details else None
+        self.retry_after = retry_after
+        self.param = param
+
+
+class InvalidRequest(CorralError):
+    """The request does not say something that can be done."""
+
+    status, code = 400, "invalid_request"
+
+
+class ContextExceeded(InvalidRequest):
+    """The prompt is longer than the model's context; `details` has `n_prompt_tokens` and `n_ctx`."""
+
+    code = "context_length_exceeded"
+
+
+class Unauthorized(CorralError):
+    """Nobody known is calling."""
+
+    status, code = 401, "unauthorized"
+
+
+class Forbidden(CorralError):
+    """The caller is known and may not do this."""
+
+    status, code = 403, "forbidden"
+
+
+class NotFound(CorralError):
+    """No such thing for this caller."""
+
+    status, code = 404, "not_found"
+
+
+class ModelNotFound(NotFound):
+    """No model or route of that name."""
+
+    code = "model_not_found"
+
+
+class MethodNotAllowed(CorralError):
+    """The path exists, the method does not."""
+
+    status, code = 405, "method_not_allowed"
+
+
+class Conflict(CorralError):
+    """The state changed or does not allow this now."""
+
+    status, code = 409, "conflict"
+
+
+class IdempotencyConflict(Conflict):
+    """An idempotency key was used again with another payload."""
+
+    code = "idempotency_conflict"
+
+
+class PayloadTooLarge(CorralError):
+    """The body is over the limit."""
+
+    status, code = 413, "payload_too_large"
+
+
+class UnsupportedMedia(CorralError):
+    """The body is of a kind that is not read here."""
+
+    status, code = 415, "unsupported_media_type"
+
+
+class RangeNotSatisfiable(CorralError):
+    """An offset beyond the end of a finished turn."""
+
+    status, code = 416, "range_not_satisfiable"
+
+
+class Misdirected(CorralError):
+    """The Host header names another server."""
+
+    status, code = 421, "misdirected_request"
+
+
+class TooManyRequests(CorralError):
+    """A queue or limit is full."""
+
+    status, code, retryable = 429, "overloaded", True
+
+
+class InternalError(CorralError):
+    """A fault of ours."""
+
+
+class EngineFailed(CorralError):
+    """A model's engine could not start or died."""
+
+    status, code, retryable = 502, "engine_failed", True
+
+
+class UpstreamFailed(CorralError):
+    """An engine or provider broke off or answered nonsense."""
+
+    status, code, retryable = 502, "upstream_failed", True
+
+
+class Unavailable(CorralError):
+    """Cannot be served just now."""
+
+    status, code, retryable = 503, "unavailable", True
+
+
+class ShuttingDown(Unavailable):
+    """The server is stopping and takes no new work."""
+
+    code = "shutting_down"
+
+
+class StorageUnavailable(Unavailable):
+    """The database cannot be written just now; nothing was accepted."""
+
+    code = "storage_unavailable"
+
+
+class UpstreamTimeout(CorralError):
+    """An engine or provider said nothing for too long."""
+
+    status, code, retryable = 504, "upstream_timeout", True
+
+
+class StorageFull(CorralError):
+    """The disk is full; nothing was accepted."""
+
+    status, code, retryable = 507, "storage_full", True
+
+
+class StartupError(Exception):
+    """The program cannot start; it prints `message` and leaves with `exit_code`."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code

@@ -1,0 +1,1 @@
+"""Metrics history, log queries and health; filled by later work."""

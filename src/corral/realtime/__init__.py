@@ -1,0 +1,1 @@
+"""The realtime room: see docs/rooms/realtime.md."""

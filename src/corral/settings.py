@@ -1,0 +1,212 @@
+"""Settings: the only reader of the environment and of `corral.toml`.
+
+Order, the later wins: defaults, `corral.toml`, environment (`CORRAL_*`, and `PORT`), flags. `load_settings` returns the
+frozen settings and where each value came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from corral.kit.errors import StartupError
+
+CONFIG_FILE = "corral.toml"
+USAGE_EXIT = 2
+
+
+class AttachedEngine(BaseModel):
+    """`[engines.NAME]`: an engine that is not the default one for the model called NAME (EN-7)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str | None = Field(None, description="Address of a running OpenAI-compatible server to attach to.")
+    command: tuple[str, ...] | None = Field(
+        None, description="Command template; {model}, {port}, {socket} and {key} are filled in."
+    )
+    llama_server: str | None = Field(None, description="Path of a llama-server binary to run the model with.")
+    model: str | None = Field(None, description="GGUF file for llama_server and command engines.")
+    upstream_model: str | None = Field(None, description="The model's name at an attached server, if another.")
+    api_key: str | None = Field(None, description="Key that an attached server asks for.", repr=False)
+    context_length: int | None = Field(None, ge=1)
+    slots: int = Field(16, ge=1, le=4096, description="Requests the engine takes at once.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> AttachedEngine:
+        kinds = [name for name in ("url", "command", "llama_server") if getattr(self, name)]
+        if len(kinds) != 1:
+            raise ValueError("needs exactly one of url, command and llama_server")
+        return self
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Times are in seconds, sizes in bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on; without accounts only loopback is allowed.")
+    port: Port = Field(3000, description="Port to listen on; 0 takes a free one.")
+    data: Path = Field(Path("data"), description="Folder of everything that Corral keeps.")
+    models: tuple[Path, ...] = Field((), description="Folders with GGUF models, beside DATA/models.")
+    database_url: str | None = Field(
+        None, description="PostgreSQL address; SQLite in the data folder without it.", repr=False
+    )
+    allowed_hosts: tuple[str, ...] = Field((), description="Further names the Host header may carry.")
+    default_model: str | None = Field(None, description="Model for new chats; the first usable one without it.")
+    system_prompt: str = Field(
+        "You are a helpful assistant.", max_length=20_000, description="First message of a new agent."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_json: bool = Field(False, description="Log lines as JSON.")
+    context_length: int = Field(4096, ge=128, le=1_048_576, description="Context per slot, capped by the model's own.")
+    slots: int = Field(4, ge=1, le=64, description="Requests an engine answers at once.")
+    queue: int = Field(
+        256, ge=0, le=100_000, description="Requests that wait for a slot of one model; more are refused."
+    )
+    max_body_bytes: int = Field(20 * 1024 * 1024, ge=1024, le=1024**3, description="Largest request body.")
+    max_answer_tokens: int = Field(2048, ge=1, le=131_072, description="Longest answer of a chat turn, in tokens.")
+    start_stall: float = Field(
+        60.0, gt=0, le=3600, description="An engine's start fails after this long without progress."
+    )
+    stop_grace: float = Field(
+        10.0, ge=0, le=600, description="How long running answers may finish when the server stops."
+    )
+    engines: dict[str, AttachedEngine] = Field(
+        default_factory=dict, description="Engines beside the default one, by model name."
+    )
+    faultpoint: str | None = Field(None, description="Named crash point, for fault tests only.")
+
+    @field_validator("models", "allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part for part in value.replace(os.pathsep, ",").split(",") if part)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """Settings and, per field, where the value came from (`default`, a file, a variable, `flag`)."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Sourced:
+    """Reads the settings.
+
+    `flags` hold what the command line set (None means unset), `config` a configuration file that must exist; without
+    it `DATA/corral.toml` and then `./corral.toml` are looked at. Raises StartupError (exit code 2) naming the field.
+    """
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    from_env, env_sources = _read_environment(environ)
+    path = config or _find_config(given, from_env)
+    from_file = _read_file(path) if path else {}
+    values: dict[str, Any] = {**from_file, **from_env, **given}
+    sources = dict.fromkeys(Settings.model_fields, "default")
+    sources.update({name: str(path) for name in from_file})
+    sources.update(env_sources)
+    sources.update(dict.fromkeys(given, "flag"))
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise StartupError(_explain(error, sources), USAGE_EXIT) from None
+    return Sourced(settings, sources)
+
+
+def _find_config(given: Mapping[str, Any], from_env: Mapping[str, Any]) -> Path | None:
+    data = Path(given.get("data") or from_env.get("data") or "data")
+    for candidate in (data / CONFIG_FILE, Path(CONFIG_FILE)):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        raise StartupError(f"{path} cannot be read: {error.strerror}.", USAGE_EXIT) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartupError(f"{path} is not valid TOML: {error}.", USAGE_EXIT) from None
+    for name in values:
+        if name not in Settings.model_fields:
+            raise StartupError(f"{path}: {_unknown(name, Settings.model_fields)}", USAGE_EXIT)
+    return values
+
+
+def _read_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    if environ.get("PORT"):
+        values["port"], sources["port"] = environ["PORT"], "PORT"
+    simple = {f"CORRAL_{name.upper()}": name for name in Settings.model_fields if name != "engines"}
+    for key, value in environ.items():
+        if not key.startswith("CORRAL_"):
+            continue
+        if key not in simple:
+            raise StartupError(f"Environment: {_unknown(key, simple)}", USAGE_EXIT)
+        if value != "":
+            values[simple[key]], sources[simple[key]] = value, key
+    return values, sources
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    hint = f" Did you mean '{close[0]}'?" if close else " `corral config show` lists the settings."
+    return f"unknown setting '{name}'.{hint}"
+
+
+def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        where = [str(part) for part in problem["loc"]]
+        if problem["type"] == "extra_forbidden":
+            fields = AttachedEngine.model_fields if where[0] == "engines" else Settings.model_fields
+            lines.append(f"{'.'.join(where)}: {_unknown(where[-1], fields)}")
+            continue
+        source = sources.get(where[0], "default") if where else "default"
+        lines.append(f"{'.'.join(where) or 'settings'} (from {source}): {problem['msg']}")
+    return "Settings: " + "; ".join(lines)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def describe(sourced: Sourced) -> list[dict[str, Any]]:
+    """One entry a setting: name, value as JSON, source and help; secrets are masked."""
+    shown = sourced.settings.model_dump(mode="json")
+    rows = []
+    for name, field in Settings.model_fields.items():
+        value = shown[name]
+        if name == "database_url" and value:
+            value = "***"
+        if name == "engines":
+            value = {key: {**entry, "api_key": "***" if entry.get("api_key") else None} for key, entry in value.items()}
+        rows.append({"name": name, "value": value, "source": sourced.sources[name], "help": field.description or ""})
+    return rows
+
+
+def python_problem() -> str | None:
+    """What is wrong with this Python, or None."""
+    return None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed."

@@ -1,0 +1,91 @@
+"""One logger for the whole program: structlog rendered through the standard library.
+
+Values under names that speak of secrets are masked, control characters are escaped so that no text from outside can
+forge a line, and the request id goes along by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, cast
+
+import structlog
+
+from corral.kit.context import request_id
+
+_SECRET = re.compile(r"authorization|cookie|password|passwd|secret|api[-_]?key|token$|credential", re.IGNORECASE)
+_BEARER = re.compile(r"(?i)\b(bearer\s+|sk-)[A-Za-z0-9._~+/=-]{6,}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x9b]")
+_MAX_TEXT = 4000
+
+Event = MutableMapping[str, Any]
+
+
+def redact(_: Any, __: str, event: Event) -> Event:
+    """Masks secrets by the name of the field and by the look of the value."""
+    for key, value in event.items():
+        if _SECRET.search(key):
+            event[key] = "***"
+        elif isinstance(value, str):
+            event[key] = _BEARER.sub(r"\1***", value)
+    return event
+
+
+def escape_controls(_: Any, __: str, event: Event) -> Event:
+    """Makes control characters visible and cuts endless values."""
+    for key, value in event.items():
+        if isinstance(value, str) and key not in ("exception",):
+            event[key] = _CONTROL.sub(lambda found: repr(found.group())[1:-1], value[:_MAX_TEXT])
+    return event
+
+
+def add_request_id(_: Any, __: str, event: Event) -> Event:
+    """Adds the id of the request being served."""
+    current = request_id.get()
+    if current:
+        event.setdefault("request_id", current)
+    return event
+
+
+def configure_logging(level: str = "info", *, as_json: bool = False) -> None:
+    """Sets up the root logger once, on standard error. `level` is a name of the standard library in any case."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_request_id,
+        redact,
+        structlog.processors.format_exc_info,
+        escape_controls,
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("uvicorn.access", "engineio", "socketio", "alembic", "sqlalchemy.engine"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger whose events take keyword facts: `log.info("engine_ready", model=name)`."""
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
