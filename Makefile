@@ -1,0 +1,89 @@
+# Every command a person needs; continuous integration calls the same ones. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMPS := .stamps
+HOST ?= 127.0.0.1
+PORT ?= 3000
+DATA ?= data
+
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help run setup test test-faults check fmt docs bench lock wheel clean
+
+help: ## lists these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+run: setup ## sets everything up and starts Corral (HOST, PORT, DATA)
+	@exec $(BIN)/corral serve --host $(HOST) --port $(PORT) --data $(DATA)
+
+setup: $(STAMPS)/run $(STAMPS)/web $(STAMPS)/included ## prepares .venv, the web build and the included model
+
+test: $(STAMPS)/tools setup ## sets up what tests need and runs all of them
+	@$(BIN)/python tools/run_tests.py
+
+test-faults: $(STAMPS)/tools setup ## the fault tests with larger numbers
+	@CORRAL_TEST_SCALE=large $(BIN)/python -m pytest tests/faults tests/unit/agents tests/unit/engines
+
+check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import order, size gates, web checks, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/gates.py
+	npm --prefix web run --silent check
+
+fmt: $(STAMPS)/dev ## formats and mends what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMPS)/dev ## writes the generated reference pages again
+	$(BIN)/python tools/reference.py
+
+bench: $(STAMPS)/dev setup ## the benchmarks; docs/benchmarks.md tells what they measure
+	$(BIN)/python -m bench
+
+lock: $(STAMPS)/dev ## resolves and pins the dependencies again
+	$(BIN)/python tools/lock.py
+
+wheel: $(STAMPS)/dev setup ## builds the wheel into dist/
+	$(BIN)/python -m hatchling build -t wheel
+
+clean: ## removes what was built; data/ stays
+	rm -rf .venv $(STAMPS) src/corral/web_dist web/node_modules dist
+
+$(BIN)/python:
+	@echo "Making .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Corral needs Python 3.11 or newer; set PYTHON=")'
+	@$(PYTHON) -m venv .venv
+
+$(STAMPS)/run: $(BIN)/python requirements/run.txt requirements/build.txt pyproject.toml
+	@echo "Installing the Python packages (about a minute the first time)"
+	@mkdir -p $(STAMPS)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/run requirements/dev.txt
+	@echo "Installing the packages for tests and checks"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(STAMPS)/web: $(WEB_SOURCES)
+	@echo "Building the web app"
+	@mkdir -p $(STAMPS)
+	@npm --prefix web ci --silent --no-audit --no-fund
+	@npm --prefix web run --silent build
+	@touch $@
+
+$(STAMPS)/included: $(STAMPS)/run tools/included_model.py
+	@echo "Writing the included model"
+	@$(BIN)/python tools/included_model.py --out src/corral/included/corral-demo.gguf
+	@touch $@
+
+$(STAMPS)/tools: $(STAMPS)/dev tools/test_tools.sh
+	@bash tools/test_tools.sh
+	@touch $@

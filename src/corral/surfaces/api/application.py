@@ -1,0 +1,88 @@
+"""The FastAPI application of the control API: routers, and one place that renders every error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from corral.kit.context import request_id
+from corral.kit.errors import CorralError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, PayloadTooLarge
+from corral.kit.rendering import render_api
+from corral.surfaces.api.routing import ApiRouter, undeclared_routes
+from corral.telemetry import get_logger
+from corral.version import __version__
+
+_log = get_logger("corral.api")
+_MAX_PROBLEMS = 10
+
+
+def build_api(routers: Sequence[ApiRouter]) -> FastAPI:
+    """The application with `routers`. Raises TypeError when a route declares no permission."""
+    app = FastAPI(title="Corral", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    for router in routers:
+        app.include_router(router.router)
+    undeclared = undeclared_routes(app)
+    if undeclared:
+        raise TypeError(f"routes without a permission: {', '.join(undeclared)}")
+    app.add_exception_handler(CorralError, _corral_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+def error_response(error: CorralError) -> JSONResponse:
+    """The answer that tells of `error`."""
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return JSONResponse(render_api(error, request_id.get()), status_code=error.status, headers=headers)
+
+
+async def _corral_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CorralError)
+    return error_response(error)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = [_problem(item) for item in error.errors()[:_MAX_PROBLEMS]]
+    first = problems[0] if problems else {"field": "body", "problem": "is not valid"}
+    text = f"{first['field']}: {first['problem']}"
+    return error_response(InvalidRequest(text, param=first["field"], details={"problems": problems}))
+
+
+def _problem(item: dict[str, Any]) -> dict[str, str]:
+    place = [str(part) for part in item["loc"] if part not in ("body", "query", "path", "header")]
+    if item["type"] == "json_invalid":
+        return {"field": "body", "problem": f"is not valid JSON ({item.get('ctx', {}).get('error', 'cannot be read')})"}
+    return {"field": ".".join(place) or "body", "problem": str(item["msg"])}
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    known: CorralError
+    if error.status_code == 404:
+        known = NotFound(f"There is nothing at {request.url.path}.")
+    elif error.status_code == 405:
+        known = MethodNotAllowed(f"{request.method} is not possible here.")
+    elif error.status_code == 413:
+        known = PayloadTooLarge("The body is too large.")
+    else:
+        known = InvalidRequest(str(error.detail))
+    response = error_response(known)
+    if error.headers and "allow" in {name.lower() for name in error.headers}:
+        response.headers["Allow"] = dict(error.headers).get("Allow", "")
+    return response
+
+
+async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+    _log.error("request_failed", exc_info=error)
+    return error_response(
+        InternalError("Something went wrong in Corral; its log has the details under this request id.")
+    )
