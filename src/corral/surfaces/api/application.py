@@ -24,11 +24,11 @@ _MAX_PROBLEMS = 10
 def build_api(routers: Sequence[ApiRouter]) -> FastAPI:
     """The application with `routers`. Raises TypeError when a route declares no permission."""
     app = FastAPI(title="Corral", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
-    for router in routers:
-        app.include_router(router.router)
-    undeclared = undeclared_routes(app)
+    undeclared = undeclared_routes(routers)
     if undeclared:
         raise TypeError(f"routes without a permission: {', '.join(undeclared)}")
+    for router in routers:
+        app.include_router(router.router)
     app.add_exception_handler(CorralError, _corral_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 
 from corral.accounts.service import Accounts
@@ -78,10 +78,11 @@ class ApiRouter:
         return decorate
 
 
-def undeclared_routes(app: FastAPI) -> list[str]:
-    """The routes of `app` that name no permission."""
+def undeclared_routes(routers: Sequence[ApiRouter]) -> list[str]:
+    """The routes of `routers` that name no permission."""
     return [
-        route.path
-        for route in app.routes
-        if isinstance(route, APIRoute) and _DECLARED not in (route.openapi_extra or {})
+        getattr(route, "path", repr(route))
+        for api in routers
+        for route in api.router.routes
+        if not isinstance(route, APIRoute) or _DECLARED not in (route.openapi_extra or {})
     ]
