@@ -1,0 +1,276 @@
+"""One connection: an asyncio protocol around httptools' parser, with back-pressure and a hard abort."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import httptools
+
+from corral.kit.errors import UpstreamFailed, UpstreamTimeout
+
+HIGH_WATER = 256 * 1024
+"""Bytes of an answer that may wait for their reader before the socket is paused."""
+MAX_HEADERS = 128
+MAX_HEAD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, until the head of the answer, and between two pieces of its body."""
+
+    connect: float = 5.0
+    head: float = 600.0
+    idle: float = 600.0
+
+
+class Connection(asyncio.Protocol):
+    """Carries one request at a time."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.used = False
+        self.closed = False
+        self.response: Response | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._writable: asyncio.Future[None] | None = None
+        self._head_bytes = 0
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail(UpstreamFailed("The engine's answer is not valid HTTP."))
+        else:
+            if self.response is None:
+                # Bytes that nobody asked for: the connection cannot be trusted any more.
+                self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self.closed = True
+        if self._writable and not self._writable.done():
+            self._writable.set_result(None)
+        response = self.response
+        if response is not None and not response.complete:
+            if response.until_close and exc is None:
+                response.finish()
+            else:
+                response.fail(UpstreamFailed("The engine closed the connection in the middle of its answer."))
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        if self._writable and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
+    # httptools callbacks
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header of the answer."""
+        response = self.response
+        if response is None:
+            return
+        self._head_bytes += len(name) + len(value)
+        if len(response.headers) >= MAX_HEADERS or self._head_bytes > MAX_HEAD_BYTES:
+            raise httptools.HttpParserError("too many headers")
+        response.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        response = self.response
+        if response is None:
+            return
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            response.headers.clear()
+            return
+        response.status = status
+        response.keep_alive = self._parser.should_keep_alive()
+        names = {name for name, _ in response.headers}
+        response.until_close = not names & {b"content-length", b"transfer-encoding"} and status not in (204, 304)
+        response.wake()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if self.response is not None:
+            self.response.push(body)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        if self.response is not None and self.response.status:
+            self.response.finish()
+
+    # for the pool
+
+    async def send(self, data: list[bytes]) -> None:
+        """Writes a request, waiting while the socket is full."""
+        assert self.transport is not None
+        self.transport.writelines(data)
+        while self._writable is not None and not self.closed:
+            await self._writable
+
+    def begin(self, response: Response) -> None:
+        """Makes ready for the answer to a new request."""
+        self.response = response
+        self._head_bytes = 0
+
+    def abort(self) -> None:
+        """Closes at once; the other side sees a reset or an end."""
+        self.closed = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _fail(self, error: UpstreamFailed) -> None:
+        if self.response is not None:
+            self.response.fail(error)
+        self.abort()
+
+
+class Response:
+    """An answer as it arrives. Read it to its end, or `abort` it: either gives the connection back."""
+
+    def __init__(self, connection: Connection, release: Callable[[Connection, bool], None], timeouts: Timeouts) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.keep_alive = False
+        self.until_close = False
+        self.complete = False
+        self._connection = connection
+        self._release: Callable[[Connection, bool], None] | None = release
+        self._timeouts = timeouts
+        self._chunks: deque[bytes] = deque()
+        self._waiting = 0
+        self._paused = False
+        self._error: UpstreamFailed | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def header(self, name: bytes) -> bytes | None:
+        """The value of a header (name in lower case), or None."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    async def head(self) -> None:
+        """Waits for status and headers. Raises UpstreamFailed or UpstreamTimeout."""
+        while not self.status:
+            if self._error is not None:
+                raise self._error
+            await self._wait(self._timeouts.head)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body in the pieces that arrive. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence."""
+        while True:
+            while self._chunks:
+                chunk = self._chunks.popleft()
+                self._waiting -= len(chunk)
+                if self._paused and self._waiting < HIGH_WATER // 2:
+                    self._resume()
+                yield chunk
+            if self._error is not None:
+                raise self._error
+            if self.complete:
+                return
+            await self._wait(self._timeouts.idle)
+
+    async def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
+        """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes."""
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self.chunks():
+            size += len(chunk)
+            if size > limit:
+                self.abort()
+                raise UpstreamFailed(f"The engine's answer is longer than {limit} bytes.")
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def abort(self) -> None:
+        """Gives up the answer; an unfinished one costs the connection."""
+        release, self._release = self._release, None
+        if release is not None:
+            self._connection.abort()
+            self._connection.response = None
+            release(self._connection, False)
+        if not self.complete and self._error is None:
+            self._error = UpstreamFailed("The request was given up.")
+        self.wake()
+
+    # for the connection
+
+    def push(self, body: bytes) -> None:
+        """Adds a piece, pausing the socket when its reader is behind."""
+        self._chunks.append(body)
+        self._waiting += len(body)
+        transport = self._connection.transport
+        if self._waiting > HIGH_WATER and not self._paused and transport is not None:
+            self._paused = True
+            transport.pause_reading()
+        if self._waiter is not None:
+            self.wake()
+
+    def finish(self) -> None:
+        """The answer is whole; the connection is free."""
+        self.complete = True
+        if self._paused:
+            self._resume()
+        release, self._release = self._release, None
+        if release is not None:
+            self._connection.response = None
+            release(self._connection, self.keep_alive and not self.until_close)
+        self.wake()
+
+    def fail(self, error: UpstreamFailed) -> None:
+        """The answer broke off."""
+        self._error = error
+        release, self._release = self._release, None
+        if release is not None:
+            self._connection.response = None
+            release(self._connection, False)
+        self.wake()
+
+    def wake(self) -> None:
+        """Lets the reader look again."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _resume(self) -> None:
+        self._paused = False
+        transport = self._connection.transport
+        if transport is not None and not transport.is_closing():
+            transport.resume_reading()
+
+    async def _wait(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = loop.call_later(seconds, self._timed_out, seconds)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            if self._waiter is waiter:
+                self._waiter = None
+        if self._timeout is not None:
+            raise self._timeout
+
+    _timeout: UpstreamTimeout | None = None
+
+    def _timed_out(self, seconds: float) -> None:
+        self._timeout = UpstreamTimeout(f"The engine said nothing for {seconds:.0f} s.")
+        self.abort()

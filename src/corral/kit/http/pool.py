@@ -1,0 +1,107 @@
+"""Connections to one server, kept for the next request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from corral.kit.errors import UpstreamFailed, UpstreamTimeout
+from corral.kit.http.address import Address, TcpAddress
+from corral.kit.http.connection import Connection, Response, Timeouts
+
+MAX_IDLE = 64
+
+
+class HttpPool:
+    """Speaks HTTP/1.1 to one address. Connections are reused newest first; how many are open is the caller's limit.
+
+    A reused connection may have been closed by the server a moment ago: when it ends before the first byte of an
+    answer, the request is sent once more on a new one.
+    """
+
+    def __init__(self, address: Address, *, timeouts: Timeouts | None = None) -> None:
+        self.address = address
+        self._timeouts = timeouts or Timeouts()
+        self._idle: deque[Connection] = deque()
+        self._busy: set[Connection] = set()
+        self._closed = False
+        self._prefix = address.prefix.encode()
+        self._host = b"host: " + address.authority.encode() + b"\r\n"
+
+    async def request(
+        self, method: bytes, path: bytes, *, headers: bytes = b"", body: bytes = b"", timeouts: Timeouts | None = None
+    ) -> Response:
+        """Sends a request and waits for the head of the answer.
+
+        `headers` are whole lines, each ending in CRLF; host and content-length are added. Raises UpstreamFailed and
+        UpstreamTimeout. When the caller is cancelled, the connection is closed at once.
+        """
+        limits = timeouts or self._timeouts
+        length = b"content-length: %d\r\n" % len(body) if body or method == b"POST" else b""
+        head = b"".join((method, b" ", self._prefix, path, b" HTTP/1.1\r\n", self._host, headers, length, b"\r\n"))
+        data = [head, body] if body else [head]
+        while True:
+            connection = self._take()
+            reused = connection is not None
+            if connection is None:
+                connection = await self._connect(limits.connect)
+            response = Response(connection, self._give_back, limits)
+            connection.begin(response)
+            self._busy.add(connection)
+            try:
+                await connection.send(data)
+                await response.head()
+            except UpstreamFailed:
+                response.abort()
+                if reused and not response.headers and not self._closed:
+                    continue
+                raise
+            except BaseException:
+                response.abort()
+                raise
+            return response
+
+    def close(self) -> None:
+        """Closes everything, also what is under way."""
+        self._closed = True
+        for connection in (*self._idle, *self._busy):
+            if connection.response is not None:
+                connection.response.abort()
+            connection.abort()
+        self._idle.clear()
+
+    @property
+    def busy(self) -> int:
+        """Requests under way."""
+        return len(self._busy)
+
+    def _take(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closed:
+                return connection
+        return None
+
+    async def _connect(self, seconds: float) -> Connection:
+        if self._closed:
+            raise UpstreamFailed("The engine has stopped.")
+        loop = asyncio.get_running_loop()
+        address = self.address
+        try:
+            async with asyncio.timeout(seconds):
+                if isinstance(address, TcpAddress):
+                    _, connection = await loop.create_connection(Connection, address.host, address.port)
+                else:
+                    _, connection = await loop.create_unix_connection(Connection, address.path)
+        except TimeoutError:
+            raise UpstreamTimeout(f"The engine did not accept a connection within {seconds:.0f} s.") from None
+        except OSError as error:
+            raise UpstreamFailed(f"The engine cannot be reached: {error.strerror or error}.") from None
+        return connection
+
+    def _give_back(self, connection: Connection, reusable: bool) -> None:
+        self._busy.discard(connection)
+        if reusable and not connection.closed and not self._closed and len(self._idle) < MAX_IDLE:
+            self._idle.append(connection)
+        else:
+            connection.abort()

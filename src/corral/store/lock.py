@@ -1,0 +1,77 @@
+"""The lock on the data folder: one server at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from corral.kit.errors import StartupError
+
+IN_USE_EXIT = 3
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"}
+
+
+class FolderLock:
+    """Holds `corral.lock` in a folder; the system lets go of it however the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "corral.lock"
+        self._file: IO[str] | None = None
+
+    def take(self) -> None:
+        """Takes the lock, making the folder when needed. Raises StartupError with what to do."""
+        folder = self._path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = self._path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise StartupError(
+                f"The data folder {folder} cannot be written: {error.strerror}. Choose another with --data."
+            ) from None
+        kind = file_system(folder)
+        if kind in _NETWORK:
+            file.close()
+            raise StartupError(
+                f"The data folder {folder} is on a network file system ({kind}); SQLite is not safe there."
+            )
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read(64).strip()
+            file.close()
+            who = f" (process {holder})" if holder else ""
+            raise StartupError(
+                f"The data folder {folder} is in use by another Corral{who}. Stop it, or choose another with --data.",
+                IN_USE_EXIT,
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Lets go."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    """The kind of file system under `folder`, empty where it cannot be told."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    best, kind = "", ""
+    place = str(folder.resolve())
+    for line in lines:
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        point = fields[1].rstrip("/")
+        if (place == point or place.startswith(point + "/")) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind

@@ -1,0 +1,1 @@
+"""Alembic asks for this file; `corral.store.migrate` runs the migrations itself."""
