@@ -1,0 +1,7 @@
+"""Reading GGUF headers, safely: every length is checked against the file and a budget before it is believed."""
+
+from __future__ import annotations
+
+from corral.models.gguf.reader import GgufError, Header, Tensor, read_header
+
+__all__ = ["GgufError", "Header", "Tensor", "read_header"]

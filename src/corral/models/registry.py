@@ -1,0 +1,98 @@
+"""The models that there are now."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from corral.bus import Bus
+from corral.kit.clock import Clock
+from corral.kit.errors import ModelNotFound
+from corral.kit.tasks import Tasks
+from corral.models.describe import describe
+from corral.models.discovery import find, signature
+from corral.models.types import Model
+from corral.telemetry import get_logger
+
+WATCH_SECONDS = 2.0
+TOPIC = "models"
+_log = get_logger("corral.models")
+
+
+class ModelRegistry:
+    """Knows the models in some folders and watches them.
+
+    Args:
+        folders: where models lie; a folder that is not there has none.
+        included: the model that ships with Corral, listed when it is there.
+    """
+
+    def __init__(self, folders: Sequence[Path], included: Path | None, *, clock: Clock, bus: Bus) -> None:
+        self._folders = tuple(folders)
+        self._included = included
+        self._clock = clock
+        self._bus = bus
+        self._models: dict[str, Model] = {}
+        self._signature: object = None
+        self._tasks = Tasks("models")
+        self._scanning = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Scans once, then watches."""
+        await self.rescan()
+        self._tasks.start("watch", self._watch())
+
+    async def stop(self) -> None:
+        """Ends the watching."""
+        await self._tasks.stop()
+
+    def all(self) -> tuple[Model, ...]:
+        """All models, by name, the included one last."""
+        return tuple(self._models.values())
+
+    def get(self, name: str) -> Model:
+        """The model called `name`. Raises ModelNotFound with names that are close."""
+        model = self._models.get(name)
+        if model is None:
+            raise unknown_model(name, self._models)
+        return model
+
+    async def rescan(self) -> tuple[Model, ...]:
+        """Looks at the folders again and tells the bus when something changed."""
+        async with self._scanning:
+            found, mark = await asyncio.to_thread(self._scan)
+            self._signature = mark
+            models = {model.name: model for model in found}
+            if models != self._models:
+                self._models = models
+                self._bus.publish(TOPIC, {"event": "models:changed", "count": len(models)})
+                _log.info("models_found", count=len(models), unusable=sum(model.problem is not None for model in found))
+        return self.all()
+
+    def _scan(self) -> tuple[list[Model], object]:
+        mark = signature(self._folders)
+        models = []
+        for found in find(self._folders):
+            model = describe(found.name, tuple(found.files))
+            models.append(replace(model, name=found.name, mmproj=found.mmproj))
+        if self._included is not None and self._included.is_file():
+            name = self._included.stem
+            if name not in {model.name for model in models}:
+                models.append(describe(name, (self._included,), included=True))
+        return models, mark
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(WATCH_SECONDS)
+            if await asyncio.to_thread(signature, self._folders) != self._signature:
+                await self.rescan()
+
+
+def unknown_model(name: str, known: Sequence[str] | dict[str, Model]) -> ModelNotFound:
+    """The error for a name that no model has."""
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else " GET /v1/models lists what there is."
+    return ModelNotFound(f"There is no model called {name[:200]!r}.{hint}", param="model")
