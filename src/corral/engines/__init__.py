@@ -1,1 +1,9 @@
-"""The engines room: see docs/rooms/engines.md."""
+"""Engine processes, supervised. See docs/rooms/engines.md."""
+
+from __future__ import annotations
+
+from corral.engines.engine import Lease
+from corral.engines.service import Engines
+from corral.engines.types import EngineOptions, EngineProblem, EngineSpec, EngineState, EngineStatus
+
+__all__ = ["EngineOptions", "EngineProblem", "EngineSpec", "EngineState", "EngineStatus", "Engines", "Lease"]

@@ -1,0 +1,102 @@
+"""The kinds of engines: how each is launched and where it listens."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from corral.engines.process import Launch, passed_on
+from corral.engines.types import EngineSpec
+from corral.kit.errors import EngineFailed
+from corral.kit.http import Address, TcpAddress, UnixAddress, parse_address
+
+CHILD = "corral.engines.child"
+GUARDIAN = "corral.engines.guardian"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to bring one engine up. `launch` is None when it runs already (attached)."""
+
+    address: Address
+    headers: bytes
+    native: bool
+    launch: Launch | None
+    folder: Path | None
+
+    def clean(self) -> None:
+        """Removes its folder."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def make_plan(spec: EngineSpec, environ: Mapping[str, str]) -> Plan:
+    """A plan with a fresh key and address. Raises EngineFailed for settings that cannot work."""
+    entry = spec.entry
+    if entry is not None and entry.url:
+        try:
+            address = parse_address(entry.url)
+        except ValueError as error:
+            raise EngineFailed(f"engines.{spec.model}.url: {error}") from None
+        return Plan(address, _bearer(entry.api_key), False, None, None)
+    key, token = secrets.token_urlsafe(32), secrets.token_hex(16)
+    # Sockets have short path limits, so their folder (0700) is not below the data folder.
+    folder = Path(tempfile.mkdtemp(prefix="corral-"))
+    path = folder / "engine.sock"
+    environment = passed_on(dict(environ))
+    if entry is None:
+        config = {
+            "model": spec.model, "path": str(spec.path), "socket": str(path), "key": key, "context": spec.context_length,
+            "slots": spec.slots, "embeddings": spec.embeddings, "mmproj": str(spec.mmproj) if spec.mmproj else None,
+        }  # fmt: skip
+        launch = Launch(CHILD, token, config, environment)
+        return Plan(UnixAddress(str(path)), _bearer(key), True, launch, folder)
+    if entry.llama_server:
+        command = _llama_server(entry.llama_server, spec, path)
+        environment["LLAMA_API_KEY"] = key
+        return Plan(UnixAddress(str(path)), _bearer(key), True, Launch(GUARDIAN, token, command, environment), folder)
+    port = free_port()
+    fill = {"model": str(spec.path or ""), "port": str(port), "socket": str(path), "key": key}
+    template = entry.command or ()
+    command = [_fill(part, fill) for part in template]
+    own = any("{socket}" in part for part in template)
+    where: Address = UnixAddress(str(path)) if own else TcpAddress("127.0.0.1", port)
+    environment["CORRAL_ENGINE_KEY"] = key
+    return Plan(where, _bearer(key), False, Launch(GUARDIAN, token, command, environment), folder)
+
+
+def _llama_server(binary: str, spec: EngineSpec, path: Path) -> list[str]:
+    command = [
+        binary, "--model", str(spec.path), "--alias", spec.model, "--host", str(path),
+        "--ctx-size", str(spec.context_length * spec.slots), "--parallel", str(spec.slots), "--batch-size", "512",
+        "--jinja", "--slots", "--metrics", "--no-webui",
+    ]  # fmt: skip
+    if spec.embeddings:
+        command.append("--embeddings")
+    if spec.mmproj:
+        command += ["--mmproj", str(spec.mmproj)]
+    return command
+
+
+def _fill(part: str, values: Mapping[str, str]) -> str:
+    # Each placeholder stays within its own argument, so a value can never become another flag.
+    for name, value in values.items():
+        part = part.replace("{" + name + "}", value)
+    return part
+
+
+def _bearer(key: str | None) -> bytes:
+    return b"authorization: Bearer " + key.encode() + b"\r\n" if key else b""
+
+
+def free_port() -> int:
+    """A port of loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

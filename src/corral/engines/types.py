@@ -1,0 +1,114 @@
+"""Engines as the rest of Corral sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from corral.kit.clock import iso
+from corral.settings import AttachedEngine
+
+
+class EngineState(StrEnum):
+    """The states of product row EN-3."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    LOADING = "loading"
+    READY = "ready"
+    BUSY = "busy"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineProblem:
+    """Why an engine failed: a code, what happened, what to change, and its own last lines."""
+
+    code: str
+    message: str
+    hint: str
+    last_lines: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """One paragraph for an error message."""
+        lines = "".join(f"\n  {line}" for line in self.last_lines[-5:])
+        return f"{self.message} {self.hint}" + (f" Last lines of the engine:{lines}" if lines else "")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """What is needed to run a model. `entry` is None for the embedded engine."""
+
+    model: str
+    path: Path | None
+    size_bytes: int = 0
+    context_length: int = 4096
+    slots: int = 4
+    embeddings: bool = False
+    mmproj: Path | None = None
+    entry: AttachedEngine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """One engine at one moment. `progress` is 0 to 1 while loading."""
+
+    model: str
+    state: EngineState
+    progress: float | None = None
+    pid: int | None = None
+    started_at: datetime | None = None
+    slots: int = 0
+    busy: int = 0
+    context_length: int | None = None
+    restarts: int = 0
+    error: EngineProblem | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The wire form."""
+        error = self.error
+        return {
+            "name": self.model,
+            "state": self.state.value,
+            "progress": self.progress,
+            "pid": self.pid,
+            "startedAt": iso(self.started_at) if self.started_at else None,
+            "slots": self.slots,
+            "busy": self.busy,
+            "contextLength": self.context_length,
+            "restarts": self.restarts,
+            "error": None
+            if error is None
+            else {
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                "lastLines": list(error.last_lines),
+            },
+        }
+
+
+class Specs(Protocol):
+    """Where the engines learn of models (a port that `app.py` fills)."""
+
+    def spec(self, model: str) -> EngineSpec:
+        """What is needed to run `model`. Raises ModelNotFound, or EngineFailed for one that cannot be used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Times in seconds and limits for all engines."""
+
+    start_stall: float = 60.0
+    stop_grace: float = 5.0
+    drain: float = 5.0
+    health_interval: float = 0.05
+    crash_limit: int = 5
+    crash_window: float = 300.0
+    log_lines: int = 200
+    python: str = field(default="")
