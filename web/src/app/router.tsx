@@ -1,0 +1,40 @@
+import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent } from "@tanstack/react-router";
+import { ChatPage } from "../features/chat/ChatPage";
+import { Shell } from "./Shell";
+import { connection, drafts, outbox, streams } from "./services";
+
+const parts = { connection, drafts, outbox, streams };
+
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: () => (
+    <div className="page">
+      <h1>There is no such page</h1>
+      <Link to="/">Start a new chat</Link>
+    </div>
+  ),
+});
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  component: () => <ChatPage agentId={null} parts={parts} />,
+});
+const chat = createRoute({ getParentRoute: () => root, path: "/c/$agentId", component: Conversation });
+const models = createRoute({
+  getParentRoute: () => root,
+  path: "/models",
+  component: lazyRouteComponent(() => import("../features/models/ModelsPage"), "ModelsPage"),
+});
+
+function Conversation() {
+  const { agentId } = chat.useParams();
+  return <ChatPage key={agentId} agentId={agentId} parts={parts} />;
+}
+
+export const router = createRouter({ routeTree: root.addChildren([home, chat, models]), defaultPreload: "intent" });
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

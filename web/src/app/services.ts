@@ -1,0 +1,99 @@
+import { QueryClient } from "@tanstack/react-query";
+import { io } from "socket.io-client";
+import { createStore } from "zustand/vanilla";
+import { createAgent } from "../api/client";
+import { ApiError, type Message } from "../api/types";
+import { Connection, Refused, type Wire } from "../engine/connection";
+import { Outbox, type OutboxItem, type Sent } from "../engine/outbox";
+import { TurnStreams } from "../engine/turns";
+
+const socket = io({
+  path: "/llamaproxws",
+  autoConnect: false,
+  reconnection: false,
+  transports: ["websocket", "polling"],
+});
+
+export const connection = new Connection(socket as unknown as Wire);
+export const streams = new TurnStreams(connection);
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: { staleTime: 5_000, retry: 1, networkMode: "always" },
+    mutations: { networkMode: "always" },
+  },
+});
+export const drafts = createStore<Record<string, string>>(() => ({}));
+
+interface SentWire extends Sent {
+  seq?: number;
+}
+
+const FINAL = new Set(["overloaded", "unavailable", "shutting_down"]);
+
+export const outbox = new Outbox(
+  localStorage,
+  {
+    ready: () => connection.connected,
+    create: async () => (await createAgent()).id,
+    send: (item) =>
+      connection.request<SentWire>("chat:send", {
+        message: item.text,
+        agentId: item.agentId,
+        idempotencyKey: item.key,
+      }),
+    refused: (error) => {
+      if (error instanceof Refused) return error.message;
+      return error instanceof ApiError && error.status < 500 && !FINAL.has(error.code) ? error.message : null;
+    },
+  },
+  async (work) => {
+    if (navigator.locks) await navigator.locks.request("corral.outbox", work);
+    else await work();
+  },
+);
+
+function echo(item: OutboxItem, sent: SentWire): void {
+  queries.setQueryData<Message[]>(["messages", sent.agentId], (known = []) => {
+    if (known.some((message) => message.turnId === sent.turnId)) return known;
+    const seq = sent.seq ?? known.length + 1;
+    const common = { turnId: sent.turnId, createdAt: new Date().toISOString() };
+    return [
+      ...known,
+      { ...common, id: `${item.key}-u`, seq, role: "user", content: item.text, state: "completed" },
+      { ...common, id: `${item.key}-a`, seq: seq + 1, role: "assistant", content: "", state: "queued" },
+    ];
+  });
+}
+
+/** Connects the parts and opens the socket; `open` shows a conversation that a message of this page has begun. */
+export function startServices(open: (agentId: string) => void): void {
+  outbox.onDelivered((item, sent) => {
+    streams.follow(sent.agentId, sent.turnId);
+    echo(item, sent);
+    if (item.fresh) open(sent.agentId);
+    void queries.invalidateQueries({ queryKey: ["messages", sent.agentId] });
+    void queries.invalidateQueries({ queryKey: ["agents"] });
+  });
+  streams.onEnd((agentId) => {
+    void queries.invalidateQueries({ queryKey: ["messages", agentId] });
+    void queries.invalidateQueries({ queryKey: ["agents"] });
+  });
+  connection.on("agents:changed", (data) => {
+    const id = (data as { agent?: { id?: string } }).agent?.id;
+    void queries.invalidateQueries({ queryKey: ["agents"] });
+    if (id) void queries.invalidateQueries({ queryKey: ["messages", id] });
+  });
+  connection.on("agents:removed", () => void queries.invalidateQueries({ queryKey: ["agents"] }));
+  for (const event of ["models:status", "models:changed"])
+    connection.on(event, () => void queries.invalidateQueries({ queryKey: ["models"] }));
+  connection.onOpen(() => {
+    void queries.invalidateQueries();
+    void outbox.flush();
+  });
+  window.addEventListener("storage", () => outbox.reload());
+  window.addEventListener("online", () => connection.retryNow());
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) connection.retryNow();
+  });
+  connection.start();
+}

@@ -1,0 +1,156 @@
+import { reconnectDelay } from "./backoff";
+import { randomKey } from "./ids";
+
+/** The part of a Socket.IO socket that the connection needs. */
+export interface Wire {
+  readonly connected: boolean;
+  connect(): unknown;
+  disconnect(): unknown;
+  emit(event: string, payload: unknown): unknown;
+  on(event: string, handler: (payload: unknown) => void): unknown;
+  onAny(handler: (event: string, payload: unknown) => void): unknown;
+}
+
+export interface Envelope {
+  type?: string;
+  event?: string;
+  success?: boolean;
+  data?: unknown;
+  error?: { code: string; message: string };
+  requestId?: string;
+}
+
+export type ConnectionState = { phase: "connecting" | "connected" } | { phase: "waiting"; retryAt: number };
+
+/** The server refused the request; trying the same again does not help. */
+export class Refused extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** No answer came; the same request may be sent again. */
+export class NoAnswer extends Error {}
+
+interface Waiting {
+  resolve(data: unknown): void;
+  reject(error: Error): void;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+const REPLY_TIMEOUT = 30_000;
+const RETRYABLE = new Set(["overloaded", "shutting_down", "unavailable", "storage_full", "storage_unavailable"]);
+
+/** One socket, its reconnect policy, and requests matched to their answers. */
+export class Connection {
+  private state: ConnectionState = { phase: "connecting" };
+  private attempt = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly waiting = new Map<string, Waiting>();
+  private readonly watchers = new Set<() => void>();
+  private readonly openers = new Set<() => void>();
+  private readonly listeners = new Map<string, Set<(data: unknown) => void>>();
+
+  constructor(private readonly wire: Wire) {
+    wire.on("connect", () => this.opened());
+    wire.on("disconnect", () => this.lost());
+    wire.on("connect_error", () => this.lost());
+    wire.onAny((event, payload) => this.received(event, payload));
+  }
+
+  /** Opens the socket. */
+  start(): void {
+    this.set({ phase: "connecting" });
+    this.wire.connect();
+  }
+
+  /** Tries at once, without waiting for the countdown. */
+  retryNow(): void {
+    if (this.state.phase !== "waiting") return;
+    clearTimeout(this.timer);
+    this.start();
+  }
+
+  snapshot = (): ConnectionState => this.state;
+
+  watch = (watcher: () => void): (() => void) => {
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
+  };
+
+  /** Calls `opener` each time the socket has opened, and at once when it is open. */
+  onOpen(opener: () => void): void {
+    this.openers.add(opener);
+    if (this.wire.connected) opener();
+  }
+
+  /** Calls `listener` with the data of each `event` that the server sends. */
+  on(event: string, listener: (data: unknown) => void): void {
+    const known = this.listeners.get(event) ?? new Set();
+    known.add(listener);
+    this.listeners.set(event, known);
+  }
+
+  get connected(): boolean {
+    return this.wire.connected;
+  }
+
+  /** Sends a request; rejects with `Refused`, or with `NoAnswer` when the outcome is not known. */
+  request<T>(event: string, data: Record<string, unknown> = {}): Promise<T> {
+    if (!this.wire.connected) return Promise.reject(new NoAnswer("There is no connection to the server."));
+    const requestId = randomKey();
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiting.delete(requestId);
+        reject(new NoAnswer("The server did not answer."));
+      }, REPLY_TIMEOUT);
+      this.waiting.set(requestId, { resolve: (answer) => resolve(answer as T), reject, timer });
+      this.wire.emit(event, { data, requestId });
+    });
+  }
+
+  private opened(): void {
+    this.attempt = 0;
+    clearTimeout(this.timer);
+    this.set({ phase: "connected" });
+    for (const opener of this.openers) opener();
+  }
+
+  private lost(): void {
+    for (const waiting of this.waiting.values()) {
+      clearTimeout(waiting.timer);
+      waiting.reject(new NoAnswer("The connection was lost."));
+    }
+    this.waiting.clear();
+    clearTimeout(this.timer);
+    const delay = reconnectDelay(this.attempt++);
+    this.set({ phase: "waiting", retryAt: Date.now() + delay });
+    this.timer = setTimeout(() => this.start(), delay);
+  }
+
+  private received(event: string, payload: unknown): void {
+    const envelope = (payload ?? {}) as Envelope;
+    const waiting = envelope.requestId === undefined ? undefined : this.waiting.get(envelope.requestId);
+    if (waiting && envelope.requestId !== undefined) {
+      this.waiting.delete(envelope.requestId);
+      clearTimeout(waiting.timer);
+      if (envelope.success === false || envelope.error) waiting.reject(failure(envelope));
+      else waiting.resolve(envelope.data);
+      return;
+    }
+    for (const listener of this.listeners.get(event) ?? []) listener(envelope.data ?? envelope);
+  }
+
+  private set(state: ConnectionState): void {
+    this.state = state;
+    for (const watcher of this.watchers) watcher();
+  }
+}
+
+function failure(envelope: Envelope): Error {
+  const { code = "unknown", message = "The server refused." } = envelope.error ?? {};
+  return RETRYABLE.has(code) ? new NoAnswer(message) : new Refused(code, message);
+}

@@ -1,0 +1,57 @@
+import { useEffect, useRef } from "react";
+import { useStore } from "zustand";
+import type { StoreApi } from "zustand/vanilla";
+
+interface Props {
+  place: string;
+  drafts: StoreApi<Record<string, string>>;
+  onSend: (text: string) => void;
+  onStop: (() => void) | null;
+}
+
+/** The box in which a message is written; Enter sends, Shift+Enter makes a new line. */
+export function Composer({ place, drafts, onSend, onStop }: Props) {
+  const text = useStore(drafts, (all) => all[place] ?? "");
+  const box = useRef<HTMLTextAreaElement>(null);
+  const setText = (value: string) => drafts.setState({ [place]: value });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another conversation is shown: write there
+  useEffect(() => box.current?.focus(), [place]);
+  const send = () => {
+    if (text.trim() === "") return;
+    onSend(text.trim());
+    setText("");
+    box.current?.focus();
+  };
+  return (
+    <form
+      className="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <textarea
+        ref={box}
+        aria-label="Message"
+        placeholder="Write a message"
+        rows={1}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+            event.preventDefault();
+            send();
+          }
+        }}
+      />
+      {onStop && (
+        <button type="button" className="stop" onClick={onStop}>
+          Stop
+        </button>
+      )}
+      <button type="submit" className="send" disabled={text.trim() === ""}>
+        Send
+      </button>
+    </form>
+  );
+}

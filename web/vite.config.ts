@@ -1,0 +1,23 @@
+/// <reference types="vitest/config" />
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    outDir: "../src/corral/web_dist",
+    emptyOutDir: true,
+    target: "es2023",
+    manifest: true,
+    chunkSizeWarningLimit: 1_000,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    proxy: {
+      "/api": "http://127.0.0.1:3000",
+      "/llamaproxws": { target: "http://127.0.0.1:3000", ws: true },
+    },
+  },
+  test: { environment: "jsdom", include: ["src/**/*.test.ts"], testTimeout: 30_000 },
+});
