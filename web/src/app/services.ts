@@ -4,6 +4,7 @@ import { createStore } from "zustand/vanilla";
 import { createAgent } from "../api/client";
 import { ApiError, type Message } from "../api/types";
 import { Connection, Refused, type Wire } from "../engine/connection";
+import { randomKey } from "../engine/ids";
 import { Outbox, type OutboxItem, type Sent } from "../engine/outbox";
 import { TurnStreams } from "../engine/turns";
 
@@ -30,6 +31,10 @@ interface SentWire extends Sent {
 
 const FINAL = new Set(["overloaded", "unavailable", "shutting_down"]);
 
+const TAB = "corral.tab";
+const tab = sessionStorage.getItem(TAB) ?? randomKey();
+sessionStorage.setItem(TAB, tab);
+
 export const outbox = new Outbox(
   localStorage,
   {
@@ -50,6 +55,7 @@ export const outbox = new Outbox(
     if (navigator.locks) await navigator.locks.request("corral.outbox", work);
     else await work();
   },
+  tab,
 );
 
 function echo(item: OutboxItem, sent: SentWire): void {
@@ -67,12 +73,21 @@ function echo(item: OutboxItem, sent: SentWire): void {
 
 /** Connects the parts and opens the socket; `open` shows a conversation that a message of this page has begun. */
 export function startServices(open: (agentId: string) => void): void {
-  outbox.onDelivered((item, sent) => {
+  // Only one tab sends; the others, which show the same waiting message, learn of it here.
+  const tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("corral.outbox");
+  const delivered = (item: OutboxItem, sent: SentWire, show: boolean) => {
     streams.follow(sent.agentId, sent.turnId);
     echo(item, sent);
-    if (item.fresh) open(sent.agentId);
+    if (item.fresh && show) open(sent.agentId);
     void queries.invalidateQueries({ queryKey: ["messages", sent.agentId] });
     void queries.invalidateQueries({ queryKey: ["agents"] });
+  };
+  outbox.onDelivered((item, sent) => {
+    delivered(item, sent, true);
+    tabs?.postMessage({ item, sent });
+  });
+  tabs?.addEventListener("message", ({ data }: MessageEvent<{ item: OutboxItem; sent: SentWire }>) => {
+    delivered(data.item, data.sent, data.item.owner === tab);
   });
   streams.onEnd((agentId) => {
     void queries.invalidateQueries({ queryKey: ["messages", agentId] });

@@ -9,6 +9,8 @@ export interface OutboxItem {
   /** Whether it begins a new conversation. */
   fresh: boolean;
   failed: string | null;
+  /** The tab that wrote it. */
+  owner: string;
 }
 
 export interface Sent {
@@ -43,6 +45,7 @@ export class Outbox {
     private readonly shelf: Shelf,
     private readonly sender: Sender,
     private readonly alone: (work: () => Promise<void>) => Promise<void> = (work) => work(),
+    private readonly owner = "",
   ) {
     this.items = this.read();
   }
@@ -62,7 +65,14 @@ export class Outbox {
 
   /** Puts a message in and begins to send. */
   add(text: string, agentId: string | null): OutboxItem {
-    const item: OutboxItem = { key: randomKey(), text, agentId, fresh: agentId === null, failed: null };
+    const item: OutboxItem = {
+      key: randomKey(),
+      text,
+      agentId,
+      fresh: agentId === null,
+      failed: null,
+      owner: this.owner,
+    };
     this.write([...this.read(), item]);
     void this.flush();
     return item;

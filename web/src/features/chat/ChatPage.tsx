@@ -55,8 +55,10 @@ const Answer = memo(function Answer({ agentId, message, streams, last }: AnswerP
   const state = view ? view.state : message.state;
   const live = view ? !view.ended : open(message.state);
   return (
-    <article className="assistant" data-testid="message-assistant" aria-label="Answer" aria-busy={live}>
-      <Markdown text={text} live={live} />
+    <article className="assistant" aria-label="Answer" aria-busy={live}>
+      <div data-testid="message-assistant">
+        <Markdown text={text} live={live} />
+      </div>
       {live && text === "" && <span className="caret" aria-hidden="true" />}
       {(last || live || state === "failed" || state === "cancelled") && (
         <div className="turn-state" data-testid="turn-state" data-state={state} role="status">
