@@ -273,17 +273,15 @@ class Agents:
         an offset beyond the end of a finished turn.
         """
         turn = await self.turn(user_id, agent_id, turn_id)
-        if turn.state.final and start >= turn.next_offset:
-            raise RangeNotSatisfiable(f"The turn has ended; its last offset is {turn.next_offset - 1}.", param="from")
+        self.check_offset(turn, start)
         place = start
         while True:
             live = self._live_log(turn_id)
+            ticket = live.ticket
             events = live.after(place)
             if events is None:
-                first, begin = live.first, place
-                events = await self._database.read(
-                    lambda connection: repository.read_events(connection, turn_id, begin, PAGE)
-                )
+                first = live.first
+                events = await self._from_disk(turn_id, place)
                 if first is not None:
                     events = [event for event in events if event.offset < first] or live.after(max(place, first)) or []
             for event in events:
@@ -295,6 +293,12 @@ class Agents:
                 if live.closed:
                     return
                 await ticket.wait()
+
+    @staticmethod
+    def check_offset(turn: Turn, start: int) -> None:
+        """Raises RangeNotSatisfiable for an offset beyond the end of a finished turn."""
+        if turn.state.final and start >= turn.next_offset:
+            raise RangeNotSatisfiable(f"The turn has ended; its last offset is {turn.next_offset - 1}.", param="from")
 
     # within
 

@@ -206,6 +206,15 @@ class Engine:
         self._restart = None
         self._show(state=EngineState.STARTING, progress=None, error=None, pid=None, started_at=None)
         self._bringing = self._tasks.start("bring up", self._bring_up())
+        self._bringing.add_done_callback(self._bringing_ended)
+
+    def _bringing_ended(self, task: asyncio.Task[None]) -> None:
+        # A fault of ours must not leave those who wait without an answer.
+        if not task.cancelled() and task.exception() is not None:
+            text = f"The engine of {self.spec.model!r} could not be started: {task.exception()!r}."
+            self._mailbox.put_nowait(
+                _Failed(EngineProblem("internal", text, "This is a fault of Corral; its log has more."))
+            )
 
     async def _wish_stop(self) -> None:
         if self._restart is not None:

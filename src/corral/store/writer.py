@@ -7,6 +7,7 @@ piece undoes only itself, and nothing is acknowledged before it is on disk.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -21,7 +22,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from corral.kit.errors import ShuttingDown, StorageUnavailable, TooManyRequests
 from corral.kit.faultpoints import reach
 from corral.store.engines import translate
-from corral.telemetry import get_logger
 
 Work = Callable[[Connection], Any]
 
@@ -31,7 +31,7 @@ MAX_GROUP = 256
 MAX_WAITING = 20_000
 _CLOSE = None
 
-_log = get_logger("corral.store")
+_log = logging.getLogger("corral.store")
 
 
 @dataclass(slots=True)
@@ -108,11 +108,11 @@ class Writer:
                 reach("store.before_commit")
             reach("store.after_commit")
         except DBAPIError as error:
-            _log.error("commit_failed", error=str(error.orig), writes=len(group))
+            _log.error("commit of %d writes failed: %s", len(group), error.orig)
             self._fail(group, translate(error))
             return
         except BaseException as error:  # noqa: BLE001 - the writer outlives whatever goes wrong in one group
-            _log.error("writer_failed", exc_info=error)
+            _log.error("writer failed", exc_info=error)
             self._fail(group, StorageUnavailable("The database failed; nothing was saved. Try again.", retry_after=2))
             return
         for entry, result in done:

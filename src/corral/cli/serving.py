@@ -1,0 +1,101 @@
+"""`corral serve`: runs the server until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+import uvicorn
+
+from corral.app import Corral
+from corral.kit.errors import StartupError
+from corral.settings import Settings
+from corral.telemetry import configure_logging, get_logger
+
+PORT_EXIT = 5
+_log = get_logger("corral.serve")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: Corral decides what a signal means."""
+
+    def install_signal_handlers(self) -> None:
+        """Does nothing."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The listening socket. Raises StartupError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        text = (
+            f"Port {port} on {host} cannot be used: {error.strerror}. Choose another with --port, or stop what uses it."
+        )
+        raise StartupError(text, PORT_EXIT) from None
+    listener.setblocking(False)
+    return listener
+
+
+def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises StartupError."""
+    configure_logging(settings.log_level, as_json=settings.log_json)
+    corral = Corral(settings, dict(os.environ))
+    listener = bind(settings.host, settings.port)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(corral, listener))
+
+
+def _loop_factory() -> Any:
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+async def _serve(corral: Corral, listener: socket.socket) -> None:
+    try:
+        await corral.start()
+    except BaseException:
+        await corral.stop()
+        listener.close()
+        raise
+
+    async def entry(scope: Any, receive: Any, send: Any) -> None:
+        await corral.asgi(scope, receive, send)
+
+    config = uvicorn.Config(
+        entry, http="httptools", ws="wsproto", lifespan="off", log_config=None, access_log=False, server_header=False,
+        date_header=False, timeout_keep_alive=75, h11_max_incomplete_event_size=64 * 1024,
+    )  # fmt: skip
+    server = _Server(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _signalled, stop)
+    port = listener.getsockname()[1]
+    serving = asyncio.create_task(server.serve([listener]), name="http server")
+    sys.stdout.write(f"Corral listens on http://{corral.settings.host}:{port}\n")
+    sys.stdout.flush()
+    stopping = asyncio.create_task(stop.wait(), name="stop signal")
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    # Agents first: their streams end, so that the HTTP server has nothing to wait for.
+    await corral.stop()
+    server.should_exit = True
+    server.force_exit = True
+    await asyncio.wait({serving}, timeout=5)
+
+
+def _signalled(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        # The second signal: leave at once. The database is safe at any moment, and engines end with us.
+        os._exit(1)
+    _log.info("stopping")
+    stop.set()
