@@ -188,6 +188,11 @@ def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
     return "Settings: " + "; ".join(lines)
 
 
+def environment() -> dict[str, str]:
+    """The variables of this process, for those that pass some of them on to engines."""
+    return dict(os.environ)
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach `host`."""
     return host in {"localhost", "::1"} or host.startswith("127.")

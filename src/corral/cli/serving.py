@@ -13,7 +13,7 @@ import uvicorn
 
 from corral.app import Corral
 from corral.kit.errors import StartupError
-from corral.settings import Settings
+from corral.settings import Settings, environment
 from corral.telemetry import configure_logging, get_logger
 
 PORT_EXIT = 5
@@ -48,7 +48,7 @@ def bind(host: str, port: int) -> socket.socket:
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Raises StartupError."""
     configure_logging(settings.log_level, as_json=settings.log_json)
-    corral = Corral(settings, dict(os.environ))
+    corral = Corral(settings, environment())
     listener = bind(settings.host, settings.port)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(corral, listener))

@@ -76,6 +76,12 @@ def agents_router(accounts: Accounts, agents: Agents) -> ApiRouter:
     async def restore_agent(agent_id: str, principal: CurrentPrincipal, user_id: UserId = None) -> dict[str, Any]:
         return (await agents.restore(accounts.as_user(principal, user_id).user_id, agent_id)).as_dict()
 
+    _message_routes(api, accounts, agents)
+    _turn_routes(api, accounts, agents)
+    return api
+
+
+def _message_routes(api: ApiRouter, accounts: Accounts, agents: Agents) -> None:
     @api.get("/{agent_id}/messages", permission=Permission.AGENTS_READ)
     async def list_messages(
         agent_id: str,
@@ -90,9 +96,6 @@ def agents_router(accounts: Accounts, agents: Agents) -> ApiRouter:
         if len(found) > limit:
             page["nextAfter"] = found[limit - 1].seq
         return page
-
-    _turn_routes(api, accounts, agents)
-    return api
 
 
 def _turn_routes(api: ApiRouter, accounts: Accounts, agents: Agents) -> None:
