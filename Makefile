@@ -75,7 +75,7 @@ $(STAMPS)/dev: $(STAMPS)/run requirements/dev.txt
 $(STAMPS)/web: $(WEB_SOURCES)
 	@echo "Building the web app"
 	@mkdir -p $(STAMPS)
-	@npm --prefix web ci --silent --no-audit --no-fund
+	@cd web && { npm ci --silent --no-audit --no-fund 2>/dev/null || npm install --no-save --silent --no-audit --no-fund; }
 	@npm --prefix web run --silent build
 	@touch $@
 
