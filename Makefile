@@ -12,7 +12,7 @@ DATA ?= data
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run setup test test-faults check fmt docs bench lock wheel clean
+.PHONY: help run setup test test-faults check fmt lock wheel clean
 
 help: ## lists these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -39,12 +39,6 @@ check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import ord
 fmt: $(STAMPS)/dev ## formats and mends what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-docs: $(STAMPS)/dev ## writes the generated reference pages again
-	$(BIN)/python tools/reference.py
-
-bench: $(STAMPS)/dev setup ## the benchmarks; docs/benchmarks.md tells what they measure
-	$(BIN)/python -m bench
 
 lock: $(STAMPS)/dev ## resolves and pins the dependencies again
 	$(BIN)/python tools/lock.py
