@@ -1,0 +1,59 @@
+"""What all tests share: the sizes of property tests, and servers and models that are costly to make."""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.scale import scaled
+from tests.support.server import Server
+
+ROOT = Path(__file__).resolve().parent.parent
+INCLUDED = ROOT / "src" / "corral" / "included" / "corral-demo.gguf"
+
+settings.register_profile(
+    "corral",
+    max_examples=scaled(50, 2000),
+    stateful_step_count=scaled(25, 60),
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("corral")
+
+
+@pytest.fixture(scope="session")
+def included_model() -> Path:
+    """The included model: answers at once, by script."""
+    return INCLUDED
+
+
+@pytest.fixture(scope="session")
+def slow_model() -> Path:
+    """The included model's answers at a human pace (tens of tokens a second), to stop, kill or leave in the middle."""
+    path = Path(tempfile.gettempdir()) / f"corral-tests-slow-{int(INCLUDED.stat().st_mtime)}.gguf"
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            half = path.with_suffix(".half")
+            writer = [sys.executable, str(ROOT / "tools" / "included_model.py"), "--out", str(half)]
+            subprocess.run([*writer, "--slow-layers", "10", "--feed-forward", "16384"], check=True, capture_output=True)
+            half.replace(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server with the included model for all tests of a worker; each test uses a `userId` of its own."""
+    server = Server(tmp_path_factory.mktemp("shared"))
+    server.start()
+    yield server
+    server.stop()
