@@ -66,10 +66,14 @@ $(STAMPS)/dev: $(STAMPS)/run requirements/dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-$(STAMPS)/web: $(WEB_SOURCES)
-	@echo "Building the web app"
+$(STAMPS)/web-packages: web/package.json web/package-lock.json
+	@echo "Installing the web packages"
 	@mkdir -p $(STAMPS)
-	@cd web && { npm ci --silent --no-audit --no-fund 2>/dev/null || npm install --no-save --silent --no-audit --no-fund; }
+	@cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(STAMPS)/web: $(STAMPS)/web-packages $(WEB_SOURCES)
+	@echo "Building the web app"
 	@npm --prefix web run --silent build
 	@touch $@
 
