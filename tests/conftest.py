@@ -39,13 +39,13 @@ def included_model() -> Path:
 @pytest.fixture(scope="session")
 def slow_model() -> Path:
     """The included model's answers at a human pace (tens of tokens a second), to stop, kill or leave in the middle."""
-    path = Path(tempfile.gettempdir()) / f"corral-tests-slow-{int(INCLUDED.stat().st_mtime)}.gguf"
+    path = Path(tempfile.gettempdir()) / f"corral-tests-slow5-{int(INCLUDED.stat().st_mtime)}.gguf"
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             half = path.with_suffix(".half")
             writer = [sys.executable, str(ROOT / "tools" / "included_model.py"), "--out", str(half)]
-            subprocess.run([*writer, "--slow-layers", "10", "--feed-forward", "16384"], check=True, capture_output=True)
+            subprocess.run([*writer, "--slow-layers", "5", "--feed-forward", "16384"], check=True, capture_output=True)
             half.replace(path)
     return path
 

@@ -25,10 +25,10 @@ class Server:
         self.url = ""
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, **environ: str) -> None:
+    def start(self, port: str = "0", **environ: str) -> None:
         """Starts it and waits until it says where it listens."""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from corral.cli.main import run; run()", "serve", "--port", "0", "--data", str(self.data)],
+            [sys.executable, "-c", "from corral.cli.main import run; run()", "serve", "--port", port, "--data", str(self.data)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environ},
         )  # fmt: skip
         assert self.process.stdout is not None

@@ -1,4 +1,4 @@
-"""The `corral` command."""
+"""The `corral` command. Commands import what they need when they run, so that `--help` comes at once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,28 @@ from typing import Annotated
 
 import typer
 
-from corral.kit.errors import StartupError
+from corral.cli import config as config_commands
+from corral.cli import models as model_commands
+from corral.cli.options import JsonFlag, Url, server_url
+from corral.kit.errors import CorralError, StartupError
 from corral.version import __version__
+
+EXIT_CODES = {
+    0: "Done.",
+    1: "It failed; the reason is on standard error. `corral doctor`: something needs mending.",
+    2: "The command line or the settings are wrong.",
+    3: "The data folder is in use by another server.",
+    4: "A public address was asked for while accounts are off.",
+    5: "The port is taken.",
+    6: "No server answers.",
+    130: "Ended with Ctrl+C.",
+}
 
 app = typer.Typer(
     name="corral", help="A private AI service on one machine.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.add_typer(model_commands.app)
+app.add_typer(config_commands.app)
 
 
 @app.command()
@@ -36,10 +52,50 @@ def serve(
     run_server(load_settings({"host": host, "port": port, "data": data}, config=config).settings)
 
 
+@app.command()
+def chat(
+    message: Annotated[str | None, typer.Argument(help="One message; without it, a conversation.")] = None,
+    url: Url = None,
+    agent: Annotated[str | None, typer.Option(help="Id of the conversation to go on with.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model that answers.")] = None,
+    user: Annotated[str | None, typer.Option(help="The user, while accounts are off.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Talks to a model. An answer is followed over lost connections and restarts of the server."""
+    from corral.cli import chat as chatting
+    from corral.cli.client import Client
+
+    client = Client(server_url(url), user)
+    options = chatting.ChatOptions(agent, model, as_json)
+    if message is None and not sys.stdin.isatty():
+        message = sys.stdin.read()
+    if message is None:
+        raise typer.Exit(chatting.interactive(client, options))
+    client.must("GET", "/livez")
+    raise typer.Exit(chatting.once(client, options, message))
+
+
+@app.command()
+def doctor(
+    data: Annotated[Path | None, typer.Option(help="Folder of everything that Corral keeps.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not start an engine.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Looks for what is wrong and says how to mend it."""
+    from corral.cli.doctor import examine, report
+
+    raise typer.Exit(report(examine(data, quick=quick), as_json=as_json))
+
+
 def run() -> None:
-    """The entry point. Exit codes: 0 done, 1 failed, 2 bad usage or settings, 3 data in use, 4 public address, 5 port taken."""
+    """The entry point; exit codes are those of `EXIT_CODES`."""
     try:
         app()
     except StartupError as error:
         sys.stderr.write(f"corral: {error.message}\n")
         sys.exit(error.exit_code)
+    except CorralError as error:
+        sys.stderr.write(f"corral: {error.message}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
@@ -23,8 +25,10 @@ _log = get_logger("corral.serve")
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling: Corral decides what a signal means."""
 
-    def install_signal_handlers(self) -> None:
-        """Does nothing."""
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals alone."""
+        yield
 
 
 def bind(host: str, port: int) -> socket.socket:

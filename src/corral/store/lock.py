@@ -31,7 +31,7 @@ class FolderLock:
                 f"The data folder {folder} cannot be written: {error.strerror}. Choose another with --data."
             ) from None
         kind = file_system(folder)
-        if kind in _NETWORK:
+        if is_network(kind):
             file.close()
             raise StartupError(
                 f"The data folder {folder} is on a network file system ({kind}); SQLite is not safe there."
@@ -57,6 +57,24 @@ class FolderLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def is_network(kind: str) -> bool:
+    """Whether a kind of file system lies on another machine."""
+    return kind in _NETWORK
+
+
+def lock_holder(folder: Path) -> str | None:
+    """The process that has the lock of `folder`, None when nobody has it."""
+    try:
+        with (folder / "corral.lock").open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return file.read(64).strip() or "unknown"
+    except OSError:
+        return None
+    return None
 
 
 def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:

@@ -1,0 +1,216 @@
+"""The commands as a person runs them: real processes against a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import START_SECONDS, Server
+
+COMMAND = [sys.executable, "-c", "from corral.cli.main import run; run()"]
+LONG_END = "nothing of it was lost."
+
+
+def corral(*arguments: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], input=stdin or "", capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "COLUMNS": "200", **environ},
+    )  # fmt: skip
+
+
+def test_one_message_is_answered(shared_server: Server) -> None:
+    done = corral("chat", "ping", "--url", shared_server.url, "--user", "cli-one")
+    assert (done.returncode, done.stdout) == (0, "pong\n"), done.stderr
+
+
+def test_a_message_comes_through_a_pipe_and_events_as_json(shared_server: Server) -> None:
+    done = corral("chat", "--json", "--url", shared_server.url, "--user", "cli-pipe", stdin="ping")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["offset"] for event in events] == list(range(len(events)))
+    assert "".join(event["text"] for event in events if event["type"] == "token") == "pong"
+
+
+def test_a_refusal_says_why(shared_server: Server) -> None:
+    done = corral("chat", "ping", "--url", shared_server.url, "--agent", "agt_none")
+    assert done.returncode == 1
+    assert "agt_none" in done.stderr or "conversation" in done.stderr
+
+
+def test_no_server_is_said_with_what_to_do() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        for arguments in (("chat", "ping"), ("models", "list")):
+            done = corral(*arguments, "--url", url)
+            assert done.returncode == 6
+            assert "corral serve" in done.stderr
+
+
+def test_models_are_listed_shown_started_and_stopped(shared_server: Server) -> None:
+    url = ("--url", shared_server.url)
+    listed = corral("models", "list", *url)
+    assert "corral-demo" in listed.stdout
+    assert json.loads(corral("models", "list", "--json", *url).stdout)[0]["name"] == "corral-demo"
+    assert "architecture" in corral("models", "show", "corral-demo", *url).stdout
+    started = json.loads(corral("models", "start", "corral-demo", "--json", *url).stdout)
+    assert started["state"] in ("ready", "busy")
+    assert corral("models", "show", "nothing-like-it", *url).returncode == 1
+
+
+def test_settings_are_shown_with_where_they_came_from(tmp_path: Path) -> None:
+    (tmp_path / "corral.toml").write_text('default_model = "mine"\ndatabase_url = "postgresql://me:secret@h/d"\n')
+    done = corral("config", "show", "--json", "--data", str(tmp_path), CORRAL_SLOTS="7")
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert rows["default_model"]["source"].endswith("corral.toml")
+    assert (rows["slots"]["value"], rows["slots"]["source"]) == (7, "CORRAL_SLOTS")
+    assert rows["data"]["source"] == "flag"
+    assert "secret" not in done.stdout
+    (tmp_path / "corral.toml").write_text("slotz = 3\n")
+    wrong = corral("config", "check", "--data", str(tmp_path))
+    assert wrong.returncode == 2
+    assert "'slots'" in wrong.stderr
+
+
+def test_the_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
+    well = corral("doctor", "--json", "--data", str(tmp_path / "new"), PORT="0")
+    assert well.returncode == 0, well.stdout + well.stderr
+    found = {finding["name"]: finding for finding in json.loads(well.stdout)}
+    assert "pong" in found["engine"]["text"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ill = corral("doctor", "--quick", "--data", str(tmp_path), PORT=str(taken.getsockname()[1]))
+    assert ill.returncode == 1
+    assert "PROBLEM" in ill.stdout
+    broken = corral("doctor", "--quick", CORRAL_SLOTS="many")
+    assert broken.returncode == 1
+    assert "slots" in broken.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "code"),
+    [
+        (("serve", "--host", "0.0.0.0"), {}, 4),
+        (("serve",), {"CORRAL_SLOTS": "0"}, 2),
+        (("serve",), {"CORRAL_PROT": "1"}, 2),
+        (("serve", "--port", "70000"), {}, 2),
+        (("nonsense",), {}, 2),
+    ],
+)
+def test_exit_codes(tmp_path: Path, arguments: tuple[str, ...], environ: dict[str, str], code: int) -> None:
+    assert (
+        corral(*arguments, *(("--data", str(tmp_path)) if arguments[0] == "serve" else ()), **environ).returncode
+        == code
+    )
+
+
+def test_a_port_and_a_data_folder_in_use_are_told(shared_server: Server, tmp_path: Path) -> None:
+    port = shared_server.url.rsplit(":", 1)[1]
+    taken = corral("serve", "--port", port, "--data", str(tmp_path))
+    assert taken.returncode == 5
+    assert port in taken.stderr
+    used = corral("serve", "--port", "0", "--data", str(shared_server.data))
+    assert used.returncode == 3
+    assert str(shared_server.process.pid if shared_server.process else "") in used.stderr
+
+
+def test_a_chat_goes_on_after_the_server_was_killed(tmp_path: Path, slow_model: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "slow.gguf").symlink_to(slow_model)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    server = Server(tmp_path)
+    server.start(port=port)
+    chat = subprocess.Popen(
+        [*COMMAND, "chat", "a long story", "--model", "slow", "--url", f"http://127.0.0.1:{port}"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert chat.stdout is not None
+    try:
+        begun = chat.stdout.read(60)
+        server.kill()
+        server.start(port=port)
+        rest = chat.stdout.read()
+        assert chat.wait(START_SECONDS) == 0
+        agent = server.ask("GET", "/api/agents")[1]["agents"][0]["id"]
+        stored = server.ask("GET", f"/api/agents/{agent}/messages")[1]["messages"][-1]["content"]
+    finally:
+        chat.kill()
+        server.stop()
+    assert (begun + rest).strip() == stored
+    assert stored.endswith(LONG_END)
+
+
+def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(tmp_path: Path, slow_model: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "slow.gguf").symlink_to(slow_model)
+    server = Server(tmp_path)
+    server.start()
+    terminal, theirs = pty.openpty()
+    chat = subprocess.Popen(
+        [*COMMAND, "chat", "--model", "slow", "--url", server.url], stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True, preexec_fn=lambda: _control(theirs), env={**os.environ, "TERM": "dumb"},  # noqa: PLW1509
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        expect(terminal, "/help")
+        os.write(terminal, b"/nonsense\n")
+        expect(terminal, "no command")
+        os.write(terminal, b"a long story\n")
+        expect(terminal, "A day at the corral")
+        os.write(terminal, b"\x03")
+        expect(terminal, "(stopped)")
+        os.write(terminal, b"/delete\n")
+        expect(terminal, "brings it back")
+        os.write(terminal, b"/undo\n")
+        expect(terminal, "is back")
+        os.write(terminal, b"ping\n")
+        expect(terminal, "pong")
+        os.write(terminal, b"/quit\n")
+        assert chat.wait(START_SECONDS) == 0
+    finally:
+        chat.kill()
+        os.close(terminal)
+        server.stop()
+
+
+def _control(terminal: int) -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+
+def expect(terminal: int, text: str) -> None:
+    """Reads the terminal until `text` was shown. Raises AssertionError."""
+    seen = ""
+    deadline = time.monotonic() + START_SECONDS
+    while text not in seen:
+        ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"{text!r} was not shown, but {seen!r}"
+        seen += os.read(terminal, 4096).decode("utf-8", "replace")
+
+
+def test_sigterm_lets_a_running_answer_finish(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.start()
+    assert server.process is not None
+    events: list[dict[str, object]] = []
+    for event in server.events("/api/chat", {"message": "a long story", "stream": True}):
+        if event["type"] == "token" and not any(one["type"] == "token" for one in events):
+            server.process.send_signal(signal.SIGTERM)
+        events.append(event)
+    assert events[-1]["type"] == "end"
+    assert events[-1]["state"] == "completed"
+    assert server.wait() == 0
