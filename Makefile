@@ -12,7 +12,7 @@ DATA ?= data
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run setup test test-faults check fmt lock wheel clean
+.PHONY: help run setup test test-faults check bench fmt lock wheel clean
 
 help: ## lists these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -35,6 +35,9 @@ check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import ord
 	$(BIN)/lint-imports
 	$(BIN)/python tools/gates.py
 	npm --prefix web run --silent check
+
+bench: $(STAMPS)/dev setup ## measures, prints a table; ONLY=dataplane for one benchmark
+	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 fmt: $(STAMPS)/dev ## formats and mends what can be mended
 	$(BIN)/ruff check --fix .

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
 
 from corral.agents.tables import agents, default_agents, generations, messages, turn_events, turns
 from corral.agents.types import Agent, Event, Message, Turn, TurnState
@@ -22,6 +22,17 @@ _MESSAGE = (
     messages.c.id, messages.c.seq, messages.c.role, messages.c.content, messages.c.state, messages.c.turn_id,
     messages.c.parent_id, messages.c.created_at,
 )  # fmt: skip
+_MOVE = (
+    update(turns)
+    .where(
+        turns.c.id == bindparam("its_id"),
+        turns.c.fence == bindparam("its_fence"),
+        turns.c.next_offset == bindparam("first"),
+        turns.c.state == TurnState.RUNNING.value,
+    )
+    .values(next_offset=bindparam("following"))
+)
+"""Makes room in the log of a turn that is ours; touches nothing when it is not, or when the offset is taken."""
 
 
 class Fenced(Exception):
@@ -237,22 +248,19 @@ def claim_turn(connection: Connection, turn: Turn, fence: int) -> Event:
     return event
 
 
-def append_events(connection: Connection, turn_id: str, fence: int, events: Sequence[Event]) -> None:
-    """Adds events to the log of a turn that is ours. Raises Fenced when it is not, or when an offset is taken."""
-    first = events[0].offset
+def append_many(connection: Connection, fence: int, batches: Sequence[tuple[str, Sequence[Event]]]) -> None:
+    """As `append_events` for several turns at once. Raises Fenced when any of them is not ours; undo it all then."""
     moved = connection.execute(
-        update(turns)
-        .where(
-            turns.c.id == turn_id,
-            turns.c.fence == fence,
-            turns.c.next_offset == first,
-            turns.c.state == TurnState.RUNNING.value,
-        )
-        .values(next_offset=first + len(events))
+        _MOVE,
+        [
+            {"its_id": turn_id, "its_fence": fence, "first": events[0].offset, "following": events[-1].offset + 1}
+            for turn_id, events in batches
+        ],
     )
-    if moved.rowcount != 1:
-        raise Fenced(turn_id)
-    _add_events(connection, turn_id, events)
+    if moved.rowcount != len(batches):
+        raise Fenced("one of several")
+    rows = [_event_row(turn_id, event) for turn_id, events in batches for event in events]
+    connection.execute(insert(turn_events), rows)
 
 
 def end_turn(
@@ -273,18 +281,12 @@ def end_turn(
 
 
 def _add_events(connection: Connection, turn_id: str, events: Sequence[Event]) -> None:
-    connection.execute(
-        insert(turn_events),
-        [
-            {
-                "turn_id": turn_id,
-                "offset": event.offset,
-                "type": event.type,
-                "data": json.dumps(event.data, ensure_ascii=False),
-            }
-            for event in events
-        ],
-    )
+    connection.execute(insert(turn_events), [_event_row(turn_id, event) for event in events])
+
+
+def _event_row(turn_id: str, event: Event) -> dict[str, Any]:
+    data = json.dumps(event.data, ensure_ascii=False)
+    return {"turn_id": turn_id, "offset": event.offset, "type": event.type, "data": data}
 
 
 def read_events(connection: Connection, turn_id: str, start: int, limit: int) -> list[Event]:

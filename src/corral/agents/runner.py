@@ -7,14 +7,16 @@ its way the next batch gathers, so the log keeps up with any model and nothing i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from corral.agents import repository
 from corral.agents.live import LiveLog
+from corral.agents.log_writer import LogWriter
 from corral.agents.ports import ModelSource
 from corral.agents.repository import Fenced
 from corral.agents.types import Event, Turn, TurnState
@@ -29,18 +31,19 @@ MAX_ATTEMPTS = 4
 BUFFER_EVENTS = 512
 STORAGE_PAUSE = 1.0
 _log = get_logger("corral.agents")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a runner works with. `ended` is told (user, turn, answer's seq, state) after a turn's end is on disk."""
+    """What a runner works with."""
 
     database: Database
+    log: LogWriter
     source: ModelSource
     clock: Clock
     fence: int
     max_tokens: int
-    changed: Callable[[str, str], None]
 
 
 class TurnRun:
@@ -48,7 +51,7 @@ class TurnRun:
 
     def __init__(self, turn: Turn, user_id: str, bench: Bench, live: LiveLog) -> None:
         self.turn = turn
-        self.stopped = asyncio.Event()
+        self._stopped = False
         self._user_id = user_id
         self._bench = bench
         self._live = live
@@ -58,6 +61,11 @@ class TurnRun:
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+
+    def stop(self) -> None:
+        """Ends the answer where it is; what was committed stays."""
+        self._stopped = True
+        self._arrived.set()
 
     async def run(self) -> None:
         """Works until the turn has ended. Raises Fenced when another owner has it, CancelledError when told to leave."""
@@ -84,28 +92,26 @@ class TurnRun:
 
     async def _answer(self, request: ChatRequest) -> None:
         pump = asyncio.create_task(self._pump(request), name=f"model of {self.turn.id}")
-        stop = asyncio.create_task(self.stopped.wait(), name=f"stop of {self.turn.id}")
+        pump.add_done_callback(lambda _: self._arrived.set())
         finished = False
         try:
-            while not finished and not self.stopped.is_set():
-                arrived = asyncio.create_task(self._arrived.wait())
-                await asyncio.wait({arrived, pump, stop}, return_when=asyncio.FIRST_COMPLETED)
-                arrived.cancel()
-                if self.stopped.is_set():
+            while not finished:
+                await self._arrived.wait()
+                self._arrived.clear()
+                if self._stopped:
                     break
+                if self._buffer:
+                    await self._commit_batch()
                 if pump.done() and not self._buffer:
                     # An error of the model is raised here; all its text is on disk by now.
                     await pump
                     finished = True
-                    break
-                await self._commit_batch()
         except CorralError as error:
             if isinstance(error, StorageFull | StorageUnavailable):
                 raise
             await self._end(TurnState.FAILED, (error.code, error.message))
             return
         finally:
-            stop.cancel()
             pump.cancel()
             await asyncio.wait({pump})
             if not pump.cancelled():
@@ -127,18 +133,11 @@ class TurnRun:
 
     async def _commit_batch(self) -> None:
         batch, self._buffer = self._buffer, []
-        self._arrived.clear()
         self._room.set()
         events = number(merge(batch), self._offset)
         if not events:
             return
-        turn_id, fence = self.turn.id, self._bench.fence
-
-        def work(connection: Connection) -> None:
-            repository.append_events(connection, turn_id, fence, events)
-            reach("agents.run.in_transaction")
-
-        await self._write(work)
+        await self._saved(lambda: self._bench.log.append(self.turn.id, events))
         reach("agents.run.committed_not_sent")
         self._shown(events)
 
@@ -153,7 +152,7 @@ class TurnRun:
         now = int(self._bench.clock.now().timestamp() * 1000)
 
         def work(connection: Connection) -> None:
-            repository.append_events(connection, turn_id, fence, events)
+            repository.append_many(connection, fence, [(turn_id, events)])
             repository.end_turn(connection, turn_id, state, content, now, error)
             repository.update_agent(connection, self.turn.agent_id, {"updated_at": now})
 
@@ -161,16 +160,17 @@ class TurnRun:
         reach("agents.run.terminal_not_sent")
         self._shown(events)
 
-    async def _write(self, work: Callable[[Connection], Event | None]) -> Event:
-        """Commits, waiting while the storage is full or away: the turn then goes on where it was."""
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        return await self._saved(lambda: self._bench.database.write(work))
+
+    async def _saved(self, save: Callable[[], Awaitable[T]]) -> T:
+        """Does `save`, waiting while the storage is full or away: the turn then goes on where it was."""
         while True:
             try:
-                result = await self._bench.database.write(work)
+                return await save()
             except (StorageFull, StorageUnavailable) as error:
                 _log.warning("turn_waits_for_storage", turn=self.turn.id, reason=error.message)
                 await self._bench.clock.sleep(STORAGE_PAUSE)
-                continue
-            return result or _NOTHING
 
     def _shown(self, events: list[Event]) -> None:
         for event in events:
@@ -178,9 +178,6 @@ class TurnRun:
                 self._text.append(event.data["text"])
         self._offset = events[-1].offset + 1
         self._live.extend(events)
-
-
-_NOTHING = Event(-1, "")
 
 
 def merge(batch: list[ChatEvent]) -> list[Event]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from corral.agents import repository
 from corral.agents.live import LiveLog
+from corral.agents.log_writer import LogWriter
 from corral.agents.ports import ModelSource
 from corral.agents.repository import Fenced
 from corral.agents.runner import Bench, TurnRun
@@ -70,7 +71,9 @@ class Agents:
         """Takes the fence and goes on with every turn that has not ended."""
         fence = await self._database.write(repository.next_generation, urgent=True)
         options = self._options
-        self._bench = Bench(self._database, self._source, self._clock, fence, options.max_answer_tokens, self._tell)
+        log = LogWriter(self._database, fence)
+        self._tasks.start("log writer", log.work())
+        self._bench = Bench(self._database, log, self._source, self._clock, fence, options.max_answer_tokens)
         for agent_id in await self._database.read(repository.agents_with_work):
             self._wake(agent_id)
 
@@ -135,7 +138,7 @@ class Agents:
         await self._database.write(work, urgent=True)
         for run in list(self._runs.values()):
             if run.turn.agent_id == agent_id:
-                run.stopped.set()
+                run.stop()
         self._tell(user_id, agent_id)
 
     async def restore(self, user_id: str, agent_id: str) -> Agent:
@@ -234,7 +237,7 @@ class Agents:
             self._wake(agent_id)
         run = self._runs.get(turn_id)
         if run is not None:
-            run.stopped.set()
+            run.stop()
         elif not turn.state.final:
             await self._cancel_queued(turn)
         if not turn.state.final:
@@ -256,7 +259,7 @@ class Agents:
             end = Event(
                 claimed.offset + 1, "end", {"state": TurnState.CANCELLED.value, "messageCount": turn.user_seq + 1}
             )
-            repository.append_events(connection, turn.id, bench.fence, [end])
+            repository.append_many(connection, bench.fence, [(turn.id, [end])])
             repository.end_turn(connection, turn.id, TurnState.CANCELLED, "", now, None)
             return [claimed, end]
 
@@ -264,7 +267,7 @@ class Agents:
         if events:
             live.extend(events)
         elif turn.id in self._runs:
-            self._runs[turn.id].stopped.set()
+            self._runs[turn.id].stop()
 
     async def events(self, user_id: str, agent_id: str, turn_id: str, start: int = 0) -> AsyncGenerator[Event, None]:
         """The log of a turn from an offset on, as it grows, until its end.

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -53,7 +54,7 @@ def open_engines(location: Location) -> tuple[Engine, Engine]:
 def _sqlite(file: Path, *, read_only: bool) -> Engine:
     mode = "ro" if read_only else "rwc"
     engine = create_engine(
-        f"sqlite:///file:{file}?mode={mode}&uri=true",
+        f"sqlite:///file:{quote(str(file))}?mode={mode}&uri=true",
         poolclass=QueuePool,
         connect_args={"check_same_thread": False, "timeout": _BUSY_MS / 1000, "isolation_level": None},
         pool_size=_READERS if read_only else 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -12,6 +13,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+KEEP_ALIVE_SECONDS = 15.0
+_COMMENT = b": keep-alive\n\n"
 
 
 class ClientGone(Exception):
@@ -49,3 +52,47 @@ def header(scope: Scope, name: bytes) -> bytes | None:
             result: bytes = value
             return result
     return None
+
+
+class KeepAlive:
+    """Sends a comment whenever a stream was silent for `seconds`, beginning the answer if need be."""
+
+    def __init__(self, send: Send, headers: Headers, seconds: float = KEEP_ALIVE_SECONDS) -> None:
+        self.begun = False
+        self._headers = headers
+        self._send = send
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._sent_at = self._loop.time()
+        self._boundary = True
+        self._ping: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    async def begin(self) -> None:
+        """Sends the head of the answer, once."""
+        if not self.begun:
+            self.begun = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+
+    def touch(self, *, boundary: bool) -> None:
+        """Something is being sent; a comment may follow it only at the `boundary` of an event."""
+        self._sent_at = self._loop.time()
+        self._boundary = boundary
+
+    def stop(self) -> None:
+        """No comment from now on."""
+        self._timer.cancel()
+        if self._ping is not None:
+            self._ping.cancel()
+
+    def _look(self) -> None:
+        silent = self._loop.time() - self._sent_at
+        if silent >= self._seconds and self._boundary:
+            self._sent_at = self._loop.time()
+            self._ping = self._loop.create_task(self._comment(), name="keep-alive")
+            silent = 0.0
+        self._timer = self._loop.call_later(max(0.05, self._seconds - silent), self._look)
+
+    async def _comment(self) -> None:
+        await self.begin()
+        await self._send({"type": "http.response.body", "body": _COMMENT, "more_body": True})

@@ -48,14 +48,14 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        if self.response is None:
+            # Bytes that nobody asked for: the connection cannot be trusted any more.
+            self.abort()
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._fail(UpstreamFailed("The engine's answer is not valid HTTP."))
-        else:
-            if self.response is None:
-                # Bytes that nobody asked for: the connection cannot be trusted any more.
-                self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -80,6 +80,11 @@ class Connection(asyncio.Protocol):
         self._writable = None
 
     # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        """The first byte of an answer; one that comes behind a whole answer was not asked for."""
+        if self.response is None:
+            raise httptools.HttpParserError("an answer without a request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header of the answer."""

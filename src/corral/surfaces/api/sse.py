@@ -11,9 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from corral.agents import Event
-
-KEEP_ALIVE = 15.0
-_COMMENT = b": keep-alive\n\n"
+from corral.surfaces.asgi import KeepAlive
 
 
 def encode_event(turn_id: str, event: Event) -> bytes:
@@ -37,7 +35,6 @@ class TurnStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See starlette."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         work = asyncio.create_task(self._send_all(send), name=f"events of {self._turn_id}")
         gone = asyncio.create_task(_disconnected(receive), name="disconnect watcher")
         try:
@@ -50,22 +47,16 @@ class TurnStream(Response):
             await asyncio.wait({work, gone})
 
     async def _send_all(self, send: Send) -> None:
-        async with contextlib.aclosing(self._events) as events:
-            while True:
-                following = asyncio.ensure_future(anext(events, None))
-                try:
-                    while not (await asyncio.wait([following], timeout=KEEP_ALIVE))[0]:
-                        await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
-                except asyncio.CancelledError:
-                    following.cancel()
-                    await asyncio.wait([following])
-                    raise
-                event = following.result()
-                if event is None:
-                    break
-                await send(
-                    {"type": "http.response.body", "body": encode_event(self._turn_id, event), "more_body": True}
-                )
+        alive = KeepAlive(send, self.raw_headers)
+        try:
+            await alive.begin()
+            async with contextlib.aclosing(self._events) as events:
+                async for event in events:
+                    alive.touch(boundary=True)
+                    body = encode_event(self._turn_id, event)
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+        finally:
+            alive.stop()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

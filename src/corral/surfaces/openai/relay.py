@@ -7,7 +7,6 @@ leaves, in the queue, before or after the first token. After a keep-alive commen
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -19,11 +18,19 @@ from corral.kit.errors import CorralError, InvalidRequest, UpstreamFailed
 from corral.kit.http import Response
 from corral.kit.rendering import render_openai
 from corral.providers.local import engine_error
-from corral.surfaces.asgi import ClientGone, Headers, Receive, Scope, Send, read_body, respond
+from corral.surfaces.asgi import (
+    KEEP_ALIVE_SECONDS,
+    ClientGone,
+    Headers,
+    KeepAlive,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    respond,
+)
 
-KEEP_ALIVE = 15.0
 _JSON = b"content-type: application/json\r\n"
-_COMMENT = b": keep-alive\n\n"
 _MAX_ERROR = 1 << 20
 _STREAM_HEADERS: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -45,7 +52,7 @@ class Limits:
     """Bytes of a request's body, and seconds of silence before a keep-alive."""
 
     max_body: int
-    keep_alive: float = KEEP_ALIVE
+    keep_alive: float = KEEP_ALIVE_SECONDS
 
 
 class Relay:
@@ -116,61 +123,38 @@ class Relay:
         await respond(send, 200, [(b"content-type", response.header(b"content-type") or b"application/json")], answer)
 
     async def _stream(self, asked: _Asked, body: bytes, send: Send, principal: Principal) -> None:
-        asking = asyncio.ensure_future(self._ask(asked, body, principal))
-        begun = False
+        alive = KeepAlive(send, _STREAM_HEADERS, self._limits.keep_alive)
         try:
-            while not (await asyncio.wait([asking], timeout=self._limits.keep_alive))[0]:
-                if not begun:
-                    begun = True
-                    await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
-                await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
-            visit, response = asking.result()
+            visit, response = await self._ask(asked, body, principal)
+            await alive.begin()
+            last = await self._relay(visit, response, send, alive)
         except CorralError as error:
-            if not begun:
+            if not alive.begun:
                 raise
-            await send({"type": "http.response.body", "body": error_event(error), "more_body": False})
-            return
-        except asyncio.CancelledError:
-            asking.cancel()
-            with suppress(asyncio.CancelledError, CorralError):
-                visit, response = await asking
-                response.abort()
-                visit.close()
-            raise
-        if not begun:
-            await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
-        await self._relay(visit, response, send)
+            last = error_event(error)
+        finally:
+            alive.stop()
+        await send({"type": "http.response.body", "body": last, "more_body": False})
 
-    async def _relay(self, visit: Visit, response: Response, send: Send) -> None:
+    async def _relay(self, visit: Visit, response: Response, send: Send, alive: KeepAlive) -> bytes:
+        """Sends what arrives; returns what is left to send."""
         tap = StreamTap()
-        last = b""
-        loop = asyncio.get_running_loop()
-        sent_at = loop.time()
-
-        async def ping() -> None:
-            while True:
-                await asyncio.sleep(max(0.01, sent_at + self._limits.keep_alive - loop.time()))
-                if tap.boundary and loop.time() - sent_at >= self._limits.keep_alive:
-                    await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
-
-        pinger = asyncio.create_task(ping(), name="keep-alive")
         failed = True
         try:
             async for chunk in response.chunks():
                 tap.feed(chunk)
-                sent_at = loop.time()
+                alive.touch(boundary=tap.boundary)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             failed = not tap.done
             if failed:
                 raise UpstreamFailed("The engine's answer ended before it was finished.")
         except CorralError as error:
-            last = (b"" if tap.boundary else b"\n\n") + error_event(error)
+            return (b"" if tap.boundary else b"\n\n") + error_event(error)
         finally:
-            pinger.cancel()
             response.abort()
             visit.close()
             self._meter.add(visit.lease.model, tap.usage(), failed=failed)
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        return b""
 
 
 def parse(body: bytes) -> _Asked:
