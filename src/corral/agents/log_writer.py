@@ -62,29 +62,34 @@ class LogWriter:
                 batch.done.cancel()
 
     async def _commit(self, group: list[_Batch]) -> None:
-        if len(group) > 1 and await self._written(group):
+        if await self._written(group, last=len(group) == 1):
             return
-        # One alone, or somebody among them has lost the turn: each in a write of its own shows who.
+        # Somebody among them has lost the turn: each in a write of its own shows who.
         await asyncio.gather(*(self._written([batch], last=True) for batch in group))
 
-    async def _written(self, group: list[_Batch], *, last: bool = False) -> bool:
+    async def _written(self, group: list[_Batch], *, last: bool) -> bool:
         """Commits `group` as one write and tells those who wait; False when it is worth trying them one by one."""
+        write = asyncio.ensure_future(
+            self._database.write(lambda connection: self._append(connection, group), urgent=True)
+        )
         try:
-            await self._database.write(lambda connection: self._append(connection, group), urgent=True)
-        except asyncio.CancelledError:
-            for batch in group:
-                batch.done.cancel()
-            raise
-        except Exception as error:  # noqa: BLE001 - it is raised again where the turns wait
-            if isinstance(error, Fenced) and not last:
-                return False
-            for batch in group:
-                if not batch.done.done():
-                    batch.done.set_exception(error)
-        else:
-            for batch in group:
-                if not batch.done.done():
-                    batch.done.set_result(None)
+            await asyncio.wait({write})
+        finally:
+            if not write.done():
+                write.cancel()
+                for batch in group:
+                    batch.done.cancel()
+        error = write.exception()
+        if isinstance(error, Fenced) and not last:
+            return False
+        for batch in group:
+            if batch.done.done():
+                continue
+            if error is None:
+                batch.done.set_result(None)
+            else:
+                # It is raised again where the turn waits.
+                batch.done.set_exception(error)
         return True
 
     def _append(self, connection: Connection, group: list[_Batch]) -> None:

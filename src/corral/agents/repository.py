@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, tuple_, update
 
 from corral.agents.tables import agents, default_agents, generations, messages, turn_events, turns
 from corral.agents.types import Agent, Event, Message, Turn, TurnState
@@ -51,6 +51,7 @@ def next_generation(connection: Connection) -> int:
 
 def find_agent(connection: Connection, user_id: str, agent_id: str, *, deleted: bool = False) -> Agent:
     """One agent of one user. Raises NotFound, also for somebody else's."""
+    _refuse_nul(agent_id, "conversation")
     gone = agents.c.deleted_at.is_not(None) if deleted else agents.c.deleted_at.is_(None)
     row = connection.execute(select(agents).where(agents.c.id == agent_id, agents.c.user_id == user_id, gone)).first()
     if row is None:
@@ -58,11 +59,12 @@ def find_agent(connection: Connection, user_id: str, agent_id: str, *, deleted: 
     return _agents(connection, [row])[0]
 
 
-def list_agents(connection: Connection, user_id: str, limit: int, before: int | None) -> list[Agent]:
-    """The agents of a user, the latest first; `before` is the `updated_at` to go on from."""
+def list_agents(connection: Connection, user_id: str, limit: int, before: str | None) -> list[Agent]:
+    """The agents of a user, the latest first; `before` is the agent to go on from. Raises NotFound."""
     query = select(agents).where(agents.c.user_id == user_id, agents.c.deleted_at.is_(None))
     if before is not None:
-        query = query.where(agents.c.updated_at < before)
+        last = find_agent(connection, user_id, before)
+        query = query.where(tuple_(agents.c.updated_at, agents.c.id) < tuple_(last.updated_at, last.id))
     rows = connection.execute(query.order_by(agents.c.updated_at.desc(), agents.c.id.desc()).limit(limit)).all()
     return _agents(connection, rows)
 
@@ -127,6 +129,11 @@ def update_agent(connection: Connection, agent_id: str, values: Mapping[str, Any
     connection.execute(update(agents).where(agents.c.id == agent_id).values(**values))
 
 
+def name_agent(connection: Connection, agent_id: str, title: str) -> None:
+    """Gives an agent a title unless its user has given it one."""
+    connection.execute(update(agents).where(agents.c.id == agent_id, agents.c.titled.is_(False)).values(title=title))
+
+
 def turn_by_key(connection: Connection, agent_id: str, key: str) -> tuple[Turn, str] | None:
     """The turn that an idempotency key made, and the hash of its payload."""
     row = connection.execute(
@@ -188,6 +195,7 @@ def _add_message(
 
 def get_turn(connection: Connection, agent_id: str, turn_id: str) -> Turn:
     """One turn. Raises NotFound."""
+    _refuse_nul(turn_id, "turn")
     row = connection.execute(select(*_TURN).where(turns.c.id == turn_id, turns.c.agent_id == agent_id)).first()
     if row is None:
         raise NotFound("There is no such turn.")
@@ -223,8 +231,8 @@ def next_turn(connection: Connection, agent_id: str) -> tuple[Turn, str] | None:
     return (_turn(row[:-1]), row[-1]) if row is not None else None
 
 
-def claim_turn(connection: Connection, turn: Turn, fence: int) -> Event:
-    """Makes the turn ours and running; gives the event that says so. Raises Fenced."""
+def claim_turn(connection: Connection, turn: Turn, fence: int) -> tuple[Event, bool]:
+    """Makes the turn ours and running. Gives the event that says so, and whether its agent is deleted. Raises Fenced."""
     attempt = turn.attempts + 1
     event = Event(turn.next_offset, "status", {"state": TurnState.RUNNING.value, "attempt": attempt})
     claimed = connection.execute(
@@ -245,11 +253,15 @@ def claim_turn(connection: Connection, turn: Turn, fence: int) -> Event:
         .where(messages.c.turn_id == turn.id, messages.c.role == "assistant")
         .values(state=TurnState.RUNNING.value)
     )
-    return event
+    deleted = connection.scalar(select(agents.c.deleted_at).where(agents.c.id == turn.agent_id)) is not None
+    return event, deleted
 
 
 def append_many(connection: Connection, fence: int, batches: Sequence[tuple[str, Sequence[Event]]]) -> None:
-    """As `append_events` for several turns at once. Raises Fenced when any of them is not ours; undo it all then."""
+    """Adds events to the logs of turns that are ours, each turn at most once.
+
+    Raises Fenced when any of them is not, or when an offset is taken; all of it has to be undone then.
+    """
     moved = connection.execute(
         _MOVE,
         [
@@ -258,7 +270,7 @@ def append_many(connection: Connection, fence: int, batches: Sequence[tuple[str,
         ],
     )
     if moved.rowcount != len(batches):
-        raise Fenced("one of several")
+        raise Fenced(", ".join(turn_id for turn_id, _ in batches))
     rows = [_event_row(turn_id, event) for turn_id, events in batches for event in events]
     connection.execute(insert(turn_events), rows)
 
@@ -289,15 +301,16 @@ def _event_row(turn_id: str, event: Event) -> dict[str, Any]:
     return {"turn_id": turn_id, "offset": event.offset, "type": event.type, "data": data}
 
 
-def read_events(connection: Connection, turn_id: str, start: int, limit: int) -> list[Event]:
-    """Events of a turn from an offset on."""
+def read_events(connection: Connection, turn_id: str, start: int, limit: int) -> tuple[list[Event], bool]:
+    """Events of a turn from an offset on, and whether the turn had ended before they were read."""
+    state = connection.scalar(select(turns.c.state).where(turns.c.id == turn_id))
     rows = connection.execute(
         select(turn_events.c.offset, turn_events.c.type, turn_events.c.data)
         .where(turn_events.c.turn_id == turn_id, turn_events.c.offset >= start)
         .order_by(turn_events.c.offset)
         .limit(limit)
     )
-    return [Event(offset, kind, json.loads(data)) for offset, kind, data in rows]
+    return [Event(offset, kind, json.loads(data)) for offset, kind, data in rows], state not in _LIVE
 
 
 def text_so_far(connection: Connection, turn_id: str) -> str:
@@ -308,6 +321,12 @@ def text_so_far(connection: Connection, turn_id: str) -> str:
         .order_by(turn_events.c.offset)
     )
     return "".join(json.loads(data)["text"] for data in rows)
+
+
+def is_answered(connection: Connection, turn_id: str) -> bool:
+    """Whether the model had finished: it tells its usage last."""
+    found = select(turn_events.c.offset).where(turn_events.c.turn_id == turn_id, turn_events.c.type == "usage")
+    return connection.scalar(found.limit(1)) is not None
 
 
 def history(connection: Connection, agent_id: str, up_to: int) -> list[tuple[str, str]]:
@@ -344,3 +363,9 @@ def read_messages(connection: Connection, agent_id: str, after: int, limit: int)
         else one
         for one in found
     ]
+
+
+def _refuse_nul(given: str, what: str) -> None:
+    if "\x00" in given:
+        # PostgreSQL takes no such text, and no id of ours has it.
+        raise NotFound(f"There is no such {what}.")

@@ -1,4 +1,4 @@
-"""Runs the turns of one agent, one after another: the agent's single writer.
+"""Runs one turn: the agent's single writer while it lasts.
 
 Tokens go from the model into a small buffer; the committer writes what is there, then shows it. While one commit is on
 its way the next batch gathers, so the log keeps up with any model and nothing is shown before it is on disk.
@@ -18,10 +18,9 @@ from corral.agents import repository
 from corral.agents.live import LiveLog
 from corral.agents.log_writer import LogWriter
 from corral.agents.ports import ModelSource
-from corral.agents.repository import Fenced
 from corral.agents.types import Event, Turn, TurnState
 from corral.kit.clock import Clock
-from corral.kit.errors import CorralError, StorageFull, StorageUnavailable
+from corral.kit.errors import CorralError, Interrupted, StorageFull, StorageUnavailable, TooManyRequests
 from corral.kit.faultpoints import reach
 from corral.providers.types import ChatEvent, ChatMessage, ChatRequest, Finished, ReasoningDelta, TextDelta, Usage
 from corral.store import Database
@@ -30,6 +29,8 @@ from corral.telemetry import get_logger
 MAX_ATTEMPTS = 4
 BUFFER_EVENTS = 512
 STORAGE_PAUSE = 1.0
+BUSY_PAUSE, BUSY_LIMIT = 1.0, 600.0
+"""Seconds between two tries while the model's queue is full, and in all."""
 _log = get_logger("corral.agents")
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ class TurnRun:
     def __init__(self, turn: Turn, user_id: str, bench: Bench, live: LiveLog) -> None:
         self.turn = turn
         self._stopped = False
+        self._pumping: asyncio.Task[None] | None = None
         self._user_id = user_id
         self._bench = bench
         self._live = live
@@ -65,58 +67,85 @@ class TurnRun:
     def stop(self) -> None:
         """Ends the answer where it is; what was committed stays."""
         self._stopped = True
+        if self._pumping is not None:
+            self._pumping.cancel()
         self._arrived.set()
 
     async def run(self) -> None:
         """Works until the turn has ended. Raises Fenced when another owner has it, CancelledError when told to leave."""
         bench, turn = self._bench, self.turn
-        if turn.attempts >= MAX_ATTEMPTS:
-            self._text = [await bench.database.read(lambda connection: repository.text_so_far(connection, turn.id))]
-            claimed = await self._write(lambda connection: repository.claim_turn(connection, turn, bench.fence))
-            self._shown([claimed])
-            text = f"The answer was interrupted {turn.attempts} times and is given up."
-            await self._end(TurnState.FAILED, ("interrupted", text))
-            return
-        claimed = await self._write(lambda connection: repository.claim_turn(connection, turn, bench.fence))
+        claimed, deleted = await self._write(lambda connection: repository.claim_turn(connection, turn, bench.fence))
         self._shown([claimed])
-        request, prefix = await bench.database.read(self._request)
-        self._text = [prefix] if prefix else []
-        reach("agents.run.before_connect")
-        await self._answer(request)
+        request, answered = await bench.database.read(self._request)
+        self._text = [request.prefill]
+        if self._stopped or deleted:
+            await self._end(TurnState.CANCELLED)
+        elif answered:
+            # All of the answer was on disk before the server ended.
+            await self._end(TurnState.COMPLETED)
+        elif turn.attempts >= MAX_ATTEMPTS:
+            text = f"The answer was interrupted {turn.attempts} times and is given up."
+            await self._end(TurnState.FAILED, Interrupted(text))
+        else:
+            reach("agents.run.before_connect")
+            await self._answer(request)
 
-    def _request(self, connection: Connection) -> tuple[ChatRequest, str]:
-        prefix = repository.text_so_far(connection, self.turn.id)
-        past = repository.history(connection, self.turn.agent_id, self.turn.user_seq)
+    def _request(self, connection: Connection) -> tuple[ChatRequest, bool]:
+        turn = self.turn
+        prefix = repository.text_so_far(connection, turn.id)
+        past = repository.history(connection, turn.agent_id, turn.user_seq)
         chat = tuple(ChatMessage(role, content) for role, content in past)
-        return ChatRequest(self.turn.model or "", chat, prefix, self._bench.max_tokens), prefix
+        request = ChatRequest(turn.model or "", chat, prefix, self._bench.max_tokens)
+        return request, repository.is_answered(connection, turn.id)
 
     async def _answer(self, request: ChatRequest) -> None:
-        pump = asyncio.create_task(self._pump(request), name=f"model of {self.turn.id}")
+        clock, first = self._bench.clock, self._offset
+        give_up = clock.monotonic() + BUSY_LIMIT
+        while True:
+            try:
+                await self._stream(request)
+            except TooManyRequests as error:
+                # The message was accepted: it waits for its model as it waited for its turn.
+                if not self._stopped and self._offset == first and clock.monotonic() < give_up:
+                    await self._pause(error.retry_after or BUSY_PAUSE)
+                    continue
+                await self._end(TurnState.FAILED, error)
+            except CorralError as error:
+                await self._end(TurnState.FAILED, error)
+            else:
+                await self._end(TurnState.CANCELLED if self._stopped else TurnState.COMPLETED)
+            return
+
+    async def _stream(self, request: ChatRequest) -> None:
+        """Commits and shows what the model says, until it has finished or is stopped. Raises the model's CorralError."""
+        if self._stopped:
+            return
+        pump = self._pumping = asyncio.create_task(self._pump(request), name=f"model of {self.turn.id}")
         pump.add_done_callback(lambda _: self._arrived.set())
-        finished = False
         try:
-            while not finished:
+            while not self._stopped and (self._buffer or not pump.done()):
                 await self._arrived.wait()
                 self._arrived.clear()
-                if self._stopped:
-                    break
-                if self._buffer:
+                if self._buffer and not self._stopped:
                     await self._commit_batch()
-                if pump.done() and not self._buffer:
-                    # An error of the model is raised here; all its text is on disk by now.
-                    await pump
-                    finished = True
-        except CorralError as error:
-            if isinstance(error, StorageFull | StorageUnavailable):
-                raise
-            await self._end(TurnState.FAILED, (error.code, error.message))
-            return
         finally:
             pump.cancel()
             await asyncio.wait({pump})
-            if not pump.cancelled():
-                pump.exception()
-        await self._end(TurnState.COMPLETED if finished else TurnState.CANCELLED, None)
+            error = None if pump.cancelled() else pump.exception()
+        if error is not None and not self._stopped:
+            # All text that came before the error is on disk by now.
+            raise error
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits, but not longer than until the turn is stopped."""
+        self._arrived.clear()
+        if self._stopped:
+            return
+        pause = asyncio.ensure_future(self._bench.clock.sleep(seconds))
+        pause.add_done_callback(lambda _: self._arrived.set())
+        await self._arrived.wait()
+        self._arrived.clear()
+        pause.cancel()
 
     async def _pump(self, request: ChatRequest) -> None:
         first = True
@@ -141,19 +170,21 @@ class TurnRun:
         reach("agents.run.committed_not_sent")
         self._shown(events)
 
-    async def _end(self, state: TurnState, error: tuple[str, str] | None) -> None:
+    async def _end(self, state: TurnState, error: CorralError | None = None) -> None:
         reach("agents.run.last_token_without_terminal")
         events = []
         if error is not None:
-            events.append(Event(0, "error", {"code": error[0], "message": error[1], "recoverable": True}))
+            told = {"code": error.code, "message": error.message, "recoverable": error.retryable}
+            events.append(Event(0, "error", told))
         events.append(Event(0, "end", {"state": state.value, "messageCount": self.turn.user_seq + 1}))
         events = number(events, self._offset)
         turn_id, fence, content = self.turn.id, self._bench.fence, "".join(self._text)
         now = int(self._bench.clock.now().timestamp() * 1000)
+        reason = (error.code, error.message) if error is not None else None
 
         def work(connection: Connection) -> None:
             repository.append_many(connection, fence, [(turn_id, events)])
-            repository.end_turn(connection, turn_id, state, content, now, error)
+            repository.end_turn(connection, turn_id, state, content, now, reason)
             repository.update_agent(connection, self.turn.agent_id, {"updated_at": now})
 
         await self._write(work)
@@ -164,11 +195,11 @@ class TurnRun:
         return await self._saved(lambda: self._bench.database.write(work))
 
     async def _saved(self, save: Callable[[], Awaitable[T]]) -> T:
-        """Does `save`, waiting while the storage is full or away: the turn then goes on where it was."""
+        """Does `save`, waiting while the storage is full, busy or away: the turn then goes on where it was."""
         while True:
             try:
                 return await save()
-            except (StorageFull, StorageUnavailable) as error:
+            except (StorageFull, StorageUnavailable, TooManyRequests) as error:
                 _log.warning("turn_waits_for_storage", turn=self.turn.id, reason=error.message)
                 await self._bench.clock.sleep(STORAGE_PAUSE)
 
@@ -201,6 +232,3 @@ def merge(batch: list[ChatEvent]) -> list[Event]:
 def number(events: list[Event], first: int) -> list[Event]:
     """The events with contiguous offsets from `first`."""
     return [Event(first + index, event.type, event.data) for index, event in enumerate(events)]
-
-
-__all__ = ["Bench", "Fenced", "TurnRun", "merge", "number"]

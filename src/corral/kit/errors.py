@@ -152,6 +152,12 @@ class ShuttingDown(Unavailable):
     code = "shutting_down"
 
 
+class Interrupted(Unavailable):
+    """An answer was broken off too often and is given up."""
+
+    code = "interrupted"
+
+
 class StorageUnavailable(Unavailable):
     """The database cannot be written just now; nothing was accepted."""
 
