@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 
+from corral.engines.child import die_with_parent
+
 GRACE = 3.0
 
 
@@ -34,7 +36,13 @@ def main() -> None:
     """Runs the command and guards it."""
     command = json.loads(sys.stdin.buffer.readline())
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        # Were we ended with force, the command would be left: the system ends it then. No thread runs yet.
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509
+        )
     except OSError as error:
         sys.stderr.write(f"cannot run {command[0]}: {error.strerror}\n")
         sys.exit(127)

@@ -122,12 +122,3 @@ class EngineProcess:
 def passed_on(environ: dict[str, str]) -> dict[str, str]:
     """The environment of an engine: what it needs to run, and no secrets."""
     return {name: environ[name] for name in _PASSED_ON if name in environ} | {"GGML_NO_BACKTRACE": "1"}
-
-
-def group_alive(pid: int) -> bool:
-    """Whether any process of the group is left."""
-    try:
-        os.killpg(pid, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -111,4 +111,3 @@ class EngineOptions:
     crash_limit: int = 5
     crash_window: float = 300.0
     log_lines: int = 200
-    python: str = field(default="")

@@ -17,6 +17,7 @@ MAX_TENSORS: Final = 65_536
 MAX_NAME: Final = 1024
 MAX_STRING: Final = 1 << 20
 MAX_ARRAY: Final = 4_000_000
+MAX_STRINGS: Final = 3_000_000
 MAX_HEADER: Final = 256 << 20
 KEPT_ITEMS: Final = 64
 MAX_DIMS: Final = 4
@@ -92,6 +93,7 @@ class _Cursor:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
         self.left = min(size, MAX_HEADER)
+        self.strings = MAX_STRINGS
         self.place = 0
 
     def take(self, count: int) -> bytes:
@@ -180,6 +182,9 @@ def _array(cursor: _Cursor, key: str, lengths: dict[str, int]) -> Value:
     lengths[key] = count
     kept: list[str | int | float | bool] = []
     if kind == _STRING:
+        cursor.strings -= count
+        if cursor.strings < 0:
+            raise GgufError(f"lists more than {MAX_STRINGS} strings")
         for index in range(count):
             if index < KEPT_ITEMS:
                 kept.append(cursor.string(MAX_STRING))

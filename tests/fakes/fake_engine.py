@@ -1,0 +1,77 @@
+"""A scripted engine program: what it does wrong is told by its arguments.
+
+    fake_engine.py --port N --key K [--load SECONDS] [--say LINE] [--exit CODE] [--stall] [--deaf] [--fork FILE]
+                   [--die-after SECONDS] [--silent]
+
+It answers /v1/models once it has loaded, to its key alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.server
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--key", default="")
+    parser.add_argument("--load", type=float, default=0.0, help="load for so long, with a line every 50 ms")
+    parser.add_argument("--say", default="", help="a line for standard error")
+    parser.add_argument("--exit", type=int, help="end with this code instead of serving")
+    parser.add_argument("--stall", action="store_true", help="load for ever without a sign")
+    parser.add_argument("--deaf", action="store_true", help="ignore SIGTERM")
+    parser.add_argument("--fork", default="", help="start a grandchild and write its pid to this file")
+    parser.add_argument("--die-after", type=float, help="crash after so long")
+    parser.add_argument("--count", default="", help="append a line to this file at every start")
+    options = parser.parse_args()
+    if options.count:
+        with Path(options.count).open("a") as file:
+            file.write("started\n")
+    if options.deaf:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if options.fork:
+        child = subprocess.Popen(["sleep", "600"])
+        Path(options.fork).write_text(str(child.pid))
+    if options.say:
+        print(options.say, file=sys.stderr, flush=True)
+    if options.exit is not None:
+        sys.exit(options.exit)
+    if options.stall:
+        time.sleep(600)
+    until = time.monotonic() + options.load
+    while time.monotonic() < until:
+        print("loading", file=sys.stderr, flush=True)
+        time.sleep(0.05)
+    if options.die_after is not None:
+        threading.Timer(options.die_after, lambda: os._exit(7)).start()
+    serve(options.port, options.key)
+
+
+def serve(port: int, key: str) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            known = self.headers.get("authorization") == f"Bearer {key}"
+            body = b'{"data": []}'
+            self.send_response(200 if known else 401)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

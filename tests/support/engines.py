@@ -1,0 +1,51 @@
+"""Real engines without a server around them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from corral.bus import MemoryBus
+from corral.engines import EngineOptions, Engines, EngineSpec
+from corral.kit.clock import SystemClock
+from corral.kit.errors import ModelNotFound
+from corral.settings import AttachedEngine, environment
+
+FAKE = Path(__file__).parent.parent / "fakes" / "fake_engine.py"
+
+
+class Table:
+    """Specs by name."""
+
+    def __init__(self, **specs: EngineSpec) -> None:
+        self.specs = specs
+
+    def spec(self, model: str) -> EngineSpec:
+        if model not in self.specs:
+            raise ModelNotFound(f"There is no model called {model!r}.")
+        return self.specs[model]
+
+
+def embedded(path: Path, slots: int = 2) -> EngineSpec:
+    return EngineSpec("real", path, path.stat().st_size, 512, slots)
+
+
+def fake(*arguments: str, key: str = "{key}") -> EngineSpec:
+    """The scripted engine behind a command template."""
+    command = (sys.executable, str(FAKE), "--port", "{port}", "--key", key, *arguments)
+    return EngineSpec("fake", None, entry=AttachedEngine(command=command, slots=4))
+
+
+@asynccontextmanager
+async def engines(folder: Path, specs: Table, **options: Any) -> AsyncIterator[tuple[Engines, MemoryBus]]:
+    bus = MemoryBus()
+    chosen = EngineOptions(**{"start_stall": 30.0, "stop_grace": 5.0, "drain": 5.0, **options})
+    made = Engines(specs, folder / "run", clock=SystemClock(), bus=bus, options=chosen, environ=environment())
+    await made.start_up()
+    try:
+        yield made, bus
+    finally:
+        await made.shut_down()
