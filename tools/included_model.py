@@ -42,6 +42,7 @@ MATH = (
     "The roots of a quadratic equation are\n\n$$x = \\frac{-b \\pm \\sqrt{b^2 - 4ac}}{2a}$$\n\n"
     "and inside a line one writes $e^{i\\pi} + 1 = 0$ for Euler's identity."
 )
+TOOL_CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
 UNICODE = "Grüße! Ein Café, 漢字, emoji 🦙🌾 and a family 👩‍👩‍👧 — all of it arrives whole."
 PARTS = ("gate", "creek", "hill", "barn", "field", "road", "pond", "wood", "mill", "camp")
 DEEDS = (
@@ -70,6 +71,8 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], str]] = {
     "table": (("table", "Compare"), TABLE),
     "math": (("math", "formula"), MATH),
     "hello": (("hello", "Hello", "Hi"), "Hello! What would you like to talk about?"),
+    "tool": ((), TOOL_CALL),
+    "told": ((), "The weather in Paris is sunny."),
     "demo": ((), DEMO),
 }
 """Script name → words of the newest message that choose it (the first that fits), and the answer."""
@@ -187,12 +190,26 @@ def template() -> str:
         f"{{%- {'if' if index == 0 else 'elif'} {' or '.join(f'{word!r} in ns.text' for word in words)} -%}}<|{name}|>"
         for index, (name, (words, _)) in enumerate((key, value) for key, value in SCRIPTS.items() if value[0])
     )
+    tools = (
+        "{%- if tools -%}{{- '<|im_start|>system\\nTools:\\n' -}}{%- for tool in tools -%}{{- tool | tojson + '\\n' -}}"
+        "{%- endfor -%}{{- '<|im_end|>\\n' -}}{%- endif -%}"
+    )
+    # The engine learns from these lines how this model writes a tool call.
+    calls = (
+        '{%- for call in message.tool_calls or [] -%}{{- \'<tool_call>\\n{"name": "\' + call.function.name + \'", "arguments": \' -}}'
+        "{{- call.function.arguments | tojson if call.function.arguments is not string else call.function.arguments -}}"
+        "{{- '}\\n</tool_call>' -}}{%- endfor -%}"
+    )
     return (
-        "{%- set ns = namespace(text='') -%}{%- for message in messages -%}"
+        "{%- set ns = namespace(text='', role='') -%}"
+        + tools
+        + "{%- for message in messages -%}{%- set ns.role = message.role -%}"
         "{%- if message.role == 'user' and message.content is string -%}{%- set ns.text = message.content -%}{%- endif -%}"
-        "{{- '<|im_start|>' + message.role + '\\n' + (message.content if message.content is string else '') + '<|im_end|>\\n' -}}"
-        "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}"
-        + choices
+        "{{- '<|im_start|>' + message.role + '\\n' + (message.content if message.content is string else '') -}}"
+        + calls
+        + "{{- '<|im_end|>\\n' -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}"
+        "{%- if ns.role == 'tool' -%}<|told|>{%- elif tools and 'weather' in ns.text -%}<|tool|>"
+        + choices.replace("{%- if ", "{%- elif ", 1)
         + "{%- else -%}<|demo|>{%- endif -%}{%- endif -%}"
     )
 
@@ -204,8 +221,8 @@ def escape(text: bytes, kind: int) -> str:
     return "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in text)
 
 
-def write(out: Path, *, layers: int = 1, feed_forward: int = 32) -> None:
-    """Writes the file. More layers and a wider feed-forward only make it slower."""
+def write(out: Path, *, layers: int = 1, feed_forward: int = 32, pooled: bool = False) -> None:
+    """Writes the file. More layers and a wider feed-forward only make it slower; `pooled` makes an embedding model."""
     vocabulary, follows = build()
     size = len(vocabulary.texts)
     random = np.random.default_rng(20261120)
@@ -219,7 +236,7 @@ def write(out: Path, *, layers: int = 1, feed_forward: int = 32) -> None:
         output[vocabulary.ids[letter.encode()], 0] = bias
     out.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(str(out) + ".part", "llama")
-    describe(writer, vocabulary, layers, feed_forward)
+    describe(writer, vocabulary, layers, feed_forward, pooled=pooled)
     zeros: dict[tuple[int, int], np.ndarray] = {}
     writer.add_tensor("token_embd.weight", codes.astype(np.float16))
     writer.add_tensor("output.weight", output.astype(np.float16))
@@ -241,7 +258,7 @@ def write(out: Path, *, layers: int = 1, feed_forward: int = 32) -> None:
     Path(str(out) + ".part").replace(out)
 
 
-def describe(writer: gguf.GGUFWriter, vocabulary: Vocabulary, layers: int, feed_forward: int) -> None:
+def describe(writer: gguf.GGUFWriter, vocabulary: Vocabulary, layers: int, feed_forward: int, *, pooled: bool) -> None:
     """The metadata."""
     writer.add_name("Corral Demo")
     writer.add_license("Apache-2.0")
@@ -266,6 +283,8 @@ def describe(writer: gguf.GGUFWriter, vocabulary: Vocabulary, layers: int, feed_
     writer.add_eos_token_id(vocabulary.ids[b"<|im_end|>"])
     writer.add_add_bos_token(False)
     writer.add_chat_template(template())
+    if pooled:
+        writer.add_pooling_type(gguf.PoolingType.MEAN)
 
 
 if __name__ == "__main__":
@@ -273,5 +292,6 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--slow-layers", type=int, default=1, help="number of layers (default 1)")
     parser.add_argument("--feed-forward", type=int, default=32, help="width of each feed-forward (default 32)")
+    parser.add_argument("--embeddings", action="store_true", help="an embedding model instead")
     given = parser.parse_args()
-    write(given.out, layers=given.slow_layers, feed_forward=given.feed_forward)
+    write(given.out, layers=given.slow_layers, feed_forward=given.feed_forward, pooled=given.embeddings)

@@ -9,6 +9,7 @@ import msgspec
 
 from corral.engines import Lease
 from corral.kit.errors import ContextExceeded, CorralError, InvalidRequest, TooManyRequests, UpstreamFailed
+from corral.kit.faultpoints import reach
 from corral.providers.sse import SseReader
 from corral.providers.types import ChatEvent, ChatRequest, Finished, ReasoningDelta, TextDelta, Usage
 
@@ -29,6 +30,7 @@ async def stream_chat(request: ChatRequest, lease: Lease) -> AsyncGenerator[Chat
     try:
         if response.status != 200:
             raise engine_error(response.status, await response.read(_MAX_ERROR))
+        reach("providers.connected")
         reader = SseReader()
         finished = False
         async for chunk in response.chunks():
@@ -102,6 +104,8 @@ def engine_error(status: int, body: bytes) -> CorralError:
         )
     if status == 429:
         return TooManyRequests(f"The engine is overloaded: {message}", retry_after=1)
+    if status == 501:
+        return InvalidRequest(f"This model cannot do that: {message}", param="model")
     if 400 <= status < 500 and status not in (401, 403, 404):
         return InvalidRequest(f"The engine refused the request: {message}")
     return UpstreamFailed(f"The engine failed: {message}")
