@@ -44,10 +44,12 @@ def open_engines(location: Location) -> tuple[Engine, Engine]:
         ) from None
     if url.get_backend_name() != "postgresql":
         raise StartupError("database_url takes a PostgreSQL address; without it Corral uses SQLite.")
-    options: dict[str, Any] = {"connect_args": {"connect_timeout": 10}, "pool_pre_ping": True}
+    writing: dict[str, Any] = {"connect_timeout": 10}
+    reading = {**writing, "options": "-c default_transaction_read_only=on"}
+    common: dict[str, Any] = {"poolclass": QueuePool, "max_overflow": 0, "pool_pre_ping": True}
     return (
-        create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0, **options),
-        create_engine(url, poolclass=QueuePool, pool_size=_READERS, max_overflow=0, **options),
+        create_engine(url, pool_size=1, connect_args=writing, **common),
+        create_engine(url, pool_size=_READERS, connect_args=reading, **common),
     )
 
 

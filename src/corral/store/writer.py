@@ -132,7 +132,11 @@ class Writer:
                 raise
             savepoint.rollback()
             # A broken constraint is the caller's business; anything else is the storage's.
-            failed.append((entry, error if isinstance(error, IntegrityError) else translate(error)))
+            if isinstance(error, IntegrityError):
+                failed.append((entry, error))
+            else:
+                _log.error("a write failed: %s", error.orig)
+                failed.append((entry, translate(error)))
         except BaseException as error:  # noqa: BLE001 - it is raised again where the caller waits
             savepoint.rollback()
             failed.append((entry, error))
