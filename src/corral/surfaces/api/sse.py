@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from corral.agents import Event
-from corral.surfaces.asgi import KeepAlive
+from corral.kit.faultpoints import reach
+from corral.surfaces.asgi import ClientGone, EventStream
 
 
 def encode_event(turn_id: str, event: Event) -> bytes:
@@ -47,17 +48,17 @@ class TurnStream(Response):
             await asyncio.wait({work, gone})
 
     async def _send_all(self, send: Send) -> None:
-        alive = KeepAlive(send, self.raw_headers)
+        stream = EventStream(send, self.raw_headers)
         try:
-            await alive.begin()
+            await stream.begin()
             async with contextlib.aclosing(self._events) as events:
                 async for event in events:
-                    alive.touch(boundary=True)
-                    body = encode_event(self._turn_id, event)
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                    await stream.send(encode_event(self._turn_id, event))
+            await stream.end()
+        except ClientGone:
+            return
         finally:
-            alive.stop()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            stream.stop()
 
 
 async def _disconnected(receive: Receive) -> None:
