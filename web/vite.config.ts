@@ -8,7 +8,6 @@ export default defineConfig({
     outDir: "../src/corral/web_dist",
     emptyOutDir: true,
     target: "es2023",
-    manifest: true,
     chunkSizeWarningLimit: 1_000,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 const LIMIT = 250_000;
-const folder = new URL("../../src/corral/web_dist/", import.meta.url).pathname;
+const folder = new URL("../node_modules/.size/", import.meta.url).pathname;
 const manifest = JSON.parse(readFileSync(join(folder, ".vite/manifest.json"), "utf8"));
 const files = new Set();
 

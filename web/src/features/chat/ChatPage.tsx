@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { memo, useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import type { StoreApi } from "zustand/vanilla";
 import { listMessages } from "../../api/client";
@@ -101,6 +102,7 @@ export function ChatPage({ agentId, parts }: { agentId: string | null; parts: Ch
 
   return (
     <div className="chat" data-home={home}>
+      {!home && <h1 className="unseen">Conversation</h1>}
       <div className="scroller" ref={scroller}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
           {home && (
@@ -117,7 +119,7 @@ export function ChatPage({ agentId, parts }: { agentId: string | null; parts: Ch
           )}
           {error && messages.length === 0 && (
             <p role="alert" className="hint">
-              {error.message}
+              {error.message} <Link to="/">Start a new chat</Link>
             </p>
           )}
           {messages.map((message) =>
