@@ -266,7 +266,7 @@ class Corral:
             await self._database.close()
 
     def _build(self, agents: Agents, realtime: Realtime) -> App:
-        accounts, settings = self.accounts, self.settings
+        accounts = self.accounts
         api = build_api(
             [
                 chat_router(accounts, agents),
@@ -275,8 +275,7 @@ class Corral:
                 health_router(accounts, self.catalogue.readiness, self._health),
             ]
         )
-        limits = Limits(settings.max_body_bytes)
-        openai = OpenAIApp(accounts, self.inference, self.catalogue, self._meter, limits)
+        openai = OpenAIApp(accounts, self.inference, self.catalogue, self._meter, Limits())
         web = WebApp(PACKAGE / "web_dist")
         return Edge(_by_path(realtime.asgi, openai, api, web), self._policy)
 

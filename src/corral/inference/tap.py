@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass
 
 import msgspec
@@ -18,7 +18,7 @@ class _Answer(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Answer)
-_TAIL = 24
+_KEPT = 16 * 1024
 
 
 @dataclass(slots=True)
@@ -48,34 +48,49 @@ class Meter:
 
 
 class StreamTap:
-    """Watches an OpenAI event stream: whether it ended well, and its usage."""
+    """Watches an OpenAI event stream: whether it ended well, and its usage. Both are told by its last events, so
+    only the last pieces are kept, and looked at when it has ended."""
 
-    __slots__ = ("_tail", "_usage", "boundary", "done")
+    __slots__ = ("_last", "_size")
 
     def __init__(self) -> None:
-        self._tail = b""
-        self._usage = b""
-        self.done = False
-        self.boundary = True
+        self._last: deque[bytes] = deque()
+        self._size = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Looks at a piece."""
-        if b'"usage"' in chunk:
-            self._usage = chunk
-        elif self._usage and not self.done:
-            # The event with the usage may be cut over two pieces.
-            self._usage = (self._usage + chunk)[-65_536:]
-        self.boundary = chunk.endswith(b"\n\n")
-        self._tail = (self._tail + chunk)[-_TAIL:] if len(chunk) < _TAIL else chunk[-_TAIL:]
-        if b"data: [DONE]" in self._tail:
-            self.done = True
+        """Sees a piece."""
+        last = self._last
+        last.append(chunk)
+        self._size += len(chunk)
+        while self._size - len(last[0]) >= _KEPT:
+            self._size -= len(last.popleft())
+
+    @property
+    def boundary(self) -> bool:
+        """Whether no event is half said."""
+        last = self._last
+        if not last or last[-1].endswith((b"\n\n", b"\r\n\r\n")):
+            return True
+        return len(last[-1]) < 4 and b"".join(last).endswith((b"\n\n", b"\r\n\r\n"))
+
+    def done(self) -> bool:
+        """Whether `[DONE]` was said."""
+        return any(line.startswith(b"data:") and line[5:].strip() == b"[DONE]" for line in self._lines())
 
     def usage(self) -> tuple[int, int] | None:
         """Prompt and completion tokens, when the stream told them."""
-        for line in reversed(self._usage.split(b"\n")):
-            if line.startswith(b"data: {") and b'"usage"' in line:
-                return read_usage(line[6:])
+        for line in self._lines():
+            if line.startswith(b"data:") and b'"usage"' in line:
+                usage = read_usage(line[5:])
+                if usage is not None:
+                    return usage
         return None
+
+    def _lines(self) -> list[bytes]:
+        """The last whole lines, the newest first."""
+        lines = b"".join(self._last).split(b"\n")[:-1]
+        lines.reverse()
+        return lines
 
 
 def read_usage(body: bytes) -> tuple[int, int] | None:

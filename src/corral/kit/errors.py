@@ -82,6 +82,12 @@ class MethodNotAllowed(CorralError):
     status, code = 405, "method_not_allowed"
 
 
+class RequestTimeout(CorralError):
+    """The request came too slowly."""
+
+    status, code, retryable = 408, "request_timeout", True
+
+
 class Conflict(CorralError):
     """The state changed or does not allow this now."""
 

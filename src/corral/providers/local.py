@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from corral.engines import Lease
-from corral.kit.errors import ContextExceeded, CorralError, InvalidRequest, TooManyRequests, UpstreamFailed
+from corral.kit.errors import (
+    ContextExceeded,
+    CorralError,
+    InvalidRequest,
+    TooManyRequests,
+    Unavailable,
+    UpstreamFailed,
+)
 from corral.kit.faultpoints import reach
 from corral.providers.sse import SseReader
 from corral.providers.types import ChatEvent, ChatRequest, Finished, ReasoningDelta, TextDelta, Usage
@@ -86,14 +93,15 @@ def _events(name: bytes, data: bytes) -> list[ChatEvent]:
     return events
 
 
-def engine_error(status: int, body: bytes) -> CorralError:
+def engine_error(status: int, body: bytes, retry_after: bytes | None = None) -> CorralError:
     """What an engine's error answer means."""
     try:
         error = msgspec.json.decode(body).get("error")
     except (msgspec.DecodeError, AttributeError):
         error = None
     if not isinstance(error, dict):
-        error = {"message": body[:300].decode("utf-8", "replace") if body else f"status {status}"}
+        told = error if isinstance(error, str) else body[:300].decode("utf-8", "replace")
+        error = {"message": told or f"status {status}"}
     message = str(error.get("message") or "no reason given")[:1000]
     if error.get("type") == "exceed_context_size_error":
         prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
@@ -102,10 +110,11 @@ def engine_error(status: int, body: bytes) -> CorralError:
             details={"n_prompt_tokens": prompt, "n_ctx": context},
             param="messages",
         )
+    seconds = float(retry_after) if retry_after is not None and retry_after.isdigit() else 1.0
     if status == 429:
-        return TooManyRequests(f"The engine is overloaded: {message}", retry_after=1)
-    if status == 501:
-        return InvalidRequest(f"This model cannot do that: {message}", param="model")
-    if 400 <= status < 500 and status not in (401, 403, 404):
+        return TooManyRequests(f"The engine is overloaded: {message}", retry_after=seconds)
+    if status == 503:
+        return Unavailable(f"The engine takes no work now: {message}", retry_after=seconds)
+    if status == 501 or (400 <= status < 500 and status not in (401, 403, 404)):
         return InvalidRequest(f"The engine refused the request: {message}")
     return UpstreamFailed(f"The engine failed: {message}")

@@ -6,34 +6,28 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from corral.kit.errors import PayloadTooLarge
-
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 KEEP_ALIVE_SECONDS = 15.0
+STALL_SECONDS = 60.0
 _COMMENT = b": keep-alive\n\n"
 
 
 class ClientGone(Exception):
-    """The client closed the connection."""
+    """The client closed the connection, or takes nothing any more."""
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises PayloadTooLarge beyond `limit` bytes, ClientGone."""
+async def read_body(receive: Receive) -> bytes:
+    """The whole body; its size and pace are the edge's to bound. Raises ClientGone."""
     parts: list[bytes] = []
-    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise PayloadTooLarge(f"The body is larger than the {limit} bytes allowed.")
-        parts.append(part)
+        parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -54,30 +48,61 @@ def header(scope: Scope, name: bytes) -> bytes | None:
     return None
 
 
-class KeepAlive:
-    """Sends a comment whenever a stream was silent for `seconds`, beginning the answer if need be."""
+class EventStream:
+    """An answer of server-sent events.
 
-    def __init__(self, send: Send, headers: Headers, seconds: float = KEEP_ALIVE_SECONDS) -> None:
+    A comment is sent whenever it was silent for `keep_alive` seconds, beginning the answer if need be. A client that
+    takes nothing for `stall` seconds is given up with ClientGone, so that it cannot hold what the answer holds.
+    """
+
+    def __init__(
+        self, send: Send, headers: Headers, *, keep_alive: float = KEEP_ALIVE_SECONDS, stall: float = STALL_SECONDS
+    ) -> None:
         self.begun = False
         self._headers = headers
         self._send = send
-        self._seconds = seconds
+        self._keep_alive = keep_alive
+        self._stall = stall
         self._loop = asyncio.get_running_loop()
-        self._sent_at = self._loop.time()
+        self._owner = asyncio.current_task()
+        self._since = self._loop.time()
+        self._sending = False
+        self._stalled = False
         self._boundary = True
         self._ping: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(seconds, self._look)
+        self._timer = self._loop.call_later(min(keep_alive, stall), self._look)
 
     async def begin(self) -> None:
         """Sends the head of the answer, once."""
-        if not self.begun:
-            self.begun = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        if self._ping is not None:
+            await self._ping
+        await self._head()
 
-    def touch(self, *, boundary: bool) -> None:
-        """Something is being sent; a comment may follow it only at the `boundary` of an event."""
-        self._sent_at = self._loop.time()
+    async def send(self, piece: bytes, *, boundary: bool = True) -> None:
+        """Sends a piece, waiting while the client is behind; `boundary` tells whether an event ends with it.
+
+        Raises ClientGone when the client takes nothing any more.
+        """
+        self._since = self._loop.time()
+        self._sending = True
+        try:
+            if self._ping is not None:
+                await self._ping
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        except asyncio.CancelledError:
+            if self._stalled and self._owner is not None and self._owner.uncancel() == 0:
+                raise ClientGone from None
+            raise
+        finally:
+            self._sending = False
         self._boundary = boundary
+
+    async def end(self, last: bytes = b"") -> None:
+        """Sends the last piece."""
+        self._timer.cancel()
+        if self._ping is not None:
+            await self._ping
+        await self._send({"type": "http.response.body", "body": last, "more_body": False})
 
     def stop(self) -> None:
         """No comment from now on."""
@@ -86,13 +111,28 @@ class KeepAlive:
             self._ping.cancel()
 
     def _look(self) -> None:
-        silent = self._loop.time() - self._sent_at
-        if silent >= self._seconds and self._boundary:
-            self._sent_at = self._loop.time()
+        silent = self._loop.time() - self._since
+        limit = self._keep_alive
+        if self._sending:
+            limit = self._stall
+            if silent >= limit and self._owner is not None:
+                self._stalled = True
+                self._owner.cancel()
+                return
+        elif silent >= limit and self._boundary and self._ping is None:
+            self._since = self._loop.time()
             self._ping = self._loop.create_task(self._comment(), name="keep-alive")
             silent = 0.0
-        self._timer = self._loop.call_later(max(0.05, self._seconds - silent), self._look)
+        self._timer = self._loop.call_later(max(0.05, limit - silent), self._look)
+
+    async def _head(self) -> None:
+        if not self.begun:
+            self.begun = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
 
     async def _comment(self) -> None:
-        await self.begin()
-        await self._send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+        try:
+            await self._head()
+            await self._send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+        finally:
+            self._ping = None

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from corral.agents import Event
-from corral.kit.faultpoints import reach
 from corral.surfaces.asgi import ClientGone, EventStream
 
 

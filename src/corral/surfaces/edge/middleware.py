@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from corral.kit.context import request_id
-from corral.kit.errors import CorralError, Forbidden, InternalError, InvalidRequest, Misdirected, PayloadTooLarge
+from corral.kit.errors import (
+    CorralError,
+    Forbidden,
+    InternalError,
+    InvalidRequest,
+    Misdirected,
+    PayloadTooLarge,
+    RequestTimeout,
+)
 from corral.kit.ids import new_request_id
 from corral.kit.rendering import render_api, render_openai
 from corral.surfaces.asgi import App, Headers, Receive, Scope, Send, header, respond
@@ -19,6 +29,8 @@ _log = get_logger("corral.edge")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,80}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+BODY_RATE = 16 * 1024
+"""Bytes a second at which a body must come in the long run."""
 CSP = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
@@ -36,10 +48,11 @@ SECURITY: Headers = [
 
 @dataclass(frozen=True, slots=True)
 class EdgePolicy:
-    """Which hosts are us, and how large a body may be."""
+    """Which hosts are us, how large a body may be, and how many seconds it may come slower than `BODY_RATE`."""
 
     hosts: frozenset[bytes]
     max_body: int
+    body_grace: float = 20.0
 
     def admits_host(self, value: bytes | None) -> bool:
         """Whether a Host header names this server; the port does not matter."""
@@ -70,6 +83,66 @@ def known_hosts(bound: str, further: Iterable[str]) -> frozenset[bytes]:
     )
 
 
+class _Exchange:
+    """One request and its answer, as the edge sees them pass."""
+
+    __slots__ = ("_extra", "_loop", "_policy", "_receive", "_send", "_since", "_size", "refusal", "started", "unread")
+
+    def __init__(self, policy: EdgePolicy, head: _Head, receive: Receive, send: Send, ours: bytes) -> None:
+        self._policy = policy
+        self._receive = receive
+        self._send = send
+        self._extra: Headers = [(b"x-request-id", ours), *SECURITY]
+        self._size = 0
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
+        self.unread = head.has_body
+        self.started = False
+        self.refusal: CorralError | None = None
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """The application's `receive`. Raises PayloadTooLarge and RequestTimeout, which the edge then answers."""
+        if not self.unread:
+            return await self._receive()
+        left = self._policy.body_grace + self._size / BODY_RATE - (self._loop.time() - self._since)
+        try:
+            async with asyncio.timeout(left):
+                message = await self._receive()
+        except TimeoutError:
+            self.refusal = RequestTimeout("The body came too slowly.")
+            raise self.refusal from None
+        self._size += len(message.get("body", b""))
+        if self._size > self._policy.max_body:
+            self.refusal = too_large(self._policy.max_body)
+            raise self.refusal
+        self.unread = bool(message.get("more_body"))
+        return message
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """The application's `send`. After a refusal what it says is dropped: the edge answers."""
+        if message["type"] == "http.response.start":
+            if self.refusal is not None:
+                return
+            self.started = True
+            message["headers"] = [*message.get("headers", ()), *self._extra]
+        elif not self.started:
+            return
+        await self._send(message)
+
+    async def answer(self, scope: Scope, error: CorralError) -> None:
+        """Answers with `error` in the dialect of the path."""
+        openai = scope["path"].startswith("/v1/")
+        body = msgspec.json.encode(render_openai(error) if openai else render_api(error, request_id.get()))
+        headers: Headers = [(b"content-type", b"application/json")]
+        if error.retry_after is not None:
+            headers.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
+        if self.unread:
+            # What is left of the body is not read, so the connection cannot be used again.
+            headers.append((b"connection", b"close"))
+        self.refusal = None
+        await respond(self.send, error.status, headers, body)
+
+
 class Edge:
     """ASGI middleware around everything that Corral serves."""
 
@@ -88,41 +161,34 @@ class Edge:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = header(scope, b"x-request-id")
+        head = _Head(scope)
+        given = head.request_id
         ours = given if given is not None and _REQUEST_ID.fullmatch(given) else new_request_id().encode()
         token = request_id.set(ours.decode())
-        extra: Headers = [(b"x-request-id", ours), *SECURITY]
-        started = False
-
-        async def sending(message: object) -> None:
-            nonlocal started
-            assert isinstance(message, dict)
-            if message["type"] == "http.response.start":
-                started = True
-                message["headers"] = [*message.get("headers", ()), *extra]
-            await send(message)
-
+        exchange = _Exchange(self._policy, head, receive, send, ours)
         try:
-            refusal = self._refusal(scope)
-            if refusal is not None:
-                await render(scope, sending, refusal)
-                return
-            await self._app(scope, receive, sending)
-        except CorralError as error:
-            if started:
-                raise
-            await render(scope, sending, error)
-        except Exception as error:
-            _log.error("request_failed", path=scope["path"], exc_info=error)
-            if started:
-                raise
-            await render(
-                scope,
-                sending,
-                InternalError("Something went wrong in Corral; its log has the details under this request id."),
-            )
+            error = refusal(self._policy, scope["method"], head)
+            if error is None:
+                error = await self._serve(scope, exchange)
+            if error is not None:
+                await exchange.answer(scope, error)
         finally:
             request_id.reset(token)
+
+    async def _serve(self, scope: Scope, exchange: _Exchange) -> CorralError | None:
+        """Lets the application answer; returns the error that is left to be told."""
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except CorralError as error:
+            if exchange.started:
+                raise
+            return error
+        except Exception as error:
+            _log.error("request_failed", path=scope["path"], exc_info=error)
+            if exchange.started:
+                raise
+            return InternalError("Something went wrong in Corral; its log has the details under this request id.")
+        return None if exchange.started else exchange.refusal
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = header(scope, b"host")
@@ -132,32 +198,52 @@ class Edge:
             return
         await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> CorralError | None:
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or not self._policy.admits_host(hosts[0]):
-            shown = hosts[0][:100].decode("latin-1") if hosts else ""
-            return Misdirected(
-                f"This server does not answer to the host {shown!r}; add it to allowed_hosts if it should."
-            )
-        if scope["method"] not in _SAFE_METHODS and not self._policy.admits_origin(header(scope, b"origin"), hosts[0]):
-            return Forbidden("A page of another origin may not do this.")
-        length = header(scope, b"content-length")
-        if length is not None:
-            if not length.isdigit():
-                return InvalidRequest("Content-Length is not a number.")
-            if int(length) > self._policy.max_body:
-                return PayloadTooLarge(f"The body is larger than the {self._policy.max_body} bytes allowed.")
-        return None
+
+class _Head:
+    """The headers that the edge looks at, found in one pass."""
+
+    __slots__ = ("chunked", "hosts", "length", "origin", "request_id")
+
+    def __init__(self, scope: Scope) -> None:
+        self.hosts: list[bytes] = []
+        self.origin: bytes | None = None
+        self.length: bytes | None = None
+        self.request_id: bytes | None = None
+        self.chunked = False
+        for name, value in scope["headers"]:
+            if name == b"host":
+                self.hosts.append(value)
+            elif name == b"origin":
+                self.origin = value
+            elif name == b"content-length":
+                self.length = value
+            elif name == b"transfer-encoding":
+                self.chunked = True
+            elif name == b"x-request-id":
+                self.request_id = value
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows."""
+        return self.chunked or self.length not in (None, b"0")
 
 
-async def render(scope: Scope, send: Send, error: CorralError) -> None:
-    """Answers with `error` in the dialect of the path."""
-    openai = scope["path"].startswith("/v1/")
-    body = msgspec.json.encode(render_openai(error) if openai else render_api(error, request_id.get()))
-    headers: Headers = [(b"content-type", b"application/json")]
-    if error.retry_after is not None:
-        headers.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
-    if error.status in (400, 413):
-        # What is left of the body is not read; the connection cannot be used again.
-        headers.append((b"connection", b"close"))
-    await respond(send, error.status, headers, body)
+def refusal(policy: EdgePolicy, method: str, head: _Head) -> CorralError | None:
+    """Why a request must not reach the application, None when it may."""
+    hosts = head.hosts
+    if len(hosts) != 1 or not policy.admits_host(hosts[0]):
+        shown = hosts[0][:100].decode("latin-1") if hosts else ""
+        return Misdirected(f"This server does not answer to the host {shown!r}; add it to allowed_hosts if it should.")
+    if method not in _SAFE_METHODS and not policy.admits_origin(head.origin, hosts[0]):
+        return Forbidden("A page of another origin may not do this.")
+    if head.length is not None:
+        if not head.length.isdigit():
+            return InvalidRequest("Content-Length is not a number.")
+        if int(head.length) > policy.max_body:
+            return too_large(policy.max_body)
+    return None
+
+
+def too_large(limit: int) -> PayloadTooLarge:
+    """The refusal of a body over `limit` bytes."""
+    return PayloadTooLarge(f"The body is larger than the {limit} bytes allowed.")

@@ -14,21 +14,25 @@ import msgspec
 from corral.accounts.types import Principal
 from corral.inference import Inference, Visit
 from corral.inference.tap import Meter, StreamTap, read_usage
-from corral.kit.errors import CorralError, InvalidRequest, UpstreamFailed
+from corral.kit.errors import CorralError, UnsupportedMedia, UpstreamFailed
 from corral.kit.http import Response
 from corral.kit.rendering import render_openai
+from corral.providers.assembly import as_stream, assemble
 from corral.providers.local import engine_error
 from corral.surfaces.asgi import (
     KEEP_ALIVE_SECONDS,
+    STALL_SECONDS,
     ClientGone,
+    EventStream,
     Headers,
-    KeepAlive,
     Receive,
     Scope,
     Send,
+    header,
     read_body,
     respond,
 )
+from corral.surfaces.openai.request import Asked, Parser, rename
 
 _JSON = b"content-type: application/json\r\n"
 _MAX_ERROR = 1 << 20
@@ -37,22 +41,15 @@ _STREAM_HEADERS: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-
-
-class _Asked(msgspec.Struct):
-    model: str | None = None
-    stream: bool | None = None
-
-
-_decoder = msgspec.json.Decoder(_Asked)
+_EMBEDDINGS = "/v1/embeddings"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes of a request's body, and seconds of silence before a keep-alive."""
+    """Seconds of silence before a keep-alive, and until a client that takes nothing is given up."""
 
-    max_body: int
     keep_alive: float = KEEP_ALIVE_SECONDS
+    stall: float = STALL_SECONDS
 
 
 class Relay:
@@ -60,17 +57,20 @@ class Relay:
 
     def __init__(self, path: str, inference: Inference, meter: Meter, limits: Limits) -> None:
         self._path = path.encode()
+        self._parse = Parser(path)
+        self._generates = path != _EMBEDDINGS
         self._inference = inference
         self._meter = meter
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, principal: Principal) -> None:
         """One request. Raises CorralError before the answer has begun."""
+        require_json(scope)
         try:
-            body = await read_body(receive, self._limits.max_body)
+            body = await read_body(receive)
         except ClientGone:
             return
-        asked = parse(body)
+        asked = self._parse(body)
         work = asyncio.current_task()
         assert work is not None
         gone = False
@@ -84,7 +84,7 @@ class Relay:
 
         watcher = asyncio.create_task(watch(), name="disconnect watcher")
         try:
-            if asked.stream:
+            if asked.stream and self._generates:
                 await self._stream(asked, body, send, principal)
             else:
                 await self._whole(asked, body, send, principal)
@@ -92,90 +92,102 @@ class Relay:
             if not gone:
                 raise
             work.uncancel()
+        except ClientGone:
+            return
         finally:
             watcher.cancel()
 
-    async def _ask(self, asked: _Asked, body: bytes, principal: Principal) -> tuple[Visit, Response]:
-        visit = await self._inference.enter(principal, asked.model)
+    async def _ask(self, visit: Visit, asked: Asked, body: bytes, kind: bytes) -> Response:
+        """The engine's answer, of which the head is there. Raises for one that is an error or of another `kind`."""
+        lease = visit.lease
+        if lease.upstream_model is not None or asked.model is None:
+            body = rename(body, lease.upstream_model or lease.model)
+        response = await lease.pool.request(b"POST", self._path, headers=lease.headers + _JSON, body=body)
         try:
-            lease = visit.lease
-            if lease.upstream_model is not None:
-                body = rename(body, lease.upstream_model)
-            response = await lease.pool.request(b"POST", self._path, headers=lease.headers + _JSON, body=body)
             if response.status != 200:
-                raise engine_error(response.status, await response.read(_MAX_ERROR))
-        except BaseException as error:
-            self._meter.add(visit.lease.model, None, failed=isinstance(error, CorralError))
-            visit.close()
-            raise
-        return visit, response
-
-    async def _whole(self, asked: _Asked, body: bytes, send: Send, principal: Principal) -> None:
-        visit, response = await self._ask(asked, body, principal)
-        usage = None
-        try:
-            answer = await response.read()
-            usage = read_usage(answer)
-        finally:
+                again = response.header(b"retry-after")
+                raise engine_error(response.status, await response.read(_MAX_ERROR), again)
+            got = response.header(b"content-type") or kind
+            if not got.startswith(kind):
+                told = got[:100].decode("latin-1")
+                raise UpstreamFailed(f"The engine answered with {told} where {kind.decode()} was expected.")
+        except BaseException:
             response.abort()
-            visit.close()
-            self._meter.add(visit.lease.model, usage, failed=usage is None)
-        await respond(send, 200, [(b"content-type", response.header(b"content-type") or b"application/json")], answer)
+            raise
+        return response
 
-    async def _stream(self, asked: _Asked, body: bytes, send: Send, principal: Principal) -> None:
-        alive = KeepAlive(send, _STREAM_HEADERS, self._limits.keep_alive)
+    async def _whole(self, asked: Asked, body: bytes, send: Send, principal: Principal) -> None:
+        visit = await self._inference.enter(principal, asked.model)
+        usage, failed, kind = None, False, b"application/json"
         try:
-            visit, response = await self._ask(asked, body, principal)
-            await alive.begin()
-            last = await self._relay(visit, response, send, alive)
+            if visit.lease.native and self._generates:
+                response = await self._ask(visit, asked, as_stream(body), b"text/event-stream")
+                try:
+                    answer = await assemble(response.chunks())
+                finally:
+                    response.abort()
+            else:
+                response = await self._ask(visit, asked, body, kind)
+                try:
+                    answer = await response.read()
+                finally:
+                    response.abort()
+                kind = response.header(b"content-type") or kind
+            usage = read_usage(answer)
         except CorralError as error:
-            if not alive.begun:
+            failed = error.status >= 500
+            raise
+        finally:
+            visit.close()
+            self._meter.add(visit.lease.model, usage, failed=failed)
+        await respond(send, 200, [(b"content-type", kind)], answer)
+
+    async def _stream(self, asked: Asked, body: bytes, send: Send, principal: Principal) -> None:
+        stream = EventStream(send, _STREAM_HEADERS, keep_alive=self._limits.keep_alive, stall=self._limits.stall)
+        try:
+            visit = await self._inference.enter(principal, asked.model)
+            await self._relay(visit, asked, body, stream)
+            last = b""
+        except CorralError as error:
+            if not stream.begun:
                 raise
             last = error_event(error)
         finally:
-            alive.stop()
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+            stream.stop()
+        await stream.end(last)
 
-    async def _relay(self, visit: Visit, response: Response, send: Send, alive: KeepAlive) -> bytes:
-        """Sends what arrives; returns what is left to send."""
+    async def _relay(self, visit: Visit, asked: Asked, body: bytes, stream: EventStream) -> None:
+        """Sends what arrives, to its end. Raises CorralError also for an answer that is not whole."""
         tap = StreamTap()
-        failed = True
+        failed = False
         try:
-            async for chunk in response.chunks():
-                tap.feed(chunk)
-                alive.touch(boundary=tap.boundary)
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            failed = not tap.done
-            if failed:
+            response = await self._ask(visit, asked, body, b"text/event-stream")
+            try:
+                await stream.begin()
+                async for chunk in response.chunks():
+                    tap.feed(chunk)
+                    await stream.send(chunk, boundary=tap.boundary)
+            finally:
+                response.abort()
+            if not tap.done():
                 raise UpstreamFailed("The engine's answer ended before it was finished.")
         except CorralError as error:
-            return (b"" if tap.boundary else b"\n\n") + error_event(error)
+            failed = error.status >= 500
+            if not tap.boundary:
+                # What was half said must not swallow the error event.
+                await stream.send(b"\n\n")
+            raise
         finally:
-            response.abort()
             visit.close()
             self._meter.add(visit.lease.model, tap.usage(), failed=failed)
-        return b""
 
 
-def parse(body: bytes) -> _Asked:
-    """The fields that Corral itself needs. Raises InvalidRequest naming the field."""
-    try:
-        return _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        field = text.rsplit("$.", 1)[1].rstrip("`") if "$." in text else None
-        raise InvalidRequest(f"{field or 'The body'}: {text.split(' - ', maxsplit=1)[0]}.", param=field) from None
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
-    except RecursionError:
-        raise InvalidRequest("The body is nested too deeply.") from None
-
-
-def rename(body: bytes, model: str) -> bytes:
-    """The body with another model name, for an attached server that knows the model by another one."""
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
-    return msgspec.json.encode(fields)
+def require_json(scope: Scope) -> None:
+    """Raises UnsupportedMedia for a body that says it is something else than JSON."""
+    kind = header(scope, b"content-type")
+    if kind is not None and not kind.lower().startswith(b"application/json"):
+        told = kind[:100].decode("latin-1")
+        raise UnsupportedMedia(f"The body must be JSON (Content-Type: application/json), not {told}.")
 
 
 def error_event(error: CorralError) -> bytes:

@@ -1,0 +1,103 @@
+"""What a request to the OpenAI surface must look like; what is not named here passes to the engine as it is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from corral.kit.errors import InvalidRequest
+
+_Amount = Annotated[float, msgspec.Meta(ge=0, le=100)]
+_Penalty = Annotated[float, msgspec.Meta(ge=-100, le=100)]
+_Tokens = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=128)]
+_Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class Asked(msgspec.Struct):
+    """The fields that Corral itself needs."""
+
+    model: str | None = None
+    stream: bool | None = None
+
+
+class Generation(Asked):
+    """The fields that chats and completions share."""
+
+    temperature: _Amount | None = None
+    top_p: _Amount | None = None
+    n: _Count | None = None
+    max_tokens: _Tokens | None = None
+    seed: _Seed | None = None
+    presence_penalty: _Penalty | None = None
+    frequency_penalty: _Penalty | None = None
+    stop: str | list[str] | None = None
+    stream_options: dict[str, Any] | None = None
+
+
+class Message(msgspec.Struct):
+    """One message of a chat."""
+
+    role: str
+    content: str | list[Any] | None = None
+
+
+class Chat(Generation, kw_only=True):
+    """`/v1/chat/completions`."""
+
+    messages: Annotated[list[Message], msgspec.Meta(min_length=1)]
+    max_completion_tokens: _Tokens | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    response_format: dict[str, Any] | None = None
+
+
+class Completion(Generation, kw_only=True):
+    """`/v1/completions`."""
+
+    prompt: str | list[Any]
+
+
+class Embedding(Asked, kw_only=True):
+    """`/v1/embeddings`."""
+
+    input: str | list[Any]
+
+
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    "/v1/chat/completions": msgspec.json.Decoder(Chat),
+    "/v1/completions": msgspec.json.Decoder(Completion),
+    "/v1/embeddings": msgspec.json.Decoder(Embedding),
+}
+
+
+class Parser:
+    """Reads the bodies of one path."""
+
+    def __init__(self, path: str) -> None:
+        self._decoder = _DECODERS[path]
+
+    def __call__(self, body: bytes) -> Asked:
+        """The fields of `body`. Raises InvalidRequest naming the one at fault."""
+        try:
+            asked: Asked = self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            what, _, where = str(error).partition(" - at `$")
+            field = where.rstrip("`").lstrip(".") or None
+            if "missing required field" in what:
+                name = what.split("`")[1]
+                field, what = f"{field}.{name}" if field else name, "is missing"
+            raise InvalidRequest(f"{field or 'The body'}: {what}.", param=field) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+        except RecursionError:
+            raise InvalidRequest("The body is nested too deeply.") from None
+        return asked
+
+
+def rename(body: bytes, model: str) -> bytes:
+    """The body with another model name, for an attached server that knows the model by another one."""
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
+    return msgspec.json.encode(fields)
