@@ -39,7 +39,14 @@ export function Palette({ opened, onClose }: { opened: boolean; onClose: () => v
     close();
   };
   return (
-    <Modal opened={opened} onClose={close} title="Go to" size="md" transitionProps={{ duration: 120 }}>
+    <Modal
+      opened={opened}
+      onClose={close}
+      title="Go to"
+      size="md"
+      closeButtonProps={{ "aria-label": "Close" }}
+      transitionProps={{ duration: 120 }}
+    >
       <TextInput
         data-autofocus
         aria-label="Search chats and pages"

@@ -63,6 +63,7 @@ export function Shell() {
             onClose={() => setSheet(false)}
             size={288}
             title="Menu"
+            closeButtonProps={{ "aria-label": "Close menu" }}
             transitionProps={{ duration: 150 }}
           >
             {sidebar}
