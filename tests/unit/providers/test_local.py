@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral.kit.errors import ContextExceeded, CorralError, InvalidRequest, TooManyRequests, UpstreamFailed
+from corral.kit.errors import (
+    ContextExceeded,
+    CorralError,
+    InvalidRequest,
+    TooManyRequests,
+    Unavailable,
+    UpstreamFailed,
+)
 from corral.providers import sse
 from corral.providers.local import engine_error
 from corral.providers.sse import SseReader
@@ -56,7 +63,7 @@ def test_an_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         (429, {"error": {"message": "busy"}}, TooManyRequests, "busy"),
         (500, {"error": {"message": "it broke"}}, UpstreamFailed, "it broke"),
         (401, {"error": {"message": "who are you"}}, UpstreamFailed, "who"),
-        (503, "plain words", UpstreamFailed, "plain words"),
+        (503, "plain words", Unavailable, "plain words"),
         (500, {"error": "a text"}, UpstreamFailed, "a text"),
         (500, "", UpstreamFailed, "500"),
     ],

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from corral.agents import Event
+from corral.kit.faultpoints import reach
 from corral.surfaces.asgi import ClientGone, EventStream
 
 
@@ -53,6 +54,7 @@ class TurnStream(Response):
             async with contextlib.aclosing(self._events) as events:
                 async for event in events:
                     await stream.send(encode_event(self._turn_id, event))
+                    reach("api.event_sent")
             await stream.end()
         except ClientGone:
             return
