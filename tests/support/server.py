@@ -23,12 +23,13 @@ class Server:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.url = ""
+        self.program = ["-c", "from corral.cli.main import run; run()"]
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, port: str = "0", **environ: str) -> None:
         """Starts it and waits until it says where it listens."""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from corral.cli.main import run; run()", "serve", "--port", port, "--data", str(self.data)],
+            [sys.executable, *self.program, "serve", "--port", port, "--data", str(self.data)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environ},
         )  # fmt: skip
         assert self.process.stdout is not None

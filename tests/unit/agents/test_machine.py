@@ -198,9 +198,10 @@ class AgentsMachine(RuleBasedStateMachine):
         await eventually(final)
 
     def check_finished(self, agent: str, expected: Expected) -> None:
-        page = None
-        for turn, words in expected.turns:
+        for turn, _ in expected.turns:
             self.do(self._finished(expected.user, agent, turn))
+        page = self.do(self.room.agents.messages(expected.user, agent, limit=500))
+        for turn, words in expected.turns:
             log = self.do(self.room.log(expected.user, agent, turn))
             assert [event.offset for event in log] == list(range(len(log)))
             assert [event.type for event in log].count("end") == 1
@@ -211,14 +212,12 @@ class AgentsMachine(RuleBasedStateMachine):
             state = log[-1].data["state"]
             assert answer_to(words).startswith(text)
             assert state == "cancelled" or text == answer_to(words) or log[-2].data.get("code") == "interrupted"
-            page = page or self.do(self.room.agents.messages(expected.user, agent, limit=500))
             answer = next(one for one in page if one.turn_id == turn and one.role == "assistant")
             assert (answer.content, answer.state) == (text, state)
-        page = page or self.do(self.room.agents.messages(expected.user, agent, limit=500))
         assert [one.seq for one in page] == list(range(1, 2 + 2 * len(expected.turns)))
 
 
 AgentsMachine.TestCase.settings = settings(
-    max_examples=scaled(12, 500), stateful_step_count=scaled(25, 60), deadline=None
+    max_examples=scaled(15, 500), stateful_step_count=scaled(20, 60), deadline=None
 )
 TestAgents = AgentsMachine.TestCase
