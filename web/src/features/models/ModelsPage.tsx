@@ -44,7 +44,7 @@ function Row({ model }: { model: Model }) {
     <li className="model" data-testid="model-row">
       <div className="model-main">
         <strong>{model.name}</strong>
-        <Badge variant="light" color={COLORS[model.state] ?? "gray"} data-testid="model-state">
+        <Badge variant="light" c="var(--ink)" color={COLORS[model.state] ?? "gray"} data-testid="model-state">
           {model.state}
         </Badge>
         <span className="facts">{facts.filter(Boolean).join(" · ")}</span>
