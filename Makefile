@@ -12,7 +12,7 @@ DATA ?= data
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run setup test test-faults check bench fmt lock wheel clean
+.PHONY: help run setup test test-faults check bench docs fmt lock wheel clean
 
 help: ## lists these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -34,10 +34,14 @@ check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import ord
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/gates.py
+	$(BIN)/python tools/reference.py --check
 	npm --prefix web run --silent check
 
 bench: $(STAMPS)/dev setup ## measures, prints a table; ONLY=dataplane for one benchmark
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+docs: $(STAMPS)/dev ## writes docs/reference from the code
+	@$(BIN)/python tools/reference.py
 
 fmt: $(STAMPS)/dev ## formats and mends what can be mended
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,222 @@
+"""Writes docs/reference from the code. `--check` changes nothing and fails when a page is out of date."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import typer
+
+from corral.accounts.service import LocalAccounts
+from corral.cli.main import EXIT_CODES, app
+from corral.kit import errors
+from corral.realtime.handlers import add_agents, add_models, add_turns
+from corral.realtime.intents import Intents
+from corral.settings import AttachedEngine, Settings
+from corral.surfaces.api.agents import agents_router
+from corral.surfaces.api.application import build_api
+from corral.surfaces.api.chat import chat_router
+from corral.surfaces.api.health import health_router
+from corral.surfaces.api.models import models_router
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+MADE = "<!-- Written by tools/reference.py from the code; `make docs` writes it again. -->\n"
+OPENAI = (
+    ("POST", "/v1/chat/completions", "inference", "Chat, with tools, JSON schema and streaming."),
+    ("POST", "/v1/completions", "inference", "Plain completion, with streaming."),
+    ("POST", "/v1/embeddings", "inference", "Embeddings, from an embedding model."),
+    ("GET", "/v1/models", "models:read", "The usable models."),
+    ("GET", "/v1/models/{name}", "models:read", "One model."),
+)
+
+
+def cell(text: object) -> str:
+    """Text that stays within a table's cell."""
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table."""
+    names = list(head)
+    lines = [names, ["---"] * len(names), *([cell(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def commands(command: Any, name: str) -> list[tuple[str, Any]]:
+    """All commands below `command` that do something, with their full names."""
+    inner: dict[str, Any] = getattr(command, "commands", {})
+    if inner:
+        return [found for key, one in sorted(inner.items()) for found in commands(one, f"{name} {key}")]
+    return [(name, command)]
+
+
+def cli() -> str:
+    """The page of the command line."""
+    parts = [MADE, "# Command line\n"]
+    for name, command in commands(typer.main.get_command(app), "corral"):
+        parts.append(f"## `{name}`\n\n{command.help}\n")
+        rows = []
+        for parameter in command.params:
+            is_option = parameter.param_type_name == "option"
+            shown = ", ".join(f"`{one}`" for one in parameter.opts) if is_option else f"`{parameter.name.upper()}`"
+            rows.append((shown, getattr(parameter, "help", None) or ""))
+        if rows:
+            parts.append(table(("option", "meaning"), rows))
+    parts.append("## Exit codes\n")
+    parts.append(table(("code", "meaning"), EXIT_CODES.items()))
+    parts.append("`corral --install-completion` sets up the completion of your shell.\n")
+    return "\n".join(parts)
+
+
+def kind(annotation: object) -> str:
+    """A short name of a type."""
+    return (
+        str(annotation)
+        .replace("typing.", "")
+        .replace("pathlib.", "")
+        .replace("<class '", "")
+        .replace("'>", "")
+        .replace("NoneType", "None")
+    )
+
+
+def configuration() -> str:
+    """The page of the settings."""
+    shown = Settings.model_construct().model_dump(mode="json")
+    rows = [
+        (
+            f"`{name}`",
+            f"`{kind(field.annotation)}`" if name != "engines" else "tables",
+            f"`{shown.get(name)}`",
+            "" if name == "engines" else f"`CORRAL_{name.upper()}`",
+            field.description,
+        )
+        for name, field in Settings.model_fields.items()
+        if name != "faultpoint"
+    ]
+    attached = [
+        (f"`{name}`", f"`{kind(field.annotation)}`", field.description or "")
+        for name, field in AttachedEngine.model_fields.items()
+    ]
+    return "\n".join(
+        [
+            MADE, "# Configuration\n",
+            "Later wins: defaults, `corral.toml` (in the data folder, else here), the environment, flags. `corral config show` says",
+            "where each value came from. `PORT` sets the port too. An unknown name is refused with a suggestion.\n",
+            table(("setting", "type", "default", "environment", "meaning"), rows), "## `[engines.NAME]`\n",
+            "An engine for the model called NAME, beside the embedded one: exactly one of `url`, `command` and `llama_server`.\n",
+            table(("key", "type", "meaning"), attached),
+        ]
+    )  # fmt: skip
+
+
+def http() -> str:
+    """The page of the HTTP interface."""
+    accounts, nothing = LocalAccounts(), cast("Any", None)
+    routers = [
+        chat_router(accounts, nothing),
+        agents_router(accounts, nothing),
+        models_router(accounts, nothing),
+        health_router(accounts, nothing, nothing),
+    ]
+    described = build_api(routers).openapi()
+    rows = []
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            inputs = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            if "$ref" in body:
+                found = described["components"]["schemas"][body["$ref"].rsplit("/", 1)[1]].get("properties", {})
+                inputs += [name for name in found if name not in inputs]
+            rows.append(
+                (
+                    f"`{method.upper()} {path}`",
+                    operation["x-corral-permission"],
+                    ", ".join(f"`{name}`" for name in inputs),
+                )
+            )
+    return "\n".join(
+        [
+            MADE, "# HTTP\n", "The full schema is at `/api/openapi.json` of a running server. Errors of `/api` are",
+            '`{"error": {"code", "message", "details"?}, "requestId"}`; every answer carries `X-Request-Id`.\n',
+            table(("route", "permission", "inputs"), rows), "## OpenAI\n",
+            table(("route", "permission", "what"), ((f"`{method} {path}`", permission, text) for method, path, permission, text in OPENAI)),
+        ]
+    )  # fmt: skip
+
+
+def socketio() -> str:
+    """The page of the Socket.IO interface."""
+    intents, nothing = Intents(), cast("Any", None)
+    add_models(intents, nothing, nothing)
+    add_agents(intents, nothing)
+    add_turns(intents, nothing, nothing)
+    rows = []
+    for intent in map(intents.get, intents.names()):
+        fields = ", ".join(f"`{field.alias or name}`" for name, field in intent.body.model_fields.items())
+        rows.append((f"`{intent.event}`", intent.permission.value, fields))
+    return "\n".join(
+        [
+            MADE, "# Socket.IO\n", "At `/llamaproxws`. A client sends an intent with `{data, requestId}` and gets `<intent>:result` with the same `requestId`, in",
+            "the envelope `{type, event, success?, data?, error?, requestId?, timestamp}`. How turns are followed and what is pushed is in",
+            "[the room's page](../rooms/realtime.md).\n", table(("intent", "permission", "data"), rows),
+        ]
+    )  # fmt: skip
+
+
+def error_tree() -> str:
+    """The page of the errors."""
+    found: list[type[errors.CorralError]] = []
+    waiting = [errors.CorralError]
+    while waiting:
+        one = waiting.pop()
+        waiting += one.__subclasses__()
+        if one.__module__ == errors.__name__:
+            found.append(one)
+    rows = [
+        (f"`{one.code}`", one.status, "yes" if one.retryable else "no", (one.__doc__ or "").splitlines()[0])
+        for one in sorted(found, key=lambda one: (one.status, one.code))
+    ]
+    return "\n".join(
+        [
+            MADE,
+            "# Errors\n",
+            "What every surface tells, in its own dialect.\n",
+            table(("code", "status", "try again", "meaning"), rows),
+        ]
+    )
+
+
+PAGES = {
+    "cli.md": cli,
+    "configuration.md": configuration,
+    "http.md": http,
+    "socketio.md": socketio,
+    "errors.md": error_tree,
+}
+
+
+def main() -> int:
+    """Writes the pages, or checks them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = []
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        text = page().rstrip() + "\n"
+        path = FOLDER / name
+        if not path.exists() or path.read_text() != text:
+            stale.append(name)
+            if not check:
+                path.write_text(text)
+    if check and stale:
+        print(f"out of date: {', '.join(stale)}; run `make docs`")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
