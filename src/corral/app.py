@@ -289,7 +289,7 @@ class Corral:
             }
             for name, one in self._meter.totals.items()
         }
-        engines = [status.as_dict() for status in self.engines.statuses()]
+        engines = [{**one.as_dict(), "waiting": self.inference.waiting(one.model)} for one in self.engines.statuses()]
         return {"version": __version__, "startedAt": iso(self._started), "engines": engines, "usage": totals}
 
 
