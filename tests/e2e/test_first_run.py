@@ -1,0 +1,78 @@
+"""The first minutes: an empty data folder, a suggestion, an answer, the models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.actions import answers, ask, composer, done, online
+from tests.e2e.conftest import Watch
+from tests.support.server import Server
+
+pytestmark = pytest.mark.alone
+
+SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 390, "height": 844}}
+SIDEWAYS = "document.scrollingElement.scrollWidth - innerWidth"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_newcomer_gets_an_answer(
+    watch: Watch, server: Server, shoot: Callable[[Page, str], None], size: str, theme: str
+) -> None:
+    page = watch.page(
+        server.url, viewport=SIZES[size], color_scheme=theme, reduced_motion="reduce", has_touch=size == "narrow"
+    )
+    online(page)
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    expect(composer(page)).to_be_focused()
+    shoot(page, f"{size}-{theme}-1-home")
+
+    page.get_by_role("button", name="Write a short Python function", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/c/\w"))
+    done(page)
+    expect(answers(page)).to_contain_text("def count_llamas(names: list[str]) -> int:")
+    ask(page, "a table please")
+    expect(answers(page).last.get_by_role("cell", name="Fjord")).to_be_visible()
+    shoot(page, f"{size}-{theme}-2-chat")
+
+    if size == "narrow":
+        page.get_by_role("button", name="Open menu").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        expect(page.get_by_role("navigation", name="Chats").get_by_role("link").first).to_be_visible()
+        shoot(page, f"{size}-{theme}-3-menu")
+    page.get_by_role("link", name="Models").click()
+    expect(page.get_by_role("heading", name="Models", level=1)).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="corral-demo")).to_contain_text(
+        re.compile("ready|busy", re.IGNORECASE)
+    )
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    shoot(page, f"{size}-{theme}-4-models")
+
+
+def test_nothing_is_wider_than_a_small_phone(watch: Watch, server: Server) -> None:
+    page = watch.page(server.url, viewport={"width": 360, "height": 640}, has_touch=True)
+    online(page)
+    assert page.evaluate(SIDEWAYS) <= 0
+    for message in ("code please", "a table", "a formula", "unicode " + "long" * 200):
+        ask(page, message)
+        assert page.evaluate(SIDEWAYS) <= 0, message
+    page.goto("/models")
+    expect(page.get_by_role("listitem").first).to_be_visible()
+    assert page.evaluate(SIDEWAYS) <= 0
+
+
+def test_the_theme_is_chosen_and_kept(page: Page) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button", name=re.compile("Change to Light")).click()
+    page.get_by_role("button", name=re.compile("Change to Dark")).click()
+    expect(page.get_by_role("button", name=re.compile("Theme: Dark"))).to_be_visible()
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    expect(page.get_by_role("button", name=re.compile("Theme: Dark"))).to_be_visible()
+    assert page.evaluate(ground) == dark
