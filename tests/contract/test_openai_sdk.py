@@ -1,168 +1,154 @@
-"""The official OpenAI SDK, unmodified, on the real engine."""
+"""The official SDK, unmodified, against Corral with the included model."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import openai
 import pytest
 
-from tests.conftest import ROOT
 from tests.support.server import Server
 
 MODEL = "corral-demo"
-WEATHER: Any = {
-    "type": "function",
-    "function": {
-        "name": "get_weather", "description": "The weather of a city",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}  # fmt: skip
-SCHEMA: Any = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "place", "strict": True,
-        "schema": {
-            "type": "object", "properties": {"city": {"type": "string"}, "count": {"type": "integer"}},
-            "required": ["city", "count"], "additionalProperties": False,
-        },
-    },
-}  # fmt: skip
+PING: Any = [{"role": "user", "content": "ping"}]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    data: Path = tmp_path_factory.mktemp("data")
-    (data / "models").mkdir()
-    writer = [
-        sys.executable,
-        str(ROOT / "tools" / "included_model.py"),
-        "--embeddings",
-        "--out",
-        str(data / "models" / "embedder.gguf"),
-    ]
-    subprocess.run(writer, check=True)
-    server = Server(data)
-    server.start()
-    yield server
-    server.stop()
+def client(shared_server: Server) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=shared_server.url + "/v1", api_key="any", max_retries=0, timeout=120) as client:
+        yield client
 
 
 @pytest.fixture
-def client(server: Server) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0, timeout=60)
+async def later(shared_server: Server) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(
+        base_url=shared_server.url + "/v1", api_key="any", max_retries=0, timeout=120
+    ) as client:
+        yield client
 
 
-def ask(text: str) -> Any:
-    return {"model": MODEL, "messages": [{"role": "user", "content": text}]}
-
-
-def test_models(client: openai.OpenAI) -> None:
-    assert {model.id for model in client.models.list()} == {MODEL, "embedder"}
-    assert client.models.retrieve(MODEL).owned_by == "corral"
-    with pytest.raises(openai.NotFoundError):
-        client.models.retrieve("none")
-
-
-async def test_the_async_client_streams(server: Server) -> None:
-    async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="any", timeout=60) as client:
-        whole = await client.chat.completions.create(**ask("code please"))
-        stream = await client.chat.completions.create(
-            **ask("code please"), stream=True, stream_options={"include_usage": True}
-        )
-        text, last = "", None
-        async for chunk in stream:
-            text += "".join(choice.delta.content or "" for choice in chunk.choices)
-            last = chunk
-        assert text == whole.choices[0].message.content
-        assert "def count_llamas" in text
-        assert last is not None
-        assert last.usage is not None
-        assert whole.usage is not None
-        assert last.usage.completion_tokens == whole.usage.completion_tokens
-
-
-def test_a_tool_is_called_and_its_result_used(client: openai.OpenAI) -> None:
-    messages: list[Any] = [{"role": "user", "content": "What is the weather in Paris?"}]
-    choice = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER]).choices[0]
-    assert choice.finish_reason == "tool_calls"
-    assert choice.message.tool_calls is not None
-    call: Any = choice.message.tool_calls[0]
-    assert (call.function.name, json.loads(call.function.arguments)) == ("get_weather", {"city": "Paris"})
-    messages += [
-        choice.message.model_dump(exclude_none=True),
-        {"role": "tool", "tool_call_id": call.id, "content": "sunny"},
-    ]
-    answer = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER])
-    assert answer.choices[0].message.content == "The weather in Paris is sunny."
-
-
-def test_a_streamed_tool_call_has_whole_arguments(client: openai.OpenAI) -> None:
-    arguments, names = "", []
-    for chunk in client.chat.completions.create(**ask("the weather?"), tools=[WEATHER], stream=True):
-        for choice in chunk.choices:
-            for call in choice.delta.tool_calls or []:
-                assert call.function is not None
-                arguments += call.function.arguments or ""
-                names += [call.function.name] if call.function.name else []
-    assert (names, json.loads(arguments)) == (["get_weather"], {"city": "Paris"})
-
-
-def test_a_schema_is_kept(client: openai.OpenAI) -> None:
-    answer = (
-        client.chat.completions.create(**ask("ping"), response_format=SCHEMA, max_tokens=100).choices[0].message.content
+def test_a_chat_whole_and_streamed(client: openai.OpenAI) -> None:
+    whole = client.chat.completions.create(model=MODEL, messages=PING)
+    assert (whole.object, whole.model) == ("chat.completion", MODEL)
+    (choice,) = whole.choices
+    assert (choice.index, choice.finish_reason, choice.message.role, choice.message.content) == (
+        0,
+        "stop",
+        "assistant",
+        "pong",
     )
-    assert answer is not None
-    value = json.loads(answer)
-    assert set(value) == {"city", "count"}
-    assert isinstance(value["count"], int)
+    assert whole.usage is not None
+    assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens > 0
+    chunks = list(
+        client.chat.completions.create(model=MODEL, messages=PING, stream=True, stream_options={"include_usage": True})
+    )
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "pong"
+    assert chunks[-1].usage is not None
+    assert chunks[-1].choices == []
+    assert (chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens) == (
+        whole.usage.prompt_tokens, whole.usage.completion_tokens,
+    )  # fmt: skip
+    unasked = list(client.chat.completions.create(model=MODEL, messages=PING, stream=True))
+    assert all(chunk.usage is None for chunk in unasked)
 
 
-def test_embeddings(client: openai.OpenAI) -> None:
-    found = client.embeddings.create(model="embedder", input=["a llama", "a llama", "a fence"])
-    first, second, third = (entry.embedding for entry in found.data)
-    assert len(first) == 512
-    assert first == second != third
-    assert found.usage.prompt_tokens > 0
-    with pytest.raises(openai.BadRequestError, match="embeddings"):
-        client.embeddings.create(model=MODEL, input="x")
+async def test_async_and_at_once(later: openai.AsyncOpenAI) -> None:
+    stream = await later.chat.completions.create(model=MODEL, messages=PING, stream=True)
+    assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]) == "pong"
+    whole = await later.chat.completions.create(model=MODEL, messages=PING)
+    assert whole.choices[0].message.content == "pong"
+
+
+def test_more_than_one_choice_and_log_probabilities(client: openai.OpenAI) -> None:
+    whole = client.chat.completions.create(model=MODEL, messages=PING, n=2, logprobs=True, top_logprobs=2)
+    assert [(choice.index, choice.message.content) for choice in whole.choices] == [(0, "pong"), (1, "pong")]
+    logprobs = whole.choices[1].logprobs
+    assert logprobs is not None
+    assert "".join(one.token for one in logprobs.content or ()).startswith("pong")
 
 
 def test_completions(client: openai.OpenAI) -> None:
-    answer = client.completions.create(model=MODEL, prompt="<|ping|>", max_tokens=8)
-    assert answer.object == "text_completion"
-    assert answer.usage is not None
+    whole = client.completions.create(model=MODEL, prompt="ping", max_tokens=8)
+    assert whole.object == "text_completion"
+    assert whole.usage is not None
+    assert 0 < whole.usage.completion_tokens <= 8
+    chunks = list(client.completions.create(model=MODEL, prompt="ping", max_tokens=8, stream=True))
+    assert "".join(chunk.choices[0].text for chunk in chunks if chunk.choices) == whole.choices[0].text
+
+
+def test_a_json_schema_is_kept(client: openai.OpenAI) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"ok": {"type": "boolean"}},
+        "required": ["ok"],
+        "additionalProperties": False,
+    }
+    form: Any = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+    whole = client.chat.completions.create(
+        model=MODEL, messages=PING, response_format=form, max_tokens=40, temperature=0
+    )
+    assert isinstance(json.loads(whole.choices[0].message.content or "")["ok"], bool)
+
+
+def test_models(client: openai.OpenAI) -> None:
+    listed = {model.id: model for model in client.models.list()}
+    assert MODEL in listed
+    one = client.models.retrieve(MODEL)
+    assert (one.id, one.object, one.owned_by) == (MODEL, "model", "corral")
+
+
+def test_errors_are_the_sdks_own(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as unknown:
+        client.chat.completions.create(model="corral-dmo", messages=PING)
+    assert unknown.value.code == "model_not_found"
+    assert MODEL in unknown.value.message
+    assert unknown.value.request_id
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("none")
+    long: Any = [{"role": "user", "content": "x " * 9000}]
+    for stream in (False, True):
+        with pytest.raises(openai.BadRequestError) as over:
+            client.chat.completions.create(model=MODEL, messages=long, stream=stream)
+        assert over.value.code == "context_length_exceeded"
+        body: Any = over.value.body
+        assert body["n_prompt_tokens"] > body["n_ctx"] > 0
+        assert str(body["n_prompt_tokens"]) in over.value.message
+        assert str(body["n_ctx"]) in over.value.message
+    with pytest.raises(openai.BadRequestError) as embedding:
+        client.embeddings.create(model=MODEL, input="ping")
+    assert "embedding" in embedding.value.message
+
+
+BAD: list[tuple[str, Any, str | None]] = [
+    ("/v1/chat/completions", {}, "messages"), ("/v1/chat/completions", {"messages": "ping"}, "messages"),
+    ("/v1/chat/completions", {"messages": []}, "messages"), ("/v1/chat/completions", {"messages": [{"content": "x"}]}, "messages[0].role"),
+    ("/v1/chat/completions", {"messages": PING, "temperature": "hot"}, "temperature"),
+    ("/v1/chat/completions", {"messages": PING, "max_tokens": 10**30}, "max_tokens"),
+    ("/v1/chat/completions", {"messages": PING, "stream": "yes"}, "stream"), ("/v1/chat/completions", {"messages": PING, "model": 3}, "model"),
+    ("/v1/chat/completions", {"messages": PING, "n": 0}, "n"), ("/v1/chat/completions", [1], None), ("/v1/chat/completions", b"{", None),
+    ("/v1/chat/completions", b"[" * 100_000, None), ("/v1/completions", {}, "prompt"), ("/v1/embeddings", {"input": 3}, "input"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "body", "field"), BAD)
+def test_bad_input_names_the_field(shared_server: Server, path: str, body: Any, field: str | None) -> None:
+    status, answer = shared_server.ask("POST", path, body)
+    assert (status, answer["error"]["type"], answer["error"]["param"]) == (400, "invalid_request_error", field), answer
+    assert (field or "body") in answer["error"]["message"]
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "names"),
-    [
-        ({"model": "corral-demi"}, openai.NotFoundError, "corral-demo"),
-        ({"model": 7}, openai.BadRequestError, "model"),
-        ({"stream": "yes"}, openai.BadRequestError, "stream"),
-        ({"messages": [{"role": "user", "content": "x " * 9000}]}, openai.BadRequestError, "tokens"),
-        ({"messages": "hello"}, openai.BadRequestError, "messages"),
-        ({"temperature": "hot"}, openai.BadRequestError, "temperature"),
-    ],
-)
-def test_what_is_wrong_is_an_error_of_the_sdk(
-    client: openai.OpenAI, change: Any, kind: type[openai.APIStatusError], names: str
+    ("method", "path", "headers", "status", "code"),
+    [("GET", "/v1/chat/completions", {}, 405, "method_not_allowed"), ("POST", "/v1/models", {}, 405, "method_not_allowed"),
+     ("POST", "/v1/nothing", {}, 404, "not_found"), ("GET", "/v1/models/none", {}, 404, "model_not_found"),
+     ("POST", "/v1/chat/completions", {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
+     ("POST", "/v1/chat/completions", {"Origin": "http://evil.example"}, 403, "forbidden"),
+     ("GET", "/v1/models", {"Host": "evil.example"}, 421, "misdirected_request")],
+)  # fmt: skip
+def test_what_is_not_there_or_not_allowed(
+    shared_server: Server, method: str, path: str, headers: dict[str, str], status: int, code: str
 ) -> None:
-    with pytest.raises(kind) as caught:
-        client.chat.completions.create(**{**ask("ping"), **change})
-    assert names in caught.value.message
-    assert caught.value.response.headers["x-request-id"]
-
-
-def test_an_overlong_prompt_names_both_numbers(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(**ask("x " * 9000))
-    error: Any = caught.value.body
-    assert error["code"] == "context_length_exceeded"
-    assert "4096" in error["message"]
-    assert any(int(word) > 4096 for word in error["message"].split() if word.isdigit())
+    got, answer = shared_server.ask(method, path, {} if method == "POST" else None, headers)
+    assert (got, answer["error"]["code"]) == (status, code)
