@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--stall", action="store_true", help="load for ever without a sign")
     parser.add_argument("--deaf", action="store_true", help="ignore SIGTERM")
     parser.add_argument("--fork", default="", help="start a grandchild and write its pid to this file")
-    parser.add_argument("--die-after", type=float, help="crash after so long")
+    parser.add_argument("--die-after", type=float, help="crash so long after the first answer")
     parser.add_argument("--count", default="", help="append a line to this file at every start")
     options = parser.parse_args()
     if options.count:
@@ -50,12 +50,12 @@ def main() -> None:
     while time.monotonic() < until:
         print("loading", file=sys.stderr, flush=True)
         time.sleep(0.05)
-    if options.die_after is not None:
-        threading.Timer(options.die_after, lambda: os._exit(7)).start()
-    serve(options.port, options.key)
+    serve(options.port, options.key, options.die_after)
 
 
-def serve(port: int, key: str) -> None:
+def serve(port: int, key: str, die_after: float | None) -> None:
+    dying: list[threading.Timer] = []
+
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -66,6 +66,9 @@ def serve(port: int, key: str) -> None:
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            if die_after is not None and not dying:
+                dying.append(threading.Timer(die_after, lambda: os._exit(7)))
+                dying[0].start()
 
         def log_message(self, *arguments: object) -> None:
             pass

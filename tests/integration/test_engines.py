@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from corral.engines import EngineSpec, EngineState
+from corral.engines.process import MARK
 from corral.engines.reaper import Ledger
 from corral.kit.errors import EngineFailed, ModelNotFound, ShuttingDown
 from corral.settings import AttachedEngine
@@ -138,7 +140,7 @@ async def test_a_crash_is_followed_by_a_new_start_until_it_happens_too_often(tmp
 
 async def test_one_that_ignores_sigterm_is_ended_with_its_whole_group(tmp_path: Path) -> None:
     note = tmp_path / "grandchild"
-    async with engines(tmp_path, Table(fake=fake("--deaf", "--fork", str(note))), stop_grace=8.0) as (made, _):
+    async with engines(tmp_path, Table(fake=fake("--deaf", "--fork", str(note))), stop_grace=1.0) as (made, _):
         pid = (await made.start("fake")).pid
         grandchild = int(note.read_text())
         assert pid is not None
@@ -248,20 +250,33 @@ async def test_no_engine_outlives_a_killed_server(tmp_path: Path, included_model
 
 def test_the_reaper_ends_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
-    ours = subprocess.Popen([*sleeper, "our-token"], start_new_session=True)
-    stranger = subprocess.Popen([*sleeper, "another"], start_new_session=True)
+    ours, strange = secrets.token_hex(16), secrets.token_hex(16)
+    # Ours has a child of its own, in a session of its own.
+    family = "import subprocess, sys, time; print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid, flush=True); time.sleep(600)"
+    marked = subprocess.Popen(
+        [sys.executable, "-c", family], env={**os.environ, MARK: ours}, stdout=subprocess.PIPE, text=True
+    )
+    # As if somebody else had got the pid of a dead engine: it runs the same, even with a token in its command line.
+    stranger = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: strange})
+    namesake = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", ours])
     try:
-        ledger.add(ours.pid, "our-token", "")
-        # As if the pid of a dead engine had been given to somebody else.
-        ledger.add(stranger.pid, "lost-token", "")
+        assert marked.stdout is not None
+        grandchild = int(marked.stdout.readline())
+        socket_folder = tmp_path / "corral-socket"
+        socket_folder.mkdir()
+        ledger.add(ours, str(socket_folder))
+        ledger.add(secrets.token_hex(16), "")
         (tmp_path / "rubbish.json").write_text("{not json")
-        assert ledger.reap() == 1
-        assert gone(ours.pid)
+        (tmp_path / "half.part").write_text("")
+        assert ledger.reap() == 2
+        assert gone(marked.pid)
+        assert gone(grandchild)
         assert stranger.poll() is None
+        assert namesake.poll() is None
         assert list(tmp_path.iterdir()) == []
+        assert ledger.reap() == 0
     finally:
-        for process in (ours, stranger):
+        for process in (marked, stranger, namesake):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
             process.wait()

@@ -15,8 +15,8 @@ from corral.engines.types import EngineSpec
 from corral.kit.errors import EngineFailed
 from corral.kit.http import Address, TcpAddress, UnixAddress, parse_address
 
-CHILD = "corral.engines.child"
-GUARDIAN = "corral.engines.guardian"
+CHILD = Path(__file__).with_name("child.py")
+GUARDIAN = Path(__file__).with_name("guardian.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ def make_plan(spec: EngineSpec, environ: Mapping[str, str]) -> Plan:
         except ValueError as error:
             raise EngineFailed(f"engines.{spec.model}.url: {error}") from None
         return Plan(address, _bearer(entry.api_key), False, None, None)
-    key, token = secrets.token_urlsafe(32), secrets.token_hex(16)
+    # Hexadecimal, since a key that begins with a dash would be taken for a flag by a command.
+    key, token = secrets.token_hex(32), secrets.token_hex(16)
     # Sockets have short path limits, so their folder (0700) is not below the data folder.
     folder = Path(tempfile.mkdtemp(prefix="corral-"))
     path = folder / "engine.sock"

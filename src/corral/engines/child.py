@@ -1,7 +1,7 @@
 """The embedded engine: llama.cpp's own server, run by the `xllamacpp` package in this process.
 
-Started as `python -m corral.engines.child TOKEN`. The first line of standard input is its configuration as JSON;
-afterwards standard input is the lifeline: when it ends, the server is gone and so are we.
+The first line of standard input is its configuration as JSON; afterwards standard input is the lifeline: when it ends,
+Corral is gone and so are we. Run by its path, so it uses the standard library and `xllamacpp` alone.
 """
 
 from __future__ import annotations

@@ -1,115 +1,110 @@
 """One engine and the one task that owns its state.
 
-Everything that happens to an engine is a message in its mailbox: a wish from outside, or news from the work that the
-owner started. Only the owner changes the state, so there is nothing to lock. docs/rooms/engines.md draws the states.
+Everything that happens to an engine is a message in its mailbox: a wish from outside, or news of a task that the owner
+started. News carries the thing it is about, so what comes too late is known and dropped. Only the owner changes the
+state, so there is nothing to lock. docs/rooms/engines.md draws the states.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import math
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 
-from corral.engines.backends import Plan, make_plan
+from corral.engines.health import Answer, probe
 from corral.engines.policy import diagnose, restart_delay
 from corral.engines.process import EngineProcess
-from corral.engines.reaper import Ledger
-from corral.engines.types import EngineOptions, EngineProblem, EngineSpec, EngineState, EngineStatus
-from corral.kit.clock import Clock
-from corral.kit.errors import CorralError, EngineFailed, ShuttingDown, UpstreamFailed, UpstreamTimeout
-from corral.kit.http import HttpPool, Timeouts
+from corral.engines.starting import Host, Starting, Up, clean_up, unreachable
+from corral.engines.types import EngineProblem, EngineSpec, EngineState, EngineStatus
+from corral.kit.errors import EngineFailed, ShuttingDown
 from corral.kit.rings import LineRing
 from corral.kit.tasks import Tasks
 
-_PROBE = Timeouts(connect=2.0, head=5.0, idle=5.0)
+_DRAIN_STEP = 0.02
+_REMEMBERED = 50
 
 
-class _Wish(Enum):
-    START = auto()
-    STOP = auto()
+@dataclass(frozen=True, slots=True, eq=False)
+class _Start:
+    """Wanted: a ready engine. `by_user` also ends a rest after failures."""
+
+    done: asyncio.Future[None]
+    by_user: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Up:
-    plan: Plan
-    pool: HttpPool
-    process: EngineProcess | None
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stop:
+    done: asyncio.Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Brought:
+    """A try to start has ended."""
+
+    task: asyncio.Task[Up | EngineProblem]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lost:
+    """A ready engine is no more."""
+
+    up: Up
     problem: EngineProblem
 
 
-@dataclass(frozen=True, slots=True)
-class _Exited:
-    process: EngineProcess
-    code: int
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rested:
+    """The pause before a restart is over."""
+
+    task: asyncio.Task[None]
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What an engine needs of its surroundings."""
-
-    clock: Clock
-    ledger: Ledger
-    options: EngineOptions
-    environ: Mapping[str, str]
-    changed: Callable[[EngineStatus], None]
+_Message = _Start | _Stop | _Brought | _Lost | _Rested
 
 
 class Lease:
     """The right to one request at a ready engine. Release it when the answer has ended."""
 
-    __slots__ = (
-        "_engine",
-        "_released",
-        "context_length",
-        "headers",
-        "model",
-        "native",
-        "pool",
-        "slots",
-        "upstream_model",
-    )
+    __slots__ = ("_released", "_up", "context_length", "headers", "model", "native", "pool", "slots", "upstream_model")
 
-    def __init__(self, engine: Engine, up: _Up, spec: EngineSpec) -> None:
-        self._engine = engine
+    def __init__(self, up: Up, spec: EngineSpec) -> None:
+        up.leases += 1
+        self._up = up
         self._released = False
         self.model = spec.model
         self.pool = up.pool
         self.headers = up.plan.headers
         self.native = up.plan.native
-        self.context_length = spec.context_length
-        self.slots = spec.slots
+        self.context_length = up.loaded.context_length
+        self.slots = up.loaded.slots
         self.upstream_model = spec.entry.upstream_model if spec.entry else None
 
     def release(self) -> None:
         """Gives it back; a second time does nothing."""
         if not self._released:
             self._released = True
-            self._engine.leases -= 1
+            self._up.leases -= 1
 
 
 class Engine:
     """The engine of one model."""
 
     def __init__(self, spec: EngineSpec, host: Host) -> None:
-        self.spec = spec
-        self.leases = 0
         self.log = LineRing(host.options.log_lines)
+        self._spec = spec
         self._host = host
         self._status = EngineStatus(
             spec.model, EngineState.STOPPED, slots=spec.slots, context_length=spec.context_length
         )
-        self._mailbox: asyncio.Queue[_Wish | _Up | _Failed | _Exited] = asyncio.Queue()
-        self._changed = asyncio.Event()
+        self._mailbox: asyncio.Queue[_Message] = asyncio.Queue()
+        self._waiting: list[asyncio.Future[None]] = []
         self._tasks = Tasks(f"engine {spec.model}")
-        self._bringing: asyncio.Task[None] | None = None
-        self._up: _Up | None = None
-        self._crashes: list[float] = []
+        self._bringing: asyncio.Task[Up | EngineProblem] | None = None
+        self._again = False
         self._restart: asyncio.Task[None] | None = None
+        self._up: Up | None = None
+        self._failures: list[float] = []
+        self._closing = False
         self._owner = self._tasks.start("owner", self._own())
 
     # from outside
@@ -117,18 +112,22 @@ class Engine:
     @property
     def status(self) -> EngineStatus:
         """The state now; `busy` while a request runs."""
-        status = self._status
-        if status.state is EngineState.READY and self.leases:
-            return replace(status, state=EngineState.BUSY, busy=self.leases)
-        return replace(status, busy=self.leases)
+        status, leases = self._status, self._up.leases if self._up is not None else 0
+        state = EngineState.BUSY if leases and status.state is EngineState.READY else status.state
+        return replace(status, state=state, busy=leases)
+
+    def use(self, spec: EngineSpec) -> None:
+        """Runs it so from the next start on. A changed model has not failed yet."""
+        if spec != self._spec:
+            self._spec = spec
+            if self._status.state is EngineState.FAILED:
+                self._failures.clear()
 
     def try_lease(self) -> Lease | None:
         """A lease when the engine is ready, at once."""
-        up = self._up
-        if up is None or self._status.state is not EngineState.READY:
+        if self._up is None or self._status.state is not EngineState.READY:
             return None
-        self.leases += 1
-        return Lease(self, up, self.spec)
+        return Lease(self._up, self._spec)
 
     async def lease(self) -> Lease:
         """A lease, starting the engine first when needed. Raises EngineFailed or ShuttingDown."""
@@ -136,247 +135,223 @@ class Engine:
             lease = self.try_lease()
             if lease is not None:
                 return lease
-            await self.start()
+            await self._wish_start(by_user=False)
 
     async def start(self) -> EngineStatus:
-        """Starts it and waits until it is ready. Raises EngineFailed with its last lines."""
-        self._post(_Wish.START)
-        await self._settled(EngineState.READY)
+        """Starts it, whatever was before, and waits until it is ready. Raises EngineFailed with its last lines."""
+        await self._wish_start(by_user=True)
         return self.status
 
     async def stop(self) -> EngineStatus:
         """Stops it, also while it starts, and waits until it is gone. It does not start again by itself."""
-        self._post(_Wish.STOP)
-        await self._settled(EngineState.STOPPED)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._post(_Stop(done))
+        await done
         return self.status
 
     async def close(self) -> None:
         """Stops it for good."""
+        self._closing = True
         if not self._owner.done():
             await self.stop()
         await self._tasks.stop()
 
-    def _post(self, message: _Wish | _Up | _Failed | _Exited) -> None:
+    async def _wish_start(self, *, by_user: bool) -> None:
+        if self._closing:
+            raise ShuttingDown("The server is stopping.")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._post(_Start(done, by_user))
+        await done
+
+    def _post(self, message: _Message) -> None:
         if self._owner.done():
             raise ShuttingDown("The server is stopping.")
         self._mailbox.put_nowait(message)
 
-    async def _settled(self, wanted: EngineState) -> None:
-        # One turn of the loop, so that the owner has seen the wish before the state is looked at.
-        await self._mailbox_seen()
-        while True:
-            state = self._status.state
-            if state is wanted:
-                return
-            if state is EngineState.FAILED and wanted is EngineState.READY and self._restart is None:
-                problem = self._status.error
-                raise EngineFailed(problem.text() if problem else "The engine failed.", retry_after=5)
-            if state is EngineState.STOPPED and wanted is EngineState.READY:
-                raise EngineFailed(f"The engine of {self.spec.model!r} was stopped while it started.", retry_after=1)
-            changed = self._changed
-            await changed.wait()
-
-    async def _mailbox_seen(self) -> None:
-        await self._mailbox.join()
-
     # the owner
 
     async def _own(self) -> None:
-        while True:
-            message = await self._mailbox.get()
-            try:
-                if isinstance(message, _Wish):
-                    await (self._wish_start() if message is _Wish.START else self._wish_stop())
-                elif isinstance(message, _Up):
-                    self._came_up(message)
-                elif isinstance(message, _Failed):
-                    self._did_not_start(message.problem)
+        try:
+            while True:
+                await self._handle(await self._mailbox.get())
+        finally:
+            # Nobody may wait for an owner that is gone.
+            while not self._mailbox.empty():
+                message = self._mailbox.get_nowait()
+                if isinstance(message, _Start | _Stop):
+                    self._waiting.append(message.done)
+            self._refuse(ShuttingDown("The engine was given up."))
+
+    async def _handle(self, message: _Message) -> None:
+        match message:
+            case _Start():
+                self._start(message)
+            case _Stop():
+                await self._stop()
+                if not message.done.done():
+                    message.done.set_result(None)
+            case _Brought() if message.task is self._bringing:
+                self._brought(message.task)
+            case _Lost() if message.up is self._up:
+                await self._take_down(drain=0.0)
+                self._failed(message.problem, again=True)
+            case _Rested() if message.task is self._restart:
+                self._restart = None
+                self._begin(again=True)
+            case _:
+                """News of something that was ended meanwhile."""
+
+    def _start(self, wish: _Start) -> None:
+        self._waiting.append(wish.done)
+        state = self._status.state
+        if state is EngineState.READY:
+            self._serve()
+        elif state is EngineState.STOPPED:
+            self._begin(again=False)
+        elif state is EngineState.FAILED:
+            if wish.by_user:
+                self._failures.clear()
+            if wish.by_user or self._attached:
+                self._cancel_restart()
+            if self._restart is None:
+                if self._rest() > 0.0 and not self._attached:
+                    self._refuse(self._failure())
                 else:
-                    await self._exited(message)
-            finally:
-                self._mailbox.task_done()
+                    self._begin(again=False)
 
-    async def _wish_start(self) -> None:
-        if self._status.state in (EngineState.STOPPED, EngineState.FAILED):
-            if self._status.state is EngineState.FAILED and self._restart is not None:
-                return
-            self._begin()
-
-    def _begin(self) -> None:
-        self._restart = None
-        self._show(state=EngineState.STARTING, progress=None, error=None, pid=None, started_at=None)
-        self._bringing = self._tasks.start("bring up", self._bring_up())
-        self._bringing.add_done_callback(self._bringing_ended)
-
-    def _bringing_ended(self, task: asyncio.Task[None]) -> None:
-        # A fault of ours must not leave those who wait without an answer.
-        if not task.cancelled() and task.exception() is not None:
-            text = f"The engine of {self.spec.model!r} could not be started: {task.exception()!r}."
-            self._mailbox.put_nowait(
-                _Failed(EngineProblem("internal", text, "This is a fault of Corral; its log has more."))
-            )
-
-    async def _wish_stop(self) -> None:
-        if self._restart is not None:
-            self._restart.cancel()
-            self._restart = None
-        if self._bringing is not None:
+    async def _stop(self) -> None:
+        self._cancel_restart()
+        task, self._bringing = self._bringing, None
+        if task is not None:
             self._show(state=EngineState.STOPPING)
-            self._bringing.cancel()
-            await asyncio.wait([self._bringing])
-            self._bringing = None
-            self._drop_news()
+            task.cancel()
+            await asyncio.wait([task])
+            # It may have been up already, with the news of it still in the mailbox.
+            if not task.cancelled() and task.exception() is None and isinstance(up := task.result(), Up):
+                self._up = up
         if self._up is not None:
             await self._take_down(drain=self._host.options.drain)
-        self._crashes.clear()
+        self._failures.clear()
         self._show(state=EngineState.STOPPED, progress=None, pid=None, started_at=None, error=None)
+        self._refuse(EngineFailed(f"The engine of {self._spec.model!r} was stopped while it started.", retry_after=1))
 
-    async def _take_down(self, drain: float) -> None:
-        self._show(state=EngineState.STOPPING)
-        up, self._up = self._up, None
-        assert up is not None
-        deadline = self._host.clock.monotonic() + drain
-        while self.leases and self._host.clock.monotonic() < deadline:
-            await self._host.clock.sleep(0.05)
-        up.pool.close()
-        if up.process is not None and up.plan.launch is not None:
-            await up.process.end(self._host.options.stop_grace)
-            self._host.ledger.remove(up.plan.launch.token)
-        up.plan.clean()
+    def _begin(self, *, again: bool) -> None:
+        self._show(state=EngineState.STARTING, progress=None, error=None, pid=None, started_at=None)
+        starting = Starting(self._spec, self._host, self.log, self._show)
+        self._again = again
+        self._bringing = self._tasks.start("bring up", starting.run())
+        self._bringing.add_done_callback(lambda task: self._mailbox.put_nowait(_Brought(task)))
 
-    def _drop_news(self) -> None:
-        # What the ended start had still to say is about an engine that is gone.
-        kept = []
-        while not self._mailbox.empty():
-            message = self._mailbox.get_nowait()
-            self._mailbox.task_done()
-            if isinstance(message, _Wish):
-                kept.append(message)
-            elif isinstance(message, _Up):
-                self._up = message
-        for message in kept:
-            self._mailbox.put_nowait(message)
-
-    def _came_up(self, up: _Up) -> None:
+    def _brought(self, task: asyncio.Task[Up | EngineProblem]) -> None:
         self._bringing = None
-        self._up = up
+        result: Up | EngineProblem
+        if task.cancelled() or task.exception() is not None:
+            text = f"The engine of {self._spec.model!r} could not be started."
+            result = EngineProblem("internal", text, "This is a fault of Corral; its log has more.")
+        else:
+            result = task.result()
+        if isinstance(result, EngineProblem):
+            self._failed(result, again=self._again)
+            return
+        self._up = up = result
         if up.process is not None:
-            self._tasks.start("watch", self._watch(up.process))
+            up.watchers.append(self._tasks.start("exit", self._watch_exit(up, up.process)))
+        up.watchers.append(self._tasks.start("health", self._watch_health(up)))
         self._show(
             state=EngineState.READY,
             progress=None,
             pid=up.process.pid if up.process else None,
             started_at=self._host.clock.now(),
+            slots=up.loaded.slots,
+            context_length=up.loaded.context_length,
         )
+        self._serve()
 
-    def _did_not_start(self, problem: EngineProblem) -> None:
-        self._bringing = None
-        self._show(state=EngineState.FAILED, progress=None, pid=None, error=problem)
-
-    async def _exited(self, news: _Exited) -> None:
-        if self._up is None or self._up.process is not news.process:
-            return
-        problem = diagnose(self.spec.model, news.code, self.log.tail())
-        await self._take_down(drain=0.0)
+    def _failed(self, problem: EngineProblem, *, again: bool) -> None:
+        """Shows the failure, and starts again after a pause when that may help."""
         now = self._host.clock.monotonic()
-        self._crashes = [*self._crashes[-50:], now]
-        options = self._host.options
-        delay = restart_delay(self._crashes, now, limit=options.crash_limit, window=options.crash_window)
-        if delay is None:
-            problem = replace(problem, hint=f"It crashed too often and stays down until it is started. {problem.hint}")
-        else:
-            self._restart = self._tasks.start("restart", self._restart_later(delay))
-        self._show(
-            state=EngineState.FAILED,
-            progress=None,
-            pid=None,
-            error=problem,
-            restarts=self._status.restarts + (delay is not None),
-        )
+        self._failures = [*self._failures[-_REMEMBERED:], now]
+        rest = self._rest()
+        if math.isinf(rest):
+            problem = replace(problem, hint=f"It failed too often and stays down until it is started. {problem.hint}")
+        elif again:
+            self._restart = self._tasks.start("restart", self._host.clock.sleep(rest))
+            self._restart.add_done_callback(lambda task: self._mailbox.put_nowait(_Rested(task)))
+        restarts = self._status.restarts + (self._restart is not None)
+        self._show(state=EngineState.FAILED, progress=None, pid=None, started_at=None, error=problem, restarts=restarts)
+        if self._restart is None:
+            self._refuse(self._failure())
 
-    async def _restart_later(self, delay: float) -> None:
-        await self._host.clock.sleep(delay)
-        self._restart = None
-        self._post(_Wish.START)
+    def _rest(self) -> float:
+        """Seconds until it may be tried again after its failures; infinite when it failed too often."""
+        if not self._failures:
+            return 0.0
+        options, now = self._host.options, self._host.clock.monotonic()
+        # A server of somebody else is asked again for ever: asking costs nothing.
+        limit = _REMEMBERED + 1 if self._attached else options.crash_limit
+        delay = restart_delay(self._failures, now, limit=limit, window=options.crash_window)
+        return math.inf if delay is None else max(0.0, self._failures[-1] + delay - now)
 
-    # the work of starting
+    @property
+    def _attached(self) -> bool:
+        return self._spec.entry is not None and self._spec.entry.url is not None
 
-    async def _bring_up(self) -> None:
-        plan: Plan | None = None
-        process: EngineProcess | None = None
-        pool: HttpPool | None = None
-        handed_over = False
-        try:
-            plan = make_plan(self.spec, self._host.environ)
-            if plan.launch is not None:
-                process = await EngineProcess.start(plan.launch, self.log)
-                self._host.ledger.add(process.pid, plan.launch.token, str(plan.folder or ""))
-            self._show(state=EngineState.LOADING, progress=0.0, pid=process.pid if process else None)
-            pool = HttpPool(plan.address)
-            problem = await self._until_ready(plan, pool, process)
-            if problem is None:
-                self._mailbox.put_nowait(_Up(plan, pool, process))
-                handed_over = True
-            else:
-                self._mailbox.put_nowait(_Failed(problem))
-        except CorralError as error:
-            self._mailbox.put_nowait(_Failed(EngineProblem("bad_settings", error.message, "Check its settings.")))
-        except OSError as error:
-            text = f"The engine of {self.spec.model!r} could not be started: {error}."
-            self._mailbox.put_nowait(_Failed(EngineProblem("not_started", text, "See `corral doctor`.")))
-        finally:
-            if not handed_over:
-                await asyncio.shield(self._clean_up(plan, pool, process))
+    def _failure(self) -> EngineFailed:
+        problem, rest = self._status.error, self._rest()
+        retry = 60 if math.isinf(rest) else max(1, math.ceil(rest))
+        return EngineFailed(problem.text() if problem else "The engine failed.", retry_after=retry)
 
-    async def _clean_up(self, plan: Plan | None, pool: HttpPool | None, process: EngineProcess | None) -> None:
-        if pool is not None:
-            pool.close()
-        if process is not None:
-            await process.end(self._host.options.stop_grace)
-        if plan is not None:
-            if plan.launch is not None:
-                self._host.ledger.remove(plan.launch.token)
-            plan.clean()
+    def _serve(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
 
-    async def _until_ready(self, plan: Plan, pool: HttpPool, process: EngineProcess | None) -> EngineProblem | None:
-        """Asks for its health until it is well. Lines and memory are progress; without any it is given up."""
-        clock, options = self._host.clock, self._host.options
-        mark: tuple[int, int] = (0, 0)
-        since = clock.monotonic()
-        interval = options.health_interval
+    def _refuse(self, error: EngineFailed | ShuttingDown) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(error)
+        self._waiting.clear()
+
+    def _cancel_restart(self) -> None:
+        restart, self._restart = self._restart, None
+        if restart is not None:
+            restart.cancel()
+
+    async def _take_down(self, drain: float) -> None:
+        self._show(state=EngineState.STOPPING)
+        up = self._up
+        assert up is not None
+        clock = self._host.clock
+        deadline = clock.monotonic() + drain
+        while up.leases and clock.monotonic() < deadline:
+            await clock.sleep(_DRAIN_STEP)
+        for watcher in up.watchers:
+            watcher.cancel()
+        await clean_up(self._host, up.plan, up.pool, up.process)
+        self._up = None
+
+    async def _watch_exit(self, up: Up, process: EngineProcess) -> None:
+        code = await process.wait()
+        self._mailbox.put_nowait(_Lost(up, diagnose(self._spec.model, code, self.log.tail())))
+
+    async def _watch_health(self, up: Up) -> None:
+        """Gives it up when nobody listens any more, or when it is silent though it has nothing to do."""
+        options, misses = self._host.options, 0
         while True:
-            if process is not None and process.code is not None:
-                return diagnose(self.spec.model, await process.wait(), self.log.tail())
-            if await self._healthy(plan, pool):
-                return None
-            if process is not None:
-                memory = process.memory()
-                if (process.lines, memory) != mark:
-                    mark, since = (process.lines, memory), clock.monotonic()
-                if self.spec.size_bytes:
-                    self._show(progress=round(min(0.99, memory / self.spec.size_bytes), 2))
-            stalled = clock.monotonic() - since
-            if stalled > options.start_stall:
-                return diagnose(self.spec.model, None, self.log.tail(), stalled=stalled)
-            await clock.sleep(interval)
-            interval = min(0.5, interval * 1.3)
-
-    async def _healthy(self, plan: Plan, pool: HttpPool) -> bool:
-        path = b"/health" if plan.native else b"/v1/models"
-        try:
-            response = await pool.request(b"GET", path, headers=plan.headers, timeouts=_PROBE)
-            await response.read(1 << 20)
-        except (UpstreamFailed, UpstreamTimeout):
-            return False
-        return response.status == 200
-
-    async def _watch(self, process: EngineProcess) -> None:
-        self._mailbox.put_nowait(_Exited(process, await process.wait()))
+            await self._host.clock.sleep(options.health_every)
+            health = await probe(up.plan, up.pool)
+            missed = health.answer is Answer.GONE or (health.answer is Answer.SILENT and not up.leases)
+            misses = misses + 1 if missed else 0
+            if misses >= options.health_misses:
+                break
+        text = f"The engine of {self._spec.model!r} does not answer any more: {health.detail}"
+        hung = EngineProblem("unresponsive", text, "It is started again by itself.", tuple(self.log.tail()[-12:]))
+        problem = hung if up.process is not None else unreachable(self._spec, health)
+        self._mailbox.put_nowait(_Lost(up, problem))
 
     def _show(self, **changes: object) -> None:
         status = replace(self._status, **changes)  # type: ignore[arg-type]
         if status != self._status:
             self._status = status
-            changed, self._changed = self._changed, asyncio.Event()
-            changed.set()
             self._host.changed(self.status)

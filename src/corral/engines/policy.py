@@ -9,6 +9,26 @@ from corral.engines.types import EngineProblem
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
+MEMORY_STEP = 1 << 20
+
+
+class Progress:
+    """When a start last made progress: a new line, or memory grown by MEMORY_STEP over all before."""
+
+    def __init__(self, now: float) -> None:
+        self.memory = 0
+        self._lines = 0
+        self._moment = now
+
+    def seen(self, now: float, lines: int, memory: int) -> None:
+        """Takes note of how many lines and bytes there are."""
+        if lines > self._lines or memory >= self.memory + MEMORY_STEP:
+            self._moment = now
+            self._lines, self.memory = lines, max(self.memory, memory)
+
+    def stalled(self, now: float) -> float:
+        """Seconds without progress."""
+        return now - self._moment
 
 
 def restart_delay(crashes: Sequence[float], now: float, *, limit: int, window: float) -> float | None:

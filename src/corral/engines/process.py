@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,6 +17,8 @@ import psutil
 from corral.kit.rings import LineRing
 from corral.kit.tasks import Tasks
 
+MARK = "CORRAL_ENGINE_TOKEN"
+"""Stands in the environment of an engine and of all that it starts, and proves that they are ours."""
 _PASSED_ON = (
     "PATH",
     "HOME",
@@ -32,9 +35,9 @@ _LINE_LIMIT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to run: a module of ours, the token that proves it is ours, and its configuration."""
+    """What to run: a program of ours, the token that proves it is ours, and its configuration."""
 
-    module: str
+    program: Path
     token: str
     config: Any
     environment: dict[str, str]
@@ -48,21 +51,33 @@ class EngineProcess:
         self._log = log
         self.lines = 0
         self._tasks = Tasks(f"engine process {process.pid}")
-        assert process.stderr is not None
-        self._pump = self._tasks.start("log", self._read(process.stderr))
+        assert process.stdout is not None
+        self._pump = self._tasks.start("log", self._read(process.stdout))
 
     @classmethod
     async def start(cls, launch: Launch, log: LineRing) -> EngineProcess:
         """Starts it in a session of its own. Raises OSError."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", launch.module, launch.token,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-            env=launch.environment, start_new_session=True, limit=_LINE_LIMIT,
-        )  # fmt: skip
+        # Run by its path, not as a module: it needs nothing of Corral and so starts in a fraction of the time.
+        pipe = asyncio.subprocess.PIPE
+        environment = {**launch.environment, MARK: launch.token}
+        spawning = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", str(launch.program)),
+                stdin=pipe,
+                stdout=pipe,
+                stderr=asyncio.subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+                limit=_LINE_LIMIT,
+            )
+        )
+        try:
+            process = await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            await cls(await spawning, log).end(0.0)
+            raise
         assert process.stdin is not None
-        with contextlib.suppress(ConnectionError):
-            process.stdin.write(json.dumps(launch.config).encode() + b"\n")
-            await process.stdin.drain()
+        process.stdin.write(json.dumps(launch.config).encode() + b"\n")
         return cls(process, log)
 
     @property
@@ -77,11 +92,11 @@ class EngineProcess:
 
     def memory(self) -> int:
         """Resident bytes of it and its children."""
-        try:
-            own = psutil.Process(self.pid)
-            return sum(one.memory_info().rss for one in (own, *own.children(recursive=True)))
-        except psutil.Error:
-            return 0
+        total = 0
+        for one in self._family():
+            with contextlib.suppress(psutil.Error):
+                total += one.memory_info().rss
+        return total
 
     async def wait(self) -> int:
         """Its exit code, after its last line was read."""
@@ -92,20 +107,33 @@ class EngineProcess:
 
     async def end(self, grace: float) -> None:
         """SIGTERM, then SIGKILL to the group after `grace` seconds; returns when it is gone."""
+        family = self._family()
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
                     await self._process.wait()
-            except TimeoutError:
-                pass
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+        # What left the group with a session of its own.
+        for one in family:
+            with contextlib.suppress(psutil.Error):
+                one.kill()
         await self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
         await self._tasks.stop()
+
+    def _family(self) -> list[psutil.Process]:
+        """It and all that it started, none once it has ended."""
+        if self.code is not None:
+            return []
+        try:
+            own = psutil.Process(self.pid)
+            return [own, *own.children(recursive=True)]
+        except psutil.Error:
+            return []
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         while True:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from corral.bus import Bus
-from corral.engines.engine import Engine, Host, Lease
+from corral.engines.engine import Engine, Lease
 from corral.engines.reaper import Ledger
+from corral.engines.starting import Host
 from corral.engines.types import EngineOptions, EngineState, EngineStatus, Specs
 from corral.kit.clock import Clock
 from corral.kit.errors import ShuttingDown
@@ -91,7 +92,7 @@ class Engines:
         if engine is None:
             engine = self._engines[model] = Engine(self._specs.spec(model), self._host)
         elif engine.status.state in (EngineState.STOPPED, EngineState.FAILED):
-            engine.spec = self._specs.spec(model)
+            engine.use(self._specs.spec(model))
         return engine
 
     def _tell(self, status: EngineStatus) -> None:

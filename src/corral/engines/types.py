@@ -102,12 +102,21 @@ class Specs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Times in seconds and limits for all engines."""
+    """Times in seconds and limits for all engines.
+
+    start_stall: how long a start may go without progress. attach_patience: how long nobody may listen at an attached
+    server. stop_grace: between SIGTERM and SIGKILL. drain: how long a stop waits for requests. health_interval: the
+    first pause between two questions of a start. health_every, health_misses: a ready engine is asked so often, and is
+    given up after so many misses in a row. crash_limit: failures within crash_window after which it stays down.
+    """
 
     start_stall: float = 60.0
+    attach_patience: float = 3.0
     stop_grace: float = 5.0
     drain: float = 5.0
     health_interval: float = 0.05
+    health_every: float = 5.0
+    health_misses: int = 3
     crash_limit: int = 5
     crash_window: float = 300.0
     log_lines: int = 200

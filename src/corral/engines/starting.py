@@ -1,0 +1,151 @@
+"""Bringing one engine up: launched, asked for its health, and cleaned away again when that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from corral.engines.backends import Plan, make_plan
+from corral.engines.health import Answer, Health, Loaded, loaded, probe
+from corral.engines.policy import Progress, diagnose
+from corral.engines.process import EngineProcess
+from corral.engines.reaper import Ledger
+from corral.engines.types import EngineOptions, EngineProblem, EngineSpec, EngineState, EngineStatus
+from corral.kit.clock import Clock
+from corral.kit.errors import CorralError
+from corral.kit.http import HttpPool
+from corral.kit.rings import LineRing
+
+Show = Callable[..., None]
+"""Tells the owner's status: fields of EngineStatus by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What an engine needs of its surroundings."""
+
+    clock: Clock
+    ledger: Ledger
+    options: EngineOptions
+    environ: Mapping[str, str]
+    changed: Callable[[EngineStatus], None]
+
+
+@dataclass(slots=True, eq=False)
+class Up:
+    """An engine that answers. `process` is None for one that is attached."""
+
+    plan: Plan
+    pool: HttpPool
+    process: EngineProcess | None
+    loaded: Loaded
+    leases: int = 0
+    watchers: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class Starting:
+    """One try to bring an engine up. Cancelled, it leaves nothing behind."""
+
+    def __init__(self, spec: EngineSpec, host: Host, log: LineRing, show: Show) -> None:
+        self._spec = spec
+        self._host = host
+        self._log = log
+        self._show = show
+        self._plan: Plan | None = None
+        self._pool: HttpPool | None = None
+        self._process: EngineProcess | None = None
+
+    async def run(self) -> Up | EngineProblem:
+        """The engine, or why there is none."""
+        name = self._spec.model
+        result: Up | EngineProblem | None = None
+        try:
+            result = await self._launch()
+        except CorralError as error:
+            result = EngineProblem("bad_settings", error.message, "Check its settings.")
+        except OSError as error:
+            text = f"The engine of {name!r} could not be started: {error}."
+            result = EngineProblem("not_started", text, "See `corral doctor`.")
+        finally:
+            if not isinstance(result, Up):
+                await clean_up(self._host, self._plan, self._pool, self._process)
+        return result
+
+    async def _launch(self) -> Up | EngineProblem:
+        plan = self._plan = make_plan(self._spec, self._host.environ)
+        if plan.launch is not None:
+            # Noted first: whatever ends us from here on, the next server finds what is left.
+            self._host.ledger.add(plan.launch.token, str(plan.folder or ""))
+            self._process = await EngineProcess.start(plan.launch, self._log)
+        self._show(state=EngineState.LOADING, progress=0.0, pid=self._process.pid if self._process else None)
+        pool = self._pool = HttpPool(plan.address)
+        problem = await self._until_ready(plan, pool)
+        if problem is not None:
+            return problem
+        fallback = Loaded(self._spec.context_length, self._spec.slots)
+        return Up(plan, pool, self._process, await loaded(plan, pool, fallback))
+
+    async def _until_ready(self, plan: Plan, pool: HttpPool) -> EngineProblem | None:
+        """Asks for its health until it is well. Lines and memory are progress; without any it is given up."""
+        clock, options, process = self._host.clock, self._host.options, self._process
+        progress = Progress(clock.monotonic())
+        interval = options.health_interval
+        while True:
+            if process is not None and process.code is not None:
+                return diagnose(self._spec.model, await process.wait(), self._log.tail())
+            health = await probe(plan, pool)
+            if health.answer is Answer.WELL:
+                return None
+            now = clock.monotonic()
+            if process is not None:
+                memory = process.memory()
+                progress.seen(now, process.lines, memory)
+                if self._spec.size_bytes:
+                    self._show(progress=round(min(0.99, progress.memory / self._spec.size_bytes), 2))
+            problem = self._hopeless(health, progress.stalled(now))
+            if problem is not None:
+                return problem
+            await clock.sleep(interval)
+            interval = min(0.5, interval * 1.3)
+
+    def _hopeless(self, health: Health, stalled: float) -> EngineProblem | None:
+        """Whether it makes no sense to wait any longer."""
+        name, entry = self._spec.model, self._spec.entry
+        if health.answer is Answer.REFUSED:
+            hint = "Check its api_key." if entry is not None and entry.url else "Pass {key} to it in its command."
+            return EngineProblem("bad_key", f"The engine of {name!r} refuses our key.", hint, tuple(self._log.tail()))
+        if self._process is None:
+            gone = health.answer is Answer.GONE and stalled > self._host.options.attach_patience
+            return unreachable(self._spec, health) if gone or stalled > self._host.options.start_stall else None
+        if stalled > self._host.options.start_stall:
+            return diagnose(name, None, self._log.tail(), stalled=stalled)
+        return None
+
+
+def unreachable(spec: EngineSpec, health: Health) -> EngineProblem:
+    """The problem of a server of somebody else that does not answer."""
+    url = spec.entry.url if spec.entry is not None else None
+    text = f"The server that {spec.model!r} is attached to ({url}) does not answer: {health.detail}"
+    return EngineProblem("unreachable", text, "Start it, or correct the url; Corral tries again by itself.")
+
+
+async def clean_up(host: Host, plan: Plan | None, pool: HttpPool | None, process: EngineProcess | None) -> None:
+    """Ends what there is of an engine; also when the caller is cancelled meanwhile."""
+    if pool is not None:
+        pool.close()
+    ending = asyncio.ensure_future(_end(host, plan, process))
+    try:
+        await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await ending
+        raise
+
+
+async def _end(host: Host, plan: Plan | None, process: EngineProcess | None) -> None:
+    if process is not None:
+        await process.end(host.options.stop_grace)
+    if plan is not None:
+        plan.clean()
+        if plan.launch is not None:
+            host.ledger.remove(plan.launch.token)
