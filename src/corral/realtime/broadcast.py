@@ -28,7 +28,7 @@ class Broadcast:
         self._heartbeat = heartbeat
 
     async def news(self) -> None:
-        """Runs until cancelled; after a lag everybody gets the whole state of the models."""
+        """Runs until cancelled. After a lag everybody gets the models' state, and is told to ask for the rest again."""
         while True:
             try:
                 with self._parts.bus.subscribe("models", "engines", "agents:*", limit=4096) as subscription:
@@ -36,6 +36,8 @@ class Broadcast:
                         await self._pass_on(topic, dict(event))
             except Lagged:
                 await self._to_readers("models:changed", {"models": self._parts.models.models()})
+                for connection in list(self._connections.values()):
+                    await self._send(connection, "resync", {})
 
     async def beat(self) -> None:
         """Sends the state of every engine now and then, until cancelled."""

@@ -107,8 +107,11 @@ class Realtime:
         """One HTTP request or WebSocket of Socket.IO."""
         found = {name: value for name, value in scope["headers"] if name in (b"host", b"origin")}
         policy, host = self._parts.policy, found.get(b"host")
-        if not policy.admits_host(host) or not policy.admits_origin(found.get(b"origin"), host):
-            await _refuse(scope, receive, send)
+        if not policy.admits_host(host):
+            await _refuse(scope, receive, send, 421)
+            return
+        if not policy.admits_origin(found.get(b"origin"), host):
+            await _refuse(scope, receive, send, 403)
             return
         if scope["type"] != "websocket":
             await self._inner(scope, receive, send)
@@ -185,14 +188,18 @@ class Realtime:
         request = envelope.parse(payload)
         connection.in_flight += 1
         try:
-            return await self.intents.run(event, connection, request.data)
-        except CorralError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the supervisor of intents: a fault is logged and told, never lost
-            _log.error("intent_failed", intent=event, exc_info=error)
-            raise InternalError("Something went wrong in Corral; its log has the details.") from None
+            ran: Any = await asyncio.gather(
+                self.intents.run(event, connection, request.data), return_exceptions=True
+            )
         finally:
             connection.in_flight -= 1
+        [outcome] = ran
+        if isinstance(outcome, BaseException) and not isinstance(outcome, CorralError):
+            _log.error("intent_failed", intent=event, exc_info=outcome)
+            raise InternalError("Something went wrong in Corral; its log has the details.")
+        if isinstance(outcome, CorralError):
+            raise outcome
+        return outcome
 
     def _waiting(self, sid: str) -> int:
         engine_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
@@ -209,10 +216,10 @@ class Realtime:
         return self._parts.clock.now()
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int) -> None:
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1008})
         return
-    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})

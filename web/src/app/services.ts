@@ -101,6 +101,7 @@ export function startServices(open: (agentId: string) => void): void {
   connection.on("agents:removed", () => void queries.invalidateQueries({ queryKey: ["agents"] }));
   for (const event of ["models:status", "models:changed"])
     connection.on(event, () => void queries.invalidateQueries({ queryKey: ["models"] }));
+  connection.on("resync", () => void queries.invalidateQueries());
   connection.onOpen(() => {
     void queries.invalidateQueries();
     void outbox.flush();
