@@ -28,8 +28,8 @@ class Clients:
         parts: list[Callable[[], None]] = [
             lambda: self.stream("ann", f"a{number}", f"words=12 ann {number}", watchers=0),
             lambda: self.stream("bob", f"b{number}", f"words=30 bob {number}", watchers=2),
-            lambda: self.stop("cat", f"c{number}", f"words=300 cat {number}"),
-            lambda: self.delete("dan", f"d{number}", f"words=300 dan {number}"),
+            lambda: self.stop("cat", f"c{number}", f"words=100 cat {number}"),
+            lambda: self.delete("dan", f"d{number}", f"words=100 dan {number}"),
         ]
         threads = [threading.Thread(target=self._guarded, args=(part,)) for part in parts]
         for thread in threads:
