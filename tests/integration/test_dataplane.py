@@ -250,3 +250,15 @@ async def test_a_slow_client_holds_up_the_upstream_and_not_the_memory(pair: Pair
     connection.close()
     answer.close()
     await eventually(lambda: pair.busy() == 0)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_over_the_limit_is_refused_on_the_wire(pair: Pair, chunked: bool) -> None:
+    connection = pair.connect()
+    data = b'{"messages": "' + b"x" * 300_000 + b'"}'
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", CHAT, iter([data]) if chunked else data, headers, encode_chunked=chunked)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["error"]["code"]) == (413, "payload_too_large")
+    connection.close()
+    assert pair.ask(chat())[0] == 200
