@@ -46,10 +46,13 @@ def agents_router(accounts: Accounts, agents: Agents) -> ApiRouter:
 
     @api.get("", permission=Permission.AGENTS_READ)
     async def list_agents(
-        principal: CurrentPrincipal, user_id: UserId = None, limit: Annotated[int, Query(ge=1, le=500)] = 100
+        principal: CurrentPrincipal,
+        user_id: UserId = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        before: str | None = None,
     ) -> dict[str, Any]:
         user = accounts.as_user(principal, user_id).user_id
-        return {"agents": [agent.as_dict() for agent in await agents.list_agents(user, limit=limit)]}
+        return {"agents": [agent.as_dict() for agent in await agents.list_agents(user, limit=limit, before=before)]}
 
     @api.post("", permission=Permission.AGENTS_WRITE, status_code=201)
     async def create_agent(body: NewAgent, principal: CurrentPrincipal, user_id: UserId = None) -> dict[str, Any]:

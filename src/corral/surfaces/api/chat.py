@@ -10,9 +10,28 @@ from pydantic import BaseModel, ConfigDict, Field
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
 from corral.agents import Accepted, Agents, NewMessage, TurnState
-from corral.kit.errors import CorralError, EngineFailed, Unavailable
+from corral.kit.errors import (
+    ContextExceeded,
+    CorralError,
+    EngineFailed,
+    Interrupted,
+    InvalidRequest,
+    ModelNotFound,
+    TooManyRequests,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
 from corral.surfaces.api.routing import ApiRouter, CurrentPrincipal
 from corral.surfaces.api.sse import TurnStream
+
+_REASONS = {
+    kind.code: kind
+    for kind in (
+        ContextExceeded, InvalidRequest, ModelNotFound, EngineFailed, UpstreamFailed, UpstreamTimeout, TooManyRequests, Interrupted,
+    )
+}  # fmt: skip
+"""Why a turn can have failed: the answer has the same status as if the model had been asked directly."""
 
 
 class ChatBody(BaseModel):
@@ -70,4 +89,5 @@ def _ids(accepted: Accepted) -> dict[str, Any]:
 async def _failure(agents: Agents, user: str, accepted: Accepted) -> CorralError:
     turn = await agents.turn(user, accepted.agent.id, accepted.turn.id)
     details = {**_ids(accepted), "reason": turn.error_code}
-    return EngineFailed(turn.error_message or "The answer failed.", details=details)
+    kind = _REASONS.get(turn.error_code or "", EngineFailed)
+    return kind(turn.error_message or "The answer failed.", details=details)
