@@ -1,7 +1,10 @@
-"""The built web app: files by path, the shell for every page address (History API), long caching for hashed assets."""
+"""The built web app: files by path, the shell for every page address (History API), long caching for hashed assets,
+gzip for those who take it."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +19,22 @@ _MISSING = (
 )
 _IMMUTABLE = b"public, max-age=31536000, immutable"
 _CHUNK = 256 * 1024
+_SMALL = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asset:
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
     etag: bytes
+    packed: bytes | None = None
+    """Its gzip form, made when first asked for; empty when it would not be smaller."""
+
+    def gzipped(self) -> bytes:
+        if self.packed is None:
+            packed = gzip.compress(self.body, 6, mtime=0) if len(self.body) > _SMALL else b""
+            self.packed = packed if len(packed) < len(self.body) * 0.9 else b""
+        return self.packed
 
 
 class WebApp:
@@ -51,12 +63,25 @@ class WebApp:
                 _MISSING if missing else b"",
             )
             return
-        known = dict(scope["headers"]).get(b"if-none-match")
-        if known == asset.etag:
+        given = dict(scope["headers"])
+        if given.get(b"if-none-match") == asset.etag:
             await _answer(send, 304, [(b"etag", asset.etag)], b"")
             return
-        body = b"" if scope["method"] == "HEAD" else asset.body
-        await _answer(send, 200, list(asset.headers), body)
+        headers, body = list(asset.headers), asset.body
+        if takes_gzip(given.get(b"accept-encoding", b"")) and asset.gzipped():
+            body = asset.gzipped()
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", str(len(body)).encode()))
+        await _answer(send, 200, headers, b"" if scope["method"] == "HEAD" else body)
+
+
+def takes_gzip(accepted: bytes) -> bool:
+    """Whether an Accept-Encoding header allows gzip (RFC 9110, section 12.5.3)."""
+    for part in accepted.lower().split(b","):
+        name, _, quality = part.partition(b";")
+        if name.strip() in (b"gzip", b"*"):
+            return quality.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
+    return False
 
 
 def _looks_like_file(path: str) -> bool:
@@ -69,10 +94,10 @@ def _load(path: Path, folder: Path) -> _Asset:
     if kind.startswith("text/") or kind in ("application/javascript", "application/json"):
         kind += "; charset=utf-8"
     hashed = path.relative_to(folder).parts[0] == "assets"
-    etag = f'"{len(body):x}-{int(path.stat().st_mtime):x}"'.encode()
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'.encode()
     headers = (
         (b"content-type", kind.encode()),
-        (b"content-length", str(len(body)).encode()),
+        (b"vary", b"accept-encoding"),
         (b"cache-control", _IMMUTABLE if hashed else b"no-cache"),
         (b"etag", etag),
     )

@@ -1,0 +1,89 @@
+"""Serving the built web app."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corral.surfaces.web import WebApp, takes_gzip
+
+SCRIPT = b"console.log('corral');" * 200
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> WebApp:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_bytes(b"<!doctype html><title>Corral</title>")
+    (tmp_path / "assets" / "main-abc.js").write_bytes(SCRIPT)
+    (tmp_path / "assets" / "main-abc.js.map").write_bytes(b"{}")
+    (tmp_path.parent / "secret.txt").write_bytes(b"secret")
+    return WebApp(tmp_path)
+
+
+async def get(app: WebApp, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[bytes, bytes], bytes]:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    await app({"path": path, "method": method, "headers": given}, None, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
+
+
+@pytest.mark.parametrize("path", ["/", "/index.html", "/c/agt_123", "/models"])
+async def test_every_page_address_gets_the_shell(app: WebApp, path: str) -> None:
+    status, headers, body = await get(app, path)
+    assert (status, headers[b"cache-control"]) == (200, b"no-cache")
+    assert body.startswith(b"<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    "path", ["/none.js", "/assets/none.js", "/../secret.txt", "/assets/../../secret.txt", "/assets/main-abc.js.map"]
+)
+async def test_other_files_are_not_there(app: WebApp, path: str) -> None:
+    assert (await get(app, path))[0] == 404
+
+
+async def test_assets_are_packed_for_those_who_take_it(app: WebApp) -> None:
+    status, headers, body = await get(app, "/assets/main-abc.js", accept_encoding="br, gzip")
+    assert (status, headers[b"content-encoding"]) == (200, b"gzip")
+    assert gzip.decompress(body) == SCRIPT
+    assert int(headers[b"content-length"]) == len(body) < len(SCRIPT)
+    assert b"immutable" in headers[b"cache-control"]
+    status, headers, body = await get(app, "/assets/main-abc.js")
+    assert b"content-encoding" not in headers
+    assert body == SCRIPT
+
+
+async def test_what_is_known_is_not_sent_again(app: WebApp) -> None:
+    etag = (await get(app, "/"))[1][b"etag"].decode()
+    assert (await get(app, "/", if_none_match=etag))[0] == 304
+    status, headers, body = await get(app, "/", method="HEAD")
+    assert (status, body) == (200, b"")
+    assert headers[b"content-length"] == b"36"
+
+
+async def test_without_a_build_it_says_what_to_do(tmp_path: Path) -> None:
+    status, _, body = await get(WebApp(tmp_path / "none"), "/")
+    assert status == 503
+    assert b"make setup" in body
+
+
+@pytest.mark.parametrize(
+    ("accepted", "takes"),
+    [
+        (b"gzip", True),
+        (b"GZIP;q=0.5", True),
+        (b"br, *", True),
+        (b"gzip;q=0", False),
+        (b"br", False),
+        (b"", False),
+        (b"gzip; q=0.0, br", False),
+    ],
+)
+def test_what_a_client_takes(accepted: bytes, takes: bool) -> None:
+    assert takes_gzip(accepted) == takes
