@@ -1,7 +1,7 @@
 """A scripted engine program: what it does wrong is told by its arguments.
 
     fake_engine.py --port N --key K [--load SECONDS] [--say LINE] [--exit CODE] [--stall] [--deaf] [--fork FILE]
-                   [--die-after SECONDS] [--silent]
+                   [--loose FILE] [--die-after SECONDS] [--close-after SECONDS] [--count FILE]
 
 It answers /v1/models once it has loaded, to its key alone.
 """
@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("--stall", action="store_true", help="load for ever without a sign")
     parser.add_argument("--deaf", action="store_true", help="ignore SIGTERM")
     parser.add_argument("--fork", default="", help="start a grandchild and write its pid to this file")
+    parser.add_argument("--loose", default="", help="the same, and the grandchild takes a session of its own")
     parser.add_argument("--die-after", type=float, help="crash so long after the first answer")
+    parser.add_argument("--close-after", type=float, help="close the port so long after the first answer, and stay")
     parser.add_argument("--count", default="", help="append a line to this file at every start")
     options = parser.parse_args()
     if options.count:
@@ -37,9 +39,12 @@ def main() -> None:
             file.write("started\n")
     if options.deaf:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if options.fork:
-        child = subprocess.Popen(["sleep", "600"])
-        Path(options.fork).write_text(str(child.pid))
+    for file, apart in ((options.fork, False), (options.loose, True)):
+        if file:
+            child = subprocess.Popen(["sleep", "600"], start_new_session=apart)
+            part = Path(file + ".part")
+            part.write_text(str(child.pid))
+            part.replace(file)
     if options.say:
         print(options.say, file=sys.stderr, flush=True)
     if options.exit is not None:
@@ -50,11 +55,11 @@ def main() -> None:
     while time.monotonic() < until:
         print("loading", file=sys.stderr, flush=True)
         time.sleep(0.05)
-    serve(options.port, options.key, options.die_after)
+    serve(options.port, options.key, options.die_after, options.close_after)
 
 
-def serve(port: int, key: str, die_after: float | None) -> None:
-    dying: list[threading.Timer] = []
+def serve(port: int, key: str, die_after: float | None, close_after: float | None) -> None:
+    timers: list[threading.Timer] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -66,14 +71,22 @@ def serve(port: int, key: str, die_after: float | None) -> None:
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-            if die_after is not None and not dying:
-                dying.append(threading.Timer(die_after, lambda: os._exit(7)))
-                dying[0].start()
+            if timers:
+                return
+            if die_after is not None:
+                timers.append(threading.Timer(die_after, lambda: os._exit(7)))
+            if close_after is not None:
+                timers.append(threading.Timer(close_after, server.shutdown))
+            for timer in timers:
+                timer.start()
 
         def log_message(self, *arguments: object) -> None:
             pass
 
-    http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.serve_forever()
+    server.server_close()
+    time.sleep(600)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import secrets
-import signal
-import subprocess
-import sys
-import textwrap
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,19 +11,10 @@ import psutil
 import pytest
 
 from corral.engines import EngineSpec, EngineState
-from corral.engines.process import MARK
-from corral.engines.reaper import Ledger
 from corral.kit.errors import EngineFailed, ModelNotFound, ShuttingDown
 from corral.settings import AttachedEngine
-from tests.support.engines import Table, embedded, engines, fake
+from tests.support.engines import Table, embedded, engines, fake, gone
 from tests.support.waiting import eventually
-
-
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 async def test_fifty_first_requests_start_one_engine(tmp_path: Path, included_model: Path) -> None:
@@ -209,77 +193,6 @@ async def test_unknown_models_are_told(tmp_path: Path) -> None:
             await made.lease("nobody")
         with pytest.raises(ModelNotFound):
             await made.stop("nobody")
-
-
-HOST = textwrap.dedent("""
-    import asyncio, sys
-    from pathlib import Path
-    from tests.support.engines import Table, embedded, engines, fake
-    async def main():
-        folder, model = Path(sys.argv[1]), Path(sys.argv[2])
-        table = Table(real=embedded(model), fake=fake("--fork", str(folder / "grandchild"), "--load", sys.argv[3]))
-        async with engines(folder, table) as (made, _):
-            await made.start("real")
-            asyncio.create_task(made.start("fake"))
-            while made.status("fake").state.value != sys.argv[4]:
-                await asyncio.sleep(0.02)
-            while not (folder / "grandchild").exists():
-                await asyncio.sleep(0.02)
-            print(made.status("real").pid, made.status("fake").pid, flush=True)
-            await asyncio.sleep(600)
-    asyncio.run(main())
-""")
-
-
-@pytest.mark.parametrize(("load", "state"), [("60", "loading"), ("0", "ready")])
-async def test_no_engine_outlives_a_killed_server(tmp_path: Path, included_model: Path, load: str, state: str) -> None:
-    host = subprocess.Popen(
-        [sys.executable, "-c", HOST, str(tmp_path), str(included_model), load, state], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert host.stdout is not None
-        pids = [int(pid) for pid in host.stdout.readline().split()]
-        pids.append(int((tmp_path / "grandchild").read_text()))
-        assert len(pids) == 3
-        assert not any(gone(pid) for pid in pids)
-    finally:
-        host.kill()
-        host.wait()
-    await eventually(lambda: all(gone(pid) for pid in pids))
-
-
-def test_the_reaper_ends_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
-    ours, strange = secrets.token_hex(16), secrets.token_hex(16)
-    # Ours has a child of its own, in a session of its own.
-    family = "import subprocess, sys, time; print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid, flush=True); time.sleep(600)"
-    marked = subprocess.Popen(
-        [sys.executable, "-c", family], env={**os.environ, MARK: ours}, stdout=subprocess.PIPE, text=True
-    )
-    # As if somebody else had got the pid of a dead engine: it runs the same, even with a token in its command line.
-    stranger = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: strange})
-    namesake = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", ours])
-    try:
-        assert marked.stdout is not None
-        grandchild = int(marked.stdout.readline())
-        socket_folder = tmp_path / "corral-socket"
-        socket_folder.mkdir()
-        ledger.add(ours, str(socket_folder))
-        ledger.add(secrets.token_hex(16), "")
-        (tmp_path / "rubbish.json").write_text("{not json")
-        (tmp_path / "half.part").write_text("")
-        assert ledger.reap() == 2
-        assert gone(marked.pid)
-        assert gone(grandchild)
-        assert stranger.poll() is None
-        assert namesake.poll() is None
-        assert list(tmp_path.iterdir()) == []
-        assert ledger.reap() == 0
-    finally:
-        for process in (marked, stranger, namesake):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 async def test_a_template_may_not_leak_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from corral.bus import MemoryBus
 from corral.engines import EngineOptions, Engines, EngineSpec
 from corral.kit.clock import SystemClock
@@ -29,6 +31,14 @@ class Table:
         return self.specs[model]
 
 
+def gone(pid: int) -> bool:
+    """Whether a process has ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def embedded(path: Path, slots: int = 2) -> EngineSpec:
     return EngineSpec("real", path, path.stat().st_size, 512, slots)
 
@@ -37,6 +47,11 @@ def fake(*arguments: str, key: str = "{key}") -> EngineSpec:
     """The scripted engine behind a command template."""
     command = (sys.executable, str(FAKE), "--port", "{port}", "--key", key, *arguments)
     return EngineSpec("fake", None, entry=AttachedEngine(command=command, slots=4))
+
+
+def attached(url: str, key: str | None = None) -> EngineSpec:
+    """A server of somebody else."""
+    return EngineSpec("other", None, entry=AttachedEngine(url=url, api_key=key))
 
 
 @asynccontextmanager

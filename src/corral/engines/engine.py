@@ -328,7 +328,8 @@ class Engine:
             await clock.sleep(_DRAIN_STEP)
         for watcher in up.watchers:
             watcher.cancel()
-        await clean_up(self._host, up.plan, up.pool, up.process)
+        up.pool.close()
+        await clean_up(self._host, up.plan, up.process)
         self._up = None
 
     async def _watch_exit(self, up: Up, process: EngineProcess) -> None:
@@ -340,7 +341,7 @@ class Engine:
         options, misses = self._host.options, 0
         while True:
             await self._host.clock.sleep(options.health_every)
-            health = await probe(up.plan, up.pool)
+            health = await probe(up.plan)
             missed = health.answer is Answer.GONE or (health.answer is Answer.SILENT and not up.leases)
             misses = misses + 1 if missed else 0
             if misses >= options.health_misses:

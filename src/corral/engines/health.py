@@ -45,29 +45,24 @@ class Loaded:
     slots: int
 
 
-async def probe(plan: Plan, pool: HttpPool) -> Health:
+async def probe(plan: Plan) -> Health:
     """Its health now; never raises for what an engine does."""
     try:
-        response = await pool.request(
-            b"GET", b"/health" if plan.native else b"/v1/models", headers=plan.headers, timeouts=_TIMEOUTS
-        )
-        await response.read(_LIMIT)
+        status, _ = await _get(plan, b"/health" if plan.native else b"/v1/models")
     except UpstreamTimeout as error:
         return Health(Answer.SILENT, error.message)
     except UpstreamFailed as error:
         return Health(Answer.GONE, error.message)
-    if response.status == 200:
+    if status == 200:
         return Health(Answer.WELL)
-    answer = Answer.REFUSED if response.status in (401, 403) else Answer.LOADING
-    return Health(answer, f"it answered with status {response.status}.")
+    return Health(Answer.REFUSED if status in (401, 403) else Answer.LOADING, f"it answered with status {status}.")
 
 
-async def loaded(plan: Plan, pool: HttpPool, fallback: Loaded) -> Loaded:
+async def loaded(plan: Plan, fallback: Loaded) -> Loaded:
     """What the engine says that it has loaded, where it is a llama.cpp; `fallback` for any other."""
     try:
-        response = await pool.request(b"GET", b"/props", headers=plan.headers, timeouts=_TIMEOUTS)
-        body = await response.read(_LIMIT)
-        props = json.loads(body) if response.status == 200 else {}
+        status, body = await _get(plan, b"/props")
+        props = json.loads(body) if status == 200 else {}
     except (UpstreamFailed, UpstreamTimeout, ValueError):
         return fallback
     if not isinstance(props, dict):
@@ -75,6 +70,16 @@ async def loaded(plan: Plan, pool: HttpPool, fallback: Loaded) -> Loaded:
     settings = props.get("default_generation_settings")
     context = _positive(settings.get("n_ctx") if isinstance(settings, dict) else None)
     return Loaded(context or fallback.context_length, _positive(props.get("total_slots")) or fallback.slots)
+
+
+async def _get(plan: Plan, path: bytes) -> tuple[int, bytes]:
+    # A connection of its own: an old one may go on to answer where nobody takes a new one.
+    pool = HttpPool(plan.address)
+    try:
+        response = await pool.request(b"GET", path, headers=plan.headers, timeouts=_TIMEOUTS)
+        return response.status, await response.read(_LIMIT)
+    finally:
+        pool.close()
 
 
 def _positive(value: Any) -> int | None:

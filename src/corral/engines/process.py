@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,34 +52,25 @@ class EngineProcess:
         self._log = log
         self.lines = 0
         self._tasks = Tasks(f"engine process {process.pid}")
-        assert process.stdout is not None
-        self._pump = self._tasks.start("log", self._read(process.stdout))
+        self._pump: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, launch: Launch, log: LineRing) -> EngineProcess:
         """Starts it in a session of its own. Raises OSError."""
-        # Run by its path, not as a module: it needs nothing of Corral and so starts in a fraction of the time.
-        pipe = asyncio.subprocess.PIPE
-        environment = {**launch.environment, MARK: launch.token}
-        spawning = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", str(launch.program)),
-                stdin=pipe,
-                stdout=pipe,
-                stderr=asyncio.subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-                limit=_LINE_LIMIT,
-            )
-        )
+        # asyncio's own pipe for the output would hide the end of the process while a grandchild holds it open.
+        output, its_output = os.pipe()
         try:
-            process = await asyncio.shield(spawning)
-        except asyncio.CancelledError:
-            await cls(await spawning, log).end(0.0)
+            process = await _spawned(launch, its_output, lambda made: cls(made, log).end(0.0))
+        except BaseException:
+            os.close(output)
             raise
+        finally:
+            os.close(its_output)
+        made = cls(process, log)
+        made._pump = made._tasks.start("log", made._read(output))
         assert process.stdin is not None
         process.stdin.write(json.dumps(launch.config).encode() + b"\n")
-        return cls(process, log)
+        return made
 
     @property
     def pid(self) -> int:
@@ -102,7 +94,8 @@ class EngineProcess:
         """Its exit code, after its last line was read."""
         code = await self._process.wait()
         # A grandchild may hold the pipe open; its lines are not worth waiting for.
-        await asyncio.wait([self._pump], timeout=1.0)
+        if self._pump is not None:
+            await asyncio.wait([self._pump], timeout=1.0)
         return code
 
     async def end(self, grace: float) -> None:
@@ -135,7 +128,17 @@ class EngineProcess:
         except psutil.Error:
             return []
 
-    async def _read(self, stream: asyncio.StreamReader) -> None:
+    async def _read(self, output: int) -> None:
+        stream = asyncio.StreamReader(limit=_LINE_LIMIT)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(output, "rb", buffering=0)
+        )
+        try:
+            await self._keep(stream)
+        finally:
+            transport.close()
+
+    async def _keep(self, stream: asyncio.StreamReader) -> None:
         while True:
             try:
                 line = await stream.readline()
@@ -145,6 +148,28 @@ class EngineProcess:
                 return
             self.lines += 1
             self._log.append(line.decode("utf-8", "replace").rstrip())
+
+
+async def _spawned(
+    launch: Launch, output: int, give_up: Callable[[asyncio.subprocess.Process], Coroutine[None, None, None]]
+) -> asyncio.subprocess.Process:
+    """The new process; when the caller is cancelled meanwhile, `give_up` ends it first."""
+    # Run by its path, not as a module: it needs nothing of Corral and so starts in a fraction of the time.
+    spawning = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", str(launch.program)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**launch.environment, MARK: launch.token},
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(spawning)
+    except asyncio.CancelledError:
+        await give_up(await spawning)
+        raise
 
 
 def passed_on(environ: dict[str, str]) -> dict[str, str]:

@@ -53,7 +53,6 @@ class Starting:
         self._log = log
         self._show = show
         self._plan: Plan | None = None
-        self._pool: HttpPool | None = None
         self._process: EngineProcess | None = None
 
     async def run(self) -> Up | EngineProblem:
@@ -69,7 +68,7 @@ class Starting:
             result = EngineProblem("not_started", text, "See `corral doctor`.")
         finally:
             if not isinstance(result, Up):
-                await clean_up(self._host, self._plan, self._pool, self._process)
+                await clean_up(self._host, self._plan, self._process)
         return result
 
     async def _launch(self) -> Up | EngineProblem:
@@ -79,14 +78,13 @@ class Starting:
             self._host.ledger.add(plan.launch.token, str(plan.folder or ""))
             self._process = await EngineProcess.start(plan.launch, self._log)
         self._show(state=EngineState.LOADING, progress=0.0, pid=self._process.pid if self._process else None)
-        pool = self._pool = HttpPool(plan.address)
-        problem = await self._until_ready(plan, pool)
+        problem = await self._until_ready(plan)
         if problem is not None:
             return problem
         fallback = Loaded(self._spec.context_length, self._spec.slots)
-        return Up(plan, pool, self._process, await loaded(plan, pool, fallback))
+        return Up(plan, HttpPool(plan.address), self._process, await loaded(plan, fallback))
 
-    async def _until_ready(self, plan: Plan, pool: HttpPool) -> EngineProblem | None:
+    async def _until_ready(self, plan: Plan) -> EngineProblem | None:
         """Asks for its health until it is well. Lines and memory are progress; without any it is given up."""
         clock, options, process = self._host.clock, self._host.options, self._process
         progress = Progress(clock.monotonic())
@@ -94,7 +92,7 @@ class Starting:
         while True:
             if process is not None and process.code is not None:
                 return diagnose(self._spec.model, await process.wait(), self._log.tail())
-            health = await probe(plan, pool)
+            health = await probe(plan)
             if health.answer is Answer.WELL:
                 return None
             now = clock.monotonic()
@@ -130,10 +128,8 @@ def unreachable(spec: EngineSpec, health: Health) -> EngineProblem:
     return EngineProblem("unreachable", text, "Start it, or correct the url; Corral tries again by itself.")
 
 
-async def clean_up(host: Host, plan: Plan | None, pool: HttpPool | None, process: EngineProcess | None) -> None:
+async def clean_up(host: Host, plan: Plan | None, process: EngineProcess | None) -> None:
     """Ends what there is of an engine; also when the caller is cancelled meanwhile."""
-    if pool is not None:
-        pool.close()
     ending = asyncio.ensure_future(_end(host, plan, process))
     try:
         await asyncio.shield(ending)
