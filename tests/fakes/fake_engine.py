@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--loose", default="", help="the same, and the grandchild takes a session of its own")
     parser.add_argument("--die-after", type=float, help="crash so long after the first answer")
     parser.add_argument("--close-after", type=float, help="close the port so long after the first answer, and stay")
+    parser.add_argument("--broken-by", default="", help="end with code 5 when this file is there")
     parser.add_argument("--count", default="", help="append a line to this file at every start")
     options = parser.parse_args()
     if options.count:
@@ -47,6 +48,8 @@ def main() -> None:
             part.replace(file)
     if options.say:
         print(options.say, file=sys.stderr, flush=True)
+    if options.broken_by and Path(options.broken_by).exists():
+        sys.exit(5)
     if options.exit is not None:
         sys.exit(options.exit)
     if options.stall:

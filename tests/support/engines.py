@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,14 @@ def attached(url: str, key: str | None = None) -> EngineSpec:
 
 
 @asynccontextmanager
-async def engines(folder: Path, specs: Table, **options: Any) -> AsyncIterator[tuple[Engines, MemoryBus]]:
+async def engines(
+    folder: Path, specs: Table, *, environ: Mapping[str, str] | None = None, **options: Any
+) -> AsyncIterator[tuple[Engines, MemoryBus]]:
     bus = MemoryBus()
     chosen = EngineOptions(**{"start_stall": 30.0, "stop_grace": 5.0, "drain": 5.0, **options})
-    made = Engines(specs, folder / "run", clock=SystemClock(), bus=bus, options=chosen, environ=environment())
+    made = Engines(
+        specs, folder / "run", clock=SystemClock(), bus=bus, options=chosen, environ=environ or environment()
+    )
     await made.start_up()
     try:
         yield made, bus
