@@ -302,3 +302,99 @@ def test_addresses(url: str, address: object) -> None:
 def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
         parse_address(url)
+
+
+def goes_stale(then: bytes) -> Callable[[Peer], Script]:
+    """Answers the first request of each connection; the second gets `then` and the end."""
+
+    def script(it: Peer) -> Script:
+        async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await it.request(reader)
+            writer.write(OK)
+            await it.request(reader)
+            writer.write(then)
+
+        return run
+
+    return script
+
+
+@pytest.mark.parametrize("then", [b"HTTP/1", b"not http at all\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+async def test_after_one_byte_of_an_answer_nothing_is_sent_again(then: bytes) -> None:
+    async with peer(goes_stale(then)) as (it, pool):
+        assert await get(pool) == (200, b"ok")
+        with pytest.raises(UpstreamFailed):
+            await get(pool)
+        assert it.requests == 2
+
+
+async def test_the_one_more_try_is_on_a_new_connection() -> None:
+    async with peer(goes_stale(b"")) as (it, pool):
+        await asyncio.gather(*(get(pool) for _ in range(5)))
+        # Five idle connections, all of which end at their next request.
+        assert await get(pool) == (200, b"ok")
+        assert (it.connections, it.requests) == (6, 7)
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 200 ", b"HTTP/1.1 100 Continue\r\nx: "])
+async def test_a_head_without_an_end_is_cut_off(start: bytes) -> None:
+    sent = 0
+
+    def endless(it: Peer) -> Script:
+        async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            await it.request(reader)
+            writer.write(start)
+            while True:
+                writer.write(b"y" * 65_536)
+                await writer.drain()
+                sent += 65_536
+                await asyncio.sleep(0)
+
+        return run
+
+    async with peer(endless) as (it, pool):
+        with pytest.raises(UpstreamFailed):
+            await get(pool)
+        await eventually(lambda: it.ended == 1)
+        assert sent < 64 * 1024 * 1024
+
+
+async def test_a_peer_that_wants_another_protocol_is_an_error() -> None:
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
+    async with peer(answers(switch)) as (_, pool):
+        with pytest.raises(UpstreamFailed):
+            await get(pool)
+        assert pool.busy == 0
+
+
+async def test_a_peer_that_does_not_take_the_request_is_a_timeout() -> None:
+    def deaf(it: Peer) -> Script:
+        async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(60)
+
+        return run
+
+    async with peer(deaf, timeouts=Timeouts(2.0, 0.05, 30.0)) as (_, pool):
+        with pytest.raises(UpstreamTimeout, match="take the request"):
+            await pool.request(b"POST", b"/", body=b"x" * 32 * 1024 * 1024)
+        assert pool.busy == 0
+
+
+async def test_closing_ends_what_is_under_way() -> None:
+    def silent(it: Peer) -> Script:
+        async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await it.request(reader)
+            await reader.read()
+
+        return run
+
+    async with peer(silent) as (it, pool):
+        asking = asyncio.create_task(get(pool))
+        await eventually(lambda: it.requests == 1)
+        pool.close()
+        with pytest.raises(UpstreamFailed):
+            await asyncio.wait_for(asking, 30)
+        await eventually(lambda: it.ended == 1)
+        with pytest.raises(UpstreamFailed, match="stopped"):
+            await get(pool)

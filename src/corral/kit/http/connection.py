@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._writable: asyncio.Future[None] | None = None
         self._head_bytes = 0
+        self._unfinished = 0
 
     # asyncio.Protocol
 
@@ -52,10 +53,18 @@ class Connection(asyncio.Protocol):
             # Bytes that nobody asked for: the connection cannot be trusted any more.
             self.abort()
             return
+        response = self.response
+        response.begun = True
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(UpstreamFailed("The engine's answer is not valid HTTP."))
+            return
+        if not response.status:
+            # The parser keeps a header that does not end; it must not keep it for ever.
+            self._unfinished += len(data)
+            if self._unfinished > MAX_HEAD_BYTES:
+                self._fail(UpstreamFailed("The head of the engine's answer does not end."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -123,17 +132,23 @@ class Connection(asyncio.Protocol):
 
     # for the pool
 
-    async def send(self, data: list[bytes]) -> None:
-        """Writes a request, waiting while the socket is full."""
+    async def send(self, data: list[bytes], seconds: float) -> None:
+        """Writes a request, waiting while the socket is full. Raises UpstreamTimeout when it stays so."""
         assert self.transport is not None
         self.transport.writelines(data)
-        while self._writable is not None and not self.closed:
-            await self._writable
+        if self._writable is None:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                while self._writable is not None and not self.closed:
+                    await self._writable
+        except TimeoutError:
+            raise UpstreamTimeout(f"The engine did not take the request within {seconds:.0f} s.") from None
 
     def begin(self, response: Response) -> None:
         """Makes ready for the answer to a new request."""
         self.response = response
-        self._head_bytes = 0
+        self._head_bytes = self._unfinished = 0
 
     def abort(self) -> None:
         """Closes at once; the other side sees a reset or an end."""
@@ -156,6 +171,7 @@ class Response:
         self.keep_alive = False
         self.until_close = False
         self.complete = False
+        self.begun = False
         self._connection = connection
         self._release: Callable[[Connection, bool], None] | None = release
         self._timeouts = timeouts
@@ -163,6 +179,7 @@ class Response:
         self._waiting = 0
         self._paused = False
         self._error: UpstreamFailed | None = None
+        self._timeout: UpstreamTimeout | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def header(self, name: bytes) -> bytes | None:
@@ -274,8 +291,6 @@ class Response:
                 self._waiter = None
         if self._timeout is not None:
             raise self._timeout
-
-    _timeout: UpstreamTimeout | None = None
 
     def _timed_out(self, seconds: float) -> None:
         self._timeout = UpstreamTimeout(f"The engine said nothing for {seconds:.0f} s.")

@@ -40,8 +40,10 @@ class HttpPool:
         length = b"content-length: %d\r\n" % len(body) if body or method == b"POST" else b""
         head = b"".join((method, b" ", self._prefix, path, b" HTTP/1.1\r\n", self._host, headers, length, b"\r\n"))
         data = [head, body] if body else [head]
+        if self._closed:
+            raise UpstreamFailed("The engine has stopped.")
+        connection = self._take()
         while True:
-            connection = self._take()
             reused = connection is not None
             if connection is None:
                 connection = await self._connect(limits.connect)
@@ -49,11 +51,12 @@ class HttpPool:
             connection.begin(response)
             self._busy.add(connection)
             try:
-                await connection.send(data)
+                await connection.send(data, limits.head)
                 await response.head()
             except UpstreamFailed:
                 response.abort()
-                if reused and not response.headers and not self._closed:
+                if reused and not response.begun and not self._closed:
+                    connection = None
                     continue
                 raise
             except BaseException:
@@ -83,8 +86,6 @@ class HttpPool:
         return None
 
     async def _connect(self, seconds: float) -> Connection:
-        if self._closed:
-            raise UpstreamFailed("The engine has stopped.")
         loop = asyncio.get_running_loop()
         address = self.address
         try:
@@ -97,6 +98,9 @@ class HttpPool:
             raise UpstreamTimeout(f"The engine did not accept a connection within {seconds:.0f} s.") from None
         except OSError as error:
             raise UpstreamFailed(f"The engine cannot be reached: {error.strerror or error}.") from None
+        if self._closed:
+            connection.abort()
+            raise UpstreamFailed("The engine has stopped.")
         return connection
 
     def _give_back(self, connection: Connection, reusable: bool) -> None:
