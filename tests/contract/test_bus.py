@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from corral.bus import Bus, Lagged, MemoryBus
+from corral.bus import Bus, Lagged, MemoryBus, Subscription
 
 ADAPTERS: list[Callable[[], Bus]] = [MemoryBus]
 
@@ -79,3 +82,59 @@ async def test_leaving_ends_a_waiting_reader_and_frees_everything(bus: Bus) -> N
     if isinstance(bus, MemoryBus):
         assert not bus._exact
         assert not bus._prefix
+
+
+async def test_an_event_comes_once_however_many_topics_take_it(bus: Bus) -> None:
+    def publish() -> None:
+        bus.publish("models", {"n": 1})
+        bus.publish("models", {"n": 2})
+
+    assert await take(bus, "models", "mod*", "*", count=2, publish=publish) == [("models", 1), ("models", 2)]
+
+
+async def test_publishing_and_leaving_while_events_are_read(bus: Bus) -> None:
+    other = bus.subscribe("a")
+    seen: list[object] = []
+    with bus.subscribe("a") as events:
+        bus.publish("a", {"n": 0})
+        async for _, event in events:
+            seen.append(event["n"])
+            if event["n"] == 3:
+                break
+            with other:
+                bus.publish("a", {"n": len(seen)})
+    assert seen == [0, 1, 2, 3]
+
+
+topics = st.sampled_from(["a", "ab", "abc", "b", ""])
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("listen"), st.sampled_from(["a", "ab", "b", "a*", "ab*", "*"])),
+        st.tuples(st.just("leave"), st.integers(0, 9)),
+        st.tuples(st.just("publish"), topics),
+    ),
+    max_size=40,
+)
+
+
+@given(steps=steps)
+@pytest.mark.parametrize("make", ADAPTERS)
+async def test_each_gets_what_was_published_while_it_listened(make: Callable[[], Bus], steps: list[Any]) -> None:
+    bus = make()
+    listeners: list[tuple[str, Subscription, list[int], bool]] = []
+    for number, (what, value) in enumerate(steps):
+        if what == "listen":
+            listeners.append((value, bus.subscribe(value), [], True))
+        elif what == "publish":
+            bus.publish(value, {"n": number})
+            for pattern, _, due, listening in listeners:
+                if listening and (value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern):
+                    due.append(number)
+        elif value < len(listeners):
+            pattern, subscription, due, _ = listeners[value]
+            with subscription:
+                listeners[value] = (pattern, subscription, due, False)
+    for _, subscription, due, _ in listeners:
+        with subscription:
+            pass
+        assert [event["n"] async for _, event in subscription] == due

@@ -20,12 +20,12 @@ class MemoryBus:
 
     def publish(self, topic: str, event: Event) -> None:
         """See `Bus.publish`."""
-        for subscription in tuple(self._exact.get(topic, ())):
-            subscription.push(topic, event)
-        for prefix, subscriptions in tuple(self._prefix.items()):
+        listeners = set(self._exact.get(topic, ()))
+        for prefix, subscriptions in self._prefix.items():
             if topic.startswith(prefix):
-                for subscription in tuple(subscriptions):
-                    subscription.push(topic, event)
+                listeners |= subscriptions
+        for subscription in listeners:
+            subscription.push(topic, event)
 
     def subscribe(self, *topics: str, limit: int = 256) -> MemorySubscription:
         """See `Bus.subscribe`."""

@@ -35,5 +35,8 @@ class Bus(Protocol):
         ...
 
     def subscribe(self, *topics: str, limit: int = 256) -> Subscription:
-        """Listens to `topics` from now on, holding at most `limit` events. A topic ending in `*` takes all that begin so."""
+        """Listens to `topics` from now on, holding at most `limit` events. A topic ending in `*` takes all that begin so.
+
+        An event comes once to a subscription, however many of its topics take it.
+        """
         ...
