@@ -6,13 +6,13 @@ from collections import deque
 
 
 class LineRing:
-    """The last lines of a stream of text, bounded in number and in bytes."""
+    """The last lines of a stream of text, bounded in number and in characters."""
 
-    def __init__(self, max_lines: int = 200, max_bytes: int = 64 * 1024, max_line: int = 2000) -> None:
+    def __init__(self, max_lines: int = 200, max_chars: int = 64 * 1024, max_line: int = 2000) -> None:
         self._lines: deque[str] = deque()
-        self._bytes = 0
+        self._chars = 0
         self._max_lines = max_lines
-        self._max_bytes = max_bytes
+        self._max_chars = max_chars
         self._max_line = max_line
 
     def append(self, line: str) -> None:
@@ -20,9 +20,9 @@ class LineRing:
         if len(line) > self._max_line:
             line = line[: self._max_line] + "…"
         self._lines.append(line)
-        self._bytes += len(line)
-        while len(self._lines) > self._max_lines or self._bytes > self._max_bytes:
-            self._bytes -= len(self._lines.popleft())
+        self._chars += len(line)
+        while len(self._lines) > self._max_lines or self._chars > self._max_chars:
+            self._chars -= len(self._lines.popleft())
 
     def tail(self, count: int | None = None) -> list[str]:
         """The last `count` lines (all without it), oldest first."""

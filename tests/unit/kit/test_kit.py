@@ -96,7 +96,7 @@ async def test_a_task_that_will_not_stop_is_named(caplog: pytest.LogCaptureFixtu
 
 @given(st.lists(st.text(max_size=50), max_size=80))
 def test_a_ring_keeps_the_newest_within_its_bounds(lines: list[str]) -> None:
-    ring = LineRing(max_lines=10, max_bytes=200, max_line=20)
+    ring = LineRing(max_lines=10, max_chars=200, max_line=20)
     for line in lines:
         ring.append(line)
     kept = ring.tail()
