@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, insert, select, tuple_, update
 
 from corral.agents.tables import agents, default_agents, generations, messages, turn_events, turns
 from corral.agents.types import Agent, Event, Message, Turn, TurnState
@@ -104,8 +105,8 @@ def create_agent(
             created_at=now, updated_at=now,
         )
     )  # fmt: skip
-    _add_message(connection, agent_id, 1, ("system", system, "completed"), None, now)
-    return find_agent(connection, user_id, agent_id)
+    connection.execute(insert(messages), [_message(agent_id, 1, ("system", system, "completed"), None, now)])
+    return Agent(agent_id, user_id, title or "New chat", model, 1, now, now)
 
 
 def default_agent(connection: Connection, user_id: str) -> str | None:
@@ -127,11 +128,6 @@ def set_default_agent(connection: Connection, user_id: str, agent_id: str) -> No
 def update_agent(connection: Connection, agent_id: str, values: Mapping[str, Any]) -> None:
     """Changes columns of an agent."""
     connection.execute(update(agents).where(agents.c.id == agent_id).values(**values))
-
-
-def name_agent(connection: Connection, agent_id: str, title: str) -> None:
-    """Gives an agent a title unless its user has given it one."""
-    connection.execute(update(agents).where(agents.c.id == agent_id, agents.c.titled.is_(False)).values(title=title))
 
 
 def turn_by_key(connection: Connection, agent_id: str, key: str) -> tuple[Turn, str] | None:
@@ -162,35 +158,35 @@ def add_turn(
     parent = connection.scalar(
         select(messages.c.id).where(messages.c.agent_id == agent.id, messages.c.seq == agent.last_seq)
     )
-    user_id = _add_message(connection, agent.id, seq, ("user", text, "completed"), (turn_id, parent), now)
-    _add_message(connection, agent.id, seq + 1, ("assistant", "", TurnState.QUEUED.value), (turn_id, user_id), now)
+    said = _message(agent.id, seq, ("user", text, "completed"), (turn_id, parent), now)
+    answer = _message(agent.id, seq + 1, ("assistant", "", TurnState.QUEUED.value), (turn_id, said["id"]), now)
+    connection.execute(insert(messages), [said, answer])
     events = [
         Event(0, "accepted", {"agentId": agent.id, "seq": seq}),
         Event(1, "status", {"state": TurnState.QUEUED.value}),
     ]
     _add_events(connection, turn_id, events)
-    update_agent(connection, agent.id, {"last_seq": seq + 1, "updated_at": now})
-    return get_turn(connection, agent.id, turn_id)
+    return Turn(turn_id, agent.id, seq, TurnState.QUEUED, 2, 0, model, None, None, now, None)
 
 
-def _add_message(
-    connection: Connection,
-    agent_id: str,
-    seq: int,
-    what: tuple[str, str, str],
-    links: tuple[str, str | None] | None,
-    now: int,
-) -> str:
+def move_agent(connection: Connection, agent: Agent, title: str | None, now: int) -> Agent:
+    """Counts a new turn of an agent, and names the agent by `title` unless its user has given it a name."""
+    values: dict[str, Any] = {"last_seq": agent.last_seq + 2, "updated_at": now}
+    if title is not None:
+        values["title"] = case((agents.c.titled, agents.c.title), else_=title)
+    update_agent(connection, agent.id, values)
+    return replace(agent, last_seq=agent.last_seq + 2, updated_at=now)
+
+
+def _message(
+    agent_id: str, seq: int, what: tuple[str, str, str], links: tuple[str, str | None] | None, now: int
+) -> dict[str, Any]:
     role, content, state = what
-    message_id = new_id("msg")
     turn_id, parent_id = links or (None, None)
-    connection.execute(
-        insert(messages).values(
-            id=message_id, agent_id=agent_id, seq=seq, role=role, content=content, state=state, turn_id=turn_id,
-            parent_id=parent_id, created_at=now,
-        )
-    )  # fmt: skip
-    return message_id
+    return {
+        "id": new_id("msg"), "agent_id": agent_id, "seq": seq, "role": role, "content": content, "state": state,
+        "turn_id": turn_id, "parent_id": parent_id, "created_at": now,
+    }  # fmt: skip
 
 
 def get_turn(connection: Connection, agent_id: str, turn_id: str) -> Turn:

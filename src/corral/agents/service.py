@@ -201,10 +201,10 @@ class Agents:
         turn = repository.add_turn(
             connection, agent, message.text, message.key, digest, message.model or agent.model, now
         )
-        if agent.last_seq == 1:
-            repository.name_agent(connection, agent.id, " ".join(message.text.split())[:TITLE_LENGTH])
+        title = " ".join(message.text.split())[:TITLE_LENGTH] if agent.last_seq == 1 else None
+        moved = repository.move_agent(connection, agent, title, now)
         reach("agents.accept.inserted_before_commit")
-        return Accepted(repository.find_agent(connection, user_id, agent.id), turn, repeated=False)
+        return Accepted(moved, turn, repeated=False)
 
     def _agent_for(self, connection: Connection, user_id: str, message: NewMessage, now: int) -> Agent:
         if message.agent_id is not None:

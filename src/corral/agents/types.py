@@ -126,7 +126,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that is on disk. `repeated` when the idempotency key was known."""
+    """A message that is on disk; `agent` as it was found. `repeated` when the idempotency key was known."""
 
     agent: Agent
     turn: Turn
