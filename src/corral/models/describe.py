@@ -32,8 +32,8 @@ _EMBEDDING_ARCHITECTURES = {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v
 _NOT_CHAT = {"clip", "mmproj"}
 
 
-def describe(name: str, files: tuple[Path, ...], *, included: bool = False) -> Model:
-    """The model made of `files` (in order); its `problem` tells what is wrong with them."""
+def describe(name: str, files: tuple[Path, ...], *, missing: tuple[str, ...] = (), included: bool = False) -> Model:
+    """The model made of `files` (in order); its `problem` tells what is wrong with them, or which are `missing`."""
     sizes, modified = 0, 0.0
     for file in files:
         try:
@@ -42,10 +42,15 @@ def describe(name: str, files: tuple[Path, ...], *, included: bool = False) -> M
             continue
         sizes, modified = sizes + stat.st_size, max(modified, stat.st_mtime)
     bare = Model(name, files[0], sizes, parts=len(files), included=included, modified=modified)
-    try:
-        headers = [read_header(file) for file in files]
-    except GgufError as error:
-        return replace(bare, problem=f"{files[0].name} {error}")
+    headers = []
+    for file in files:
+        try:
+            headers.append(read_header(file))
+        except GgufError as error:
+            return replace(bare, problem=f"{file.name} {error}")
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        return replace(bare, problem=f"of its split files {', '.join(missing[:3])}{more} cannot be found")
     return _facts(bare, headers)
 
 
@@ -56,9 +61,7 @@ def _facts(bare: Model, headers: list[Header]) -> Model:
         return replace(bare, architecture=architecture, problem="is not a language model")
     prefix = f"{architecture}."
     expected = head.number("split.count") or 1
-    problem = (
-        None if expected == len(headers) else f"{expected - len(headers)} of its {expected} split files are missing"
-    )
+    problem = None if expected == len(headers) else f"it is one of {expected} split files, and they are not named so"
     pooling = head.number(prefix + "pooling_type")
     return replace(
         bare,
@@ -68,7 +71,7 @@ def _facts(bare: Model, headers: list[Header]) -> Model:
         context_length=head.number(prefix + "context_length"),
         embedding_length=head.number(prefix + "embedding_length"),
         layers=head.number(prefix + "block_count"),
-        heads=head.number(prefix + "attention.head_count"),
+        heads=_heads(head, prefix + "attention.head_count"),
         vocabulary=head.lengths.get("tokenizer.ggml.tokens"),
         tokenizer=head.text("tokenizer.ggml.model"),
         licence=head.text("general.license"),
@@ -77,6 +80,14 @@ def _facts(bare: Model, headers: list[Header]) -> Model:
         embeddings=architecture in _EMBEDDING_ARCHITECTURES or bool(pooling),
         problem=problem,
     )
+
+
+def _heads(head: Header, key: str) -> int | None:
+    """The attention heads; of the layer with the most where they differ."""
+    value = head.values.get(key)
+    if isinstance(value, tuple):
+        return max((one for one in value if isinstance(one, int) and one > 0), default=None)
+    return head.number(key)
 
 
 def _quantization(headers: list[Header]) -> str | None:
@@ -88,12 +99,3 @@ def _quantization(headers: list[Header]) -> str | None:
         for tensor in header.tensors:
             weights[tensor.kind] += tensor.elements
     return _TENSOR_TYPES.get(weights.most_common(1)[0][0]) if weights else None
-
-
-def is_projector(path: Path) -> bool:
-    """Whether a GGUF file is a multimodal projector."""
-    try:
-        header = read_header(path)
-    except GgufError:
-        return False
-    return header.text("general.architecture") == "clip" or header.text("general.type") == "mmproj"

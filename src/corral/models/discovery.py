@@ -18,10 +18,11 @@ _MMPROJ = re.compile(r"mmproj", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Found:
-    """The files of one model."""
+    """The files of one model, and the names of those that it lacks."""
 
     name: str
     files: list[Path] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
     mmproj: Path | None = None
 
 
@@ -37,7 +38,9 @@ def candidates(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             path = here / name
             kind = path.suffix.lower()
-            if name.startswith(".") or kind not in (".gguf", ".bin") or (kind == ".bin" and not _has_magic(path)):
+            if name.startswith(".") or kind not in (".gguf", ".bin") or not _can_be_told(path):
+                continue
+            if kind == ".bin" and not _has_magic(path):
                 continue
             count += 1
             if count > MAX_FILES:
@@ -45,8 +48,19 @@ def candidates(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _can_be_told(path: Path) -> bool:
+    """Whether its name is text; one in an unknown encoding has no place in JSON."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _has_magic(path: Path) -> bool:
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(4) == MAGIC
     except OSError:
@@ -81,9 +95,19 @@ def _in_folder(paths: list[Path]) -> list[Found]:
         stem = split["stem"] if split else path.stem
         found = groups.setdefault((path.parent, stem + (f"|{split['total']}" if split else "")), Found(stem))
         found.files.append(path)
+        if split and not found.missing:
+            found.missing = _parts(path, stem, int(split["total"]))
+    for found in groups.values():
+        here = {path.name for path in found.files}
+        found.missing = tuple(name for name in found.missing if name not in here)
     for projector in projectors:
         _pair(projector, [found for (parent, _), found in groups.items() if parent == projector.parent])
     return list(groups.values())
+
+
+def _parts(path: Path, stem: str, total: int) -> tuple[str, ...]:
+    """The names of all parts of a split model."""
+    return tuple(f"{stem}-{part:05d}-of-{total:05d}{path.suffix}" for part in range(1, min(total, MAX_FILES) + 1))
 
 
 def _pair(projector: Path, neighbours: list[Found]) -> None:

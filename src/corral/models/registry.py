@@ -36,6 +36,7 @@ class ModelRegistry:
         self._clock = clock
         self._bus = bus
         self._models: dict[str, Model] = {}
+        self._described: dict[object, Model] = {}
         self._signature: object = None
         self._tasks = Tasks("models")
         self._scanning = asyncio.Lock()
@@ -74,10 +75,16 @@ class ModelRegistry:
 
     def _scan(self) -> tuple[list[Model], object]:
         mark = signature(self._folders)
+        stats = {path: rest for path, *rest in mark}
+        described: dict[object, Model] = {}
         models = []
         for found in find(self._folders):
-            model = describe(found.name, tuple(found.files))
-            models.append(replace(model, name=found.name, mmproj=found.mmproj))
+            # Only what has changed is read again: a file that is being copied makes a scan every two seconds.
+            key = (found.name, tuple((str(path), *stats.get(str(path), ())) for path in found.files), found.missing)
+            model = self._described.get(key) or describe(found.name, tuple(found.files), missing=found.missing)
+            described[key] = model
+            models.append(replace(model, mmproj=found.mmproj))
+        self._described = described
         if self._included is not None and self._included.is_file():
             name = self._included.stem
             if name not in {model.name for model in models}:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +15,8 @@ from corral.bus import MemoryBus
 from corral.kit.clock import SystemClock
 from corral.kit.errors import ModelNotFound
 from corral.models import ModelRegistry, registry
+from corral.models import describe as describing
+from corral.models.gguf import Header, read_header
 from tests.support.gguf_files import write
 from tests.support.waiting import eventually
 
@@ -43,10 +48,55 @@ async def test_split_files_are_one_model_and_a_missing_part_is_told(tmp_path: Pa
     found = await scan(tmp_path)
     assert names(found) == ["big"]
     assert (found.get("big").parts, found.get("big").problem) == (3, None)
-    (tmp_path / "big-00002-of-00003.gguf").unlink()
-    problem = (await scan(tmp_path)).get("big").problem
-    assert problem is not None
-    assert "1 of its 3" in problem
+    for part in (2, 1):
+        (tmp_path / f"big-0000{part}-of-00003.gguf").unlink()
+        problem = (await scan(tmp_path)).get("big").problem
+        assert problem is not None
+        assert f"big-0000{part}-of-00003.gguf" in problem
+    write(tmp_path / "lone.gguf", split__count=2)
+    assert "one of 2 split files" in str((await scan(tmp_path)).get("lone").problem)
+
+
+async def test_a_claim_of_many_parts_stays_readable(tmp_path: Path) -> None:
+    write(tmp_path / "big-00001-of-99999.gguf", split__count=99999)
+    problem = str((await scan(tmp_path)).get("big").problem)
+    assert len(problem) < 200
+    assert "more" in problem
+
+
+async def test_pipes_devices_and_names_that_are_no_text(tmp_path: Path) -> None:
+    write(tmp_path / "good.gguf")
+    os.mkfifo(tmp_path / "pipe.gguf")
+    os.mkfifo(tmp_path / "pipe.bin")
+    (tmp_path / "zero.gguf").symlink_to("/dev/zero")
+    (tmp_path / "folder.gguf").mkdir()
+    with contextlib.suppress(OSError):  # where the file system takes such a name
+        write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.gguf")))
+    found = await asyncio.wait_for(scan(tmp_path), 60)
+    assert names(found) == ["good", "pipe", "zero"]
+    assert [model.problem for model in found.all()].count(None) == 1
+
+
+async def test_heads_that_differ_by_layer(tmp_path: Path) -> None:
+    write(tmp_path / "m.gguf", llama__attention__head_count=[2, 8, 0])
+    assert (await scan(tmp_path)).get("m").heads == 8
+
+
+async def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counting(path: Path) -> Header:
+        read.append(path.name)
+        return read_header(path)
+
+    monkeypatch.setattr(describing, "read_header", counting)
+    write(tmp_path / "a.gguf")
+    write(tmp_path / "b.gguf")
+    found = await scan(tmp_path)
+    write(tmp_path / "b.gguf", general__name="Replaced, of another length")
+    await found.rescan()
+    assert read == ["a.gguf", "b.gguf", "b.gguf"]
+    assert found.get("b").title == "Replaced, of another length"
 
 
 async def test_projectors_are_paired_and_are_no_models(tmp_path: Path) -> None:

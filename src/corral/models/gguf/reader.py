@@ -6,6 +6,8 @@ budgets before anything is read or kept; long arrays (vocabularies) are walked a
 
 from __future__ import annotations
 
+import os
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,8 +135,11 @@ class _Cursor:
 def read_header(path: Path) -> Header:
     """Reads the header of one file. Raises GgufError (also for an unreadable file)."""
     try:
+        # A pipe would keep us waiting, a device has no end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise GgufError("is not a regular file")
         with path.open("rb") as file:
-            size = path.stat().st_size
+            size = os.fstat(file.fileno()).st_size
             return _read(_Cursor(file, size), size)
     except OSError as error:
         raise GgufError(f"cannot be read: {error.strerror or error}") from None
