@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -135,6 +136,8 @@ async def test_closing_finishes_what_was_submitted(location: Location) -> None:
     kept = [one for one in done if isinstance(one, int)]
     with pytest.raises(ShuttingDown):
         await put(made, 99, "late")
+    with pytest.raises(ShuttingDown):
+        await made.read(texts)
     again = await Database.open(location)
     assert await again.read(texts) == [str(number) for number in kept]
     await again.close()
@@ -203,3 +206,56 @@ async def test_a_database_that_goes_away_and_comes_back(tmp_path: Path) -> None:
         await made.close()
     finally:
         server.stop()
+
+
+async def test_the_data_folder_is_for_one_server_on_either_database(location: Location) -> None:
+    made = await Database.open(location)
+    with pytest.raises(StartupError, match="in use") as caught:
+        await Database.open(location)
+    assert caught.value.exit_code == 3
+    await made.close()
+
+
+async def test_a_commit_that_fails_is_told_to_everyone_who_waits(location: Location) -> None:
+    """A broken promise that is only looked at when the transaction ends takes the whole group along."""
+    made = await Database.open(location)
+    await made.write(notes.create)
+    await made.write(
+        lambda connection: (
+            connection.execute(
+                text(
+                    "CREATE TABLE late_of_tests (id INTEGER PRIMARY KEY,"
+                    " note INTEGER REFERENCES notes_of_tests (id) DEFERRABLE INITIALLY DEFERRED)"
+                )
+            )
+            and None
+        )
+    )
+
+    def dangling(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO late_of_tests VALUES (1, 77)"))
+
+    results = await asyncio.gather(put(made, 1, "a"), made.write(dangling), put(made, 2, "b"), return_exceptions=True)
+    assert [type(one) for one in results] == [StorageUnavailable] * 3
+    assert await made.read(texts) == []
+    assert await put(made, 1, "again") == 1
+    await made.close()
+
+
+def test_no_write_is_left_without_an_answer_when_closing(tmp_path: Path) -> None:
+    for number in range(20):
+        engine, reader = open_engines(Location(tmp_path / f"{number}.db"))
+        one = writer.Writer(engine)
+        closing = threading.Thread(target=one.close)
+        futures = []
+        for step in range(100):
+            if step == 50:
+                closing.start()
+            try:
+                futures.append(one.submit(lambda connection: connection.scalar(text("SELECT 1")), urgent=True))
+            except ShuttingDown:
+                break
+        assert [future.result(30) for future in futures] == [1] * len(futures)
+        closing.join()
+        engine.dispose()
+        reader.dispose()

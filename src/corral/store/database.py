@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from corral.kit.errors import StartupError
+from corral.kit.errors import ShuttingDown, StartupError
 from corral.store.engines import Location, open_engines, translate
 from corral.store.lock import FolderLock
 from corral.store.migrate import upgrade
@@ -23,36 +23,33 @@ _READ_THREADS = 4
 class Database:
     """One database, opened and migrated. Make it with `open`."""
 
-    def __init__(self, location: Location, writer: Engine, reader: Engine, lock: FolderLock | None) -> None:
+    def __init__(self, location: Location, writer: Engine, reader: Engine, lock: FolderLock) -> None:
         self.dialect = location.dialect
         self._writing_engine = writer
         self._reading_engine = reader
         self._lock = lock
+        self._closed = False
         self._writer = Writer(writer)
         self._readers = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="corral-reader")
 
     @classmethod
     async def open(cls, location: Location) -> Database:
-        """Locks the folder (SQLite), migrates to the newest schema and opens. Raises StartupError."""
+        """Locks the folder, migrates to the newest schema and opens. Raises StartupError."""
         return await asyncio.to_thread(cls._open, location)
 
     @classmethod
     def _open(cls, location: Location) -> Database:
-        lock = None
-        if location.url is None:
-            lock = FolderLock(location.file.parent)
-            lock.take()
+        lock = FolderLock(location.file.parent)
+        lock.take(local_only=location.url is None)
         try:
             writer, reader = open_engines(location)
             upgrade(writer)
         except DBAPIError as error:
-            if lock:
-                lock.release()
+            lock.release()
             place = location.file if location.url is None else "the database of database_url"
             raise StartupError(f"{place} cannot be opened: {str(error.orig).strip()}. See `corral doctor`.") from None
         except BaseException:
-            if lock:
-                lock.release()
+            lock.release()
             raise
         return cls(location, writer, reader, lock)
 
@@ -68,7 +65,12 @@ class Database:
         return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Runs `work` on a read-only snapshot that has everything acknowledged so far. Raises StorageUnavailable."""
+        """Runs `work` on a read-only snapshot that has everything acknowledged so far.
+
+        Raises StorageUnavailable, and ShuttingDown after `close`.
+        """
+        if self._closed:
+            raise ShuttingDown("The server is stopping.")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
@@ -80,6 +82,7 @@ class Database:
 
     async def close(self) -> None:
         """Finishes what was submitted and closes."""
+        self._closed = True
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -87,5 +90,4 @@ class Database:
         self._readers.shutdown()
         self._reading_engine.dispose()
         self._writing_engine.dispose()
-        if self._lock:
-            self._lock.release()
+        self._lock.release()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import IO
 
 from corral.kit.errors import StartupError
 
 IN_USE_EXIT = 3
-_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"}
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_NETWORK = {
+    *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "beegfs", "gpfs", "orangefs", "coda"),
+    *("fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "fuse.juicefs", "fuse.davfs", "davfs"),
+}
 
 
 class FolderLock:
@@ -20,8 +25,11 @@ class FolderLock:
         self._path = folder / "corral.lock"
         self._file: IO[str] | None = None
 
-    def take(self) -> None:
-        """Takes the lock, making the folder when needed. Raises StartupError with what to do."""
+    def take(self, *, local_only: bool = True) -> None:
+        """Takes the lock, making the folder when needed, on a network file system unless `local_only`.
+
+        Raises StartupError with what to do.
+        """
         folder = self._path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -31,10 +39,11 @@ class FolderLock:
                 f"The data folder {folder} cannot be written: {error.strerror}. Choose another with --data."
             ) from None
         kind = file_system(folder)
-        if is_network(kind):
+        if local_only and is_network(kind):
             file.close()
             raise StartupError(
-                f"The data folder {folder} is on a network file system ({kind}); SQLite is not safe there."
+                f"The data folder {folder} is on a network file system ({kind}); SQLite is not safe there. "
+                "Choose a folder on a local disk with --data, or set database_url."
             )
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,7 +98,7 @@ def file_system(folder: Path, mounts: Path = Path("/proc/mounts")) -> str:
         fields = line.split()
         if len(fields) < 3:
             continue
-        point = fields[1].rstrip("/")
+        point = _OCTAL.sub(lambda found: chr(int(found[1], 8)), fields[1]).rstrip("/")
         if (place == point or place.startswith(point + "/")) and len(point) >= len(best):
             best, kind = point, fields[2]
     return kind

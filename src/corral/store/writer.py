@@ -50,25 +50,29 @@ class Writer:
         self._engine = engine
         self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._closed = False
+        # Without it a submit could pass its check and be queued behind the end, where nobody would ever answer it.
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="corral-writer", daemon=True)
         self._thread.start()
 
     def submit(self, work: Work, *, urgent: bool) -> Future[Any]:
         """Queues `work`; the future resolves after the flush. Raises TooManyRequests or ShuttingDown."""
-        if self._closed:
-            raise ShuttingDown("The server is stopping.")
         if self._entries.qsize() >= MAX_WAITING:
             raise TooManyRequests("The database has too many writes waiting; try again.", retry_after=1)
         entry = Entry(work, urgent)
-        self._entries.put(entry)
+        with self._closing:
+            if self._closed:
+                raise ShuttingDown("The server is stopping.")
+            self._entries.put(entry)
         return entry.future
 
     def close(self) -> None:
         """Finishes what was submitted, then ends the thread."""
-        if not self._closed:
-            self._closed = True
-            self._entries.put(_CLOSE)
-            self._thread.join()
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._entries.put(_CLOSE)
+        self._thread.join()
 
     def _run(self) -> None:
         closing = False
@@ -84,10 +88,11 @@ class Writer:
             return [], True
         assert first is not None
         group = [first]
+        urgent = first.urgent
         deadline = time.monotonic() + GATHER
         while len(group) < MAX_GROUP:
             # As soon as somebody urgent waits, only what has already arrived goes along.
-            left = 0.0 if any(entry.urgent for entry in group) else deadline - time.monotonic()
+            left = 0.0 if urgent else deadline - time.monotonic()
             try:
                 entry = self._entries.get(timeout=left) if left > 0 else self._entries.get_nowait()
             except queue.Empty:
@@ -96,6 +101,7 @@ class Writer:
                 return group, True
             assert entry is not None
             group.append(entry)
+            urgent = urgent or entry.urgent
         return group, False
 
     def _commit(self, group: list[Entry]) -> None:
@@ -130,7 +136,11 @@ class Writer:
         except DBAPIError as error:
             if error.connection_invalidated or not savepoint.is_active:
                 raise
-            savepoint.rollback()
+            try:
+                savepoint.rollback()
+            except DBAPIError:
+                # SQLite gave up the whole transaction, as it does on a full disk; the first error says why.
+                raise error from None
             # A broken constraint is the caller's business; anything else is the storage's.
             if isinstance(error, IntegrityError):
                 failed.append((entry, error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from sqlalchemy import text
 
 from corral.kit.errors import StartupError
 from corral.store import Database, Location
-from corral.store.lock import FolderLock, file_system, lock_holder
+from corral.store.lock import FolderLock, file_system, is_network, lock_holder
 from tests.support.scale import scaled
 
 
@@ -45,6 +46,17 @@ def test_network_file_systems_are_known(tmp_path: Path) -> None:
     assert file_system(tmp_path / "deep", mounts) == "nfs4"
     assert file_system(Path("/somewhere"), mounts) == "ext4"
     assert file_system(tmp_path, tmp_path / "none") == ""
+    mounts.write_text("/dev/a / ext4 rw 0 0\nhost: /mnt/my\\040disk fuse.sshfs rw 0 0\n")
+    assert file_system(Path("/mnt/my disk/data"), mounts) == "fuse.sshfs"
+    assert is_network("fuse.sshfs")
+    assert not is_network("ext4")
+
+
+async def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corral.store.lock.file_system", lambda _: "nfs4")
+    with pytest.raises(StartupError, match=r"nfs4.*--data"):
+        await Database.open(Location(tmp_path / "corral.db"))
+    assert lock_holder(tmp_path) is None
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -117,6 +129,60 @@ def test_a_full_disk_is_told_loses_nothing_and_is_overcome(tmp_path: Path) -> No
     assert lines[-1] == "again"
     found = asyncio.run(rows(path))
     assert set(found) == kept(lines)
+
+
+SMALL_DISK = textwrap.dedent("""
+    import asyncio, subprocess, sys
+    from pathlib import Path
+    from sqlalchemy import text
+    from corral.kit.errors import StartupError, StorageFull
+    from corral.store import Database, Location
+    folder = Path(sys.argv[1])
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+    def insert(n):
+        return lambda c: c.execute(text("INSERT INTO t VALUES (:n, :x)"), {"n": n, "x": "x" * 5000}) and n
+    async def main():
+        location = Location(folder / "corral.db")
+        database = await Database.open(location)
+        (folder / "filler").write_bytes(bytes(500_000))
+        await database.write(lambda c: c.execute(text("CREATE TABLE t (n INTEGER PRIMARY KEY, x TEXT)")) and None)
+        kept, n, full = [], 0, 0
+        while not full:
+            group = range(n, n + 7)
+            n += 7
+            for one in await asyncio.gather(*(database.write(insert(k)) for k in group), return_exceptions=True):
+                if isinstance(one, int):
+                    kept.append(one)
+                else:
+                    assert type(one) is StorageFull, repr(one)
+                    assert one.status == 507
+                    full += 1
+        rows = lambda c: list(c.scalars(text("SELECT n FROM t ORDER BY n")))
+        assert await database.read(rows) == kept, "read while the disk is full"
+        (folder / "filler").unlink()
+        kept.append(await database.write(insert(n)))
+        assert await database.read(rows) == kept
+        assert await database.read(lambda c: c.scalar(text("PRAGMA integrity_check"))) == "ok"
+        await database.close()
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        try:
+            await Database.open(location)
+        except StartupError as error:
+            assert str(folder) in error.message and "--data" in error.message, error.message
+            print("all well")
+    asyncio.run(main())
+""")
+
+
+def test_a_disk_of_two_megabytes_fills_up_and_gets_room_again(tmp_path: Path) -> None:
+    # In a mount namespace of its own, so that nothing stays behind.
+    alone = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    probe = [*alone, "mount", "-t", "tmpfs", "tmpfs", str(tmp_path)]
+    if shutil.which("unshare") is None or subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here; the limit on file sizes stands in for it")
+    command = [*alone, sys.executable, "-c", SMALL_DISK, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "all well\n", done.stderr
 
 
 @pytest.mark.parametrize("round_", range(scaled(3, 100)))
