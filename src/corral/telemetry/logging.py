@@ -18,28 +18,48 @@ from corral.kit.context import request_id
 
 _SECRET = re.compile(r"authorization|cookie|password|passwd|secret|api[-_]?key|token$|credential", re.IGNORECASE)
 _BEARER = re.compile(r"(?i)\b(bearer\s+|sk-)[A-Za-z0-9._~+/=-]{6,}")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x9b]")
+_ADDRESS = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+@")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_TRACE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _MAX_TEXT = 4000
 
 Event = MutableMapping[str, Any]
 
 
 def redact(_: Any, __: str, event: Event) -> Event:
-    """Masks secrets by the name of the field and by the look of the value."""
+    """Masks secrets by the name of the field and by the look of the value, however deep they lie."""
     for key, value in event.items():
-        if _SECRET.search(key):
-            event[key] = "***"
-        elif isinstance(value, str):
-            event[key] = _BEARER.sub(r"\1***", value)
+        event[key] = _masked(key, value)
     return event
+
+
+def _masked(key: Any, value: Any) -> Any:
+    if isinstance(key, str) and _SECRET.search(key):
+        return "***"
+    if isinstance(value, str):
+        return _ADDRESS.sub(r"\1***@", _BEARER.sub(r"\1***", value))
+    if isinstance(value, dict):
+        return {name: _masked(name, entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(None, entry) for entry in value]
+    return value
 
 
 def escape_controls(_: Any, __: str, event: Event) -> Event:
-    """Makes control characters visible and cuts endless values."""
+    """Makes control characters visible and cuts endless values; only a trace keeps its lines, indented."""
     for key, value in event.items():
-        if isinstance(value, str) and key not in ("exception",):
-            event[key] = _CONTROL.sub(lambda found: repr(found.group())[1:-1], value[:_MAX_TEXT])
+        if not isinstance(value, str):
+            continue
+        if key == "exception":
+            text = _CONTROL_IN_TRACE.sub(_visible, value).replace("\n", "\n  ")
+        else:
+            text = _CONTROL.sub(_visible, value[:_MAX_TEXT])
+        event[key] = text
     return event
+
+
+def _visible(found: re.Match[str]) -> str:
+    return repr(found.group())[1:-1]
 
 
 def add_request_id(_: Any, __: str, event: Event) -> Event:
@@ -59,8 +79,8 @@ def configure_logging(level: str = "info", *, as_json: bool = False) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_request_id,
-        redact,
         structlog.processors.format_exc_info,
+        redact,
         escape_controls,
     ]
     renderer: Any = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
+from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corral.kit.context import request_id
 from corral.telemetry import configure_logging, get_logger
@@ -30,11 +32,16 @@ def test_no_text_from_outside_can_forge_a_line() -> None:
     assert event == {"event": "a\\nb\\r\\x1b[31m", "n": 3}
 
 
-def test_a_line_is_json_with_the_request_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = io.StringIO()
-    monkeypatch.setattr("sys.stderr", stream)
+@pytest.fixture
+def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Gives what was logged so far; afterwards the root logger is as before."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
+    yield lambda: capsys.readouterr().err
+    root.handlers[:], root.level = before, level
+
+
+def test_a_line_is_json_with_the_request_id(written: Callable[[], str]) -> None:
     token = request_id.set("req_7")
     try:
         configure_logging("info", as_json=True)
@@ -42,7 +49,37 @@ def test_a_line_is_json_with_the_request_id(monkeypatch: pytest.MonkeyPatch) -> 
         logging.getLogger("other").warning("plain %s", "line")
     finally:
         request_id.reset(token)
-        root.handlers[:], root.level = before, level
-    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+    first, second = (json.loads(line) for line in written().splitlines())
     assert (first["event"], first["request_id"], first["model"], first["token"]) == ("something", "req_7", "m", "***")
     assert second["event"] == "plain line"
+
+
+def test_secrets_are_masked_however_deep_they_lie() -> None:
+    event = redact(None, "", {"headers": [{"Authorization": "hunter2hunter2", "accept": "x"}], "n": 3})
+    assert event == {"headers": [{"Authorization": "***", "accept": "x"}], "n": 3}
+
+
+def test_the_password_of_an_address_is_masked() -> None:
+    event = redact(None, "", {"event": "no postgresql://corral:hunter2@db/x and http://[::1]:80/a@b"})
+    assert event["event"] == "no postgresql://corral:***@db/x and http://[::1]:80/a@b"
+
+
+@given(st.text())
+def test_whatever_is_logged_is_one_line(text: str) -> None:
+    shown = str(escape_controls(None, "", {"event": text})["event"])
+    assert len(shown.splitlines()) <= 1
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_trace_hides_secrets_and_forges_nothing(written: Callable[[], str], as_json: bool) -> None:
+    configure_logging("info", as_json=as_json)
+    try:
+        raise ValueError("Bearer abcdef.123456\n2026-01-01 [info] all is well\x1b[2J")
+    except ValueError:
+        logging.getLogger("corral.test").exception("it broke")
+    lines = written()
+    assert "Traceback" in lines
+    assert "abcdef" not in lines
+    assert "\x1b[2J" not in lines
+    assert not any(line.startswith("2026-01-01 [info] all") for line in lines.splitlines())
