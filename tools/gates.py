@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WARN_LINES, FAIL_LINES = 400, 600
 FUNCTION_LINES = 50
 FORBIDDEN_STEMS = {"utils", "util", "helpers", "helper", "common", "manager", "core", "misc"}
+ENVIRONMENT = {"environ", "getenv"}
 ROOMS_WITH_PAGE = ("agents", "engines", "inference", "models", "realtime", "store", "surfaces", "bus")
 
 
@@ -59,10 +60,19 @@ def _python(path: Path, name: str) -> Iterator[str]:
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_LINES:
                 yield f"{name}:{node.lineno}: {node.name} has {length} lines, at most {FUNCTION_LINES}"
-        if source and name != "src/corral/settings.py" and isinstance(node, ast.Attribute):
-            reads = node.attr in {"environ", "getenv"} and isinstance(node.value, ast.Name) and node.value.id == "os"
-            if reads:
-                yield f"{name}:{node.lineno}: only settings.py reads the environment"
+        if source and name != "src/corral/settings.py" and _reads_environment(node):
+            yield f"{name}:{getattr(node, 'lineno', 0)}: only settings.py reads the environment"
+
+
+def _reads_environment(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "os" and any(entry.name in ENVIRONMENT for entry in node.names)
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr in ENVIRONMENT
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    )
 
 
 def _links() -> Iterator[str]:
