@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -143,3 +145,86 @@ def test_a_fault_point_ends_the_process_the_nth_time() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (-9, "once\n")
+
+
+TABLE = {
+    "CorralError": (500, "internal", False),
+    "InternalError": (500, "internal", False),
+    "InvalidRequest": (400, "invalid_request", False),
+    "ContextExceeded": (400, "context_length_exceeded", False),
+    "Unauthorized": (401, "unauthorized", False),
+    "Forbidden": (403, "forbidden", False),
+    "NotFound": (404, "not_found", False),
+    "ModelNotFound": (404, "model_not_found", False),
+    "MethodNotAllowed": (405, "method_not_allowed", False),
+    "RequestTimeout": (408, "request_timeout", True),
+    "Conflict": (409, "conflict", False),
+    "IdempotencyConflict": (409, "idempotency_conflict", False),
+    "PayloadTooLarge": (413, "payload_too_large", False),
+    "UnsupportedMedia": (415, "unsupported_media_type", False),
+    "RangeNotSatisfiable": (416, "range_not_satisfiable", False),
+    "Misdirected": (421, "misdirected_request", False),
+    "TooManyRequests": (429, "overloaded", True),
+    "EngineFailed": (502, "engine_failed", True),
+    "UpstreamFailed": (502, "upstream_failed", True),
+    "Unavailable": (503, "unavailable", True),
+    "ShuttingDown": (503, "shutting_down", True),
+    "Interrupted": (503, "interrupted", True),
+    "StorageUnavailable": (503, "storage_unavailable", True),
+    "UpstreamTimeout": (504, "upstream_timeout", True),
+    "StorageFull": (507, "storage_full", True),
+}
+"""What clients rely on; a change here is a change of the interface."""
+
+
+def test_status_code_and_retry_of_every_error_are_as_promised() -> None:
+    found = {kind.__name__: (kind.status, kind.code, kind.retryable) for kind in every_error()}
+    assert {name: found[name] for name in TABLE} == TABLE
+    assert {name for name in found if getattr(errors, name, None)} == set(TABLE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (errors.InvalidRequest, "invalid_request_error"),
+        (errors.Unauthorized, "authentication_error"),
+        (errors.Forbidden, "permission_error"),
+        (errors.ModelNotFound, "not_found_error"),
+        (errors.PayloadTooLarge, "invalid_request_error"),
+        (errors.TooManyRequests, "rate_limit_error"),
+        (errors.UpstreamFailed, "server_error"),
+    ],
+)
+def test_openai_clients_are_told_the_type_they_know(kind: type[errors.CorralError], told: str) -> None:
+    assert render_openai(kind("x"))["error"]["type"] == told
+
+
+def test_details_never_replace_the_fields_of_an_error() -> None:
+    error = errors.InvalidRequest("true", details={"message": "false", "code": "false", "type": "false"})
+    inner = render_openai(error)["error"]
+    assert (inner["message"], inner["code"], inner["type"]) == ("true", "invalid_request", "invalid_request_error")
+
+
+def test_ids_of_many_threads_are_all_different_and_ordered_in_each() -> None:
+    make = IdMaker()
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: [make("t") for _ in range(500)], range(8)))
+    assert all(one == sorted(one) for one in made)
+    assert len({name for one in made for name in one}) == 4000
+
+
+def test_ids_increase_when_the_clock_goes_back_and_cannot_be_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = IdMaker()
+    times = iter([2_000_000_000, 1_000_000_000, *[1_000_000_000] * 50])
+    monkeypatch.setattr("corral.kit.ids.time.time_ns", lambda: next(times))
+    made = [make("t") for _ in range(50)]
+    assert made == sorted(set(made))
+    # The steps between ids of one millisecond are themselves random.
+    letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    ends = [sum(letters.index(one) << 5 * place for place, one in enumerate(reversed(name[-8:]))) for name in made]
+    assert len({after - before for before, after in itertools.pairwise(ends)}) > 40
+
+
+def test_ids_of_two_makers_share_nothing_but_the_time() -> None:
+    ends = {IdMaker()("t")[-16:] for _ in range(1000)}
+    assert len(ends) == 1000

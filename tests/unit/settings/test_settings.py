@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from corral.kit.errors import StartupError
-from corral.settings import describe, is_loopback, load_settings
+from corral.settings import Settings, describe, is_loopback, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +93,50 @@ def test_describe_masks_secrets(tmp_path: Path) -> None:
 )
 def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+VALUES = {
+    "port": st.integers(0, 65535),
+    "slots": st.integers(1, 64),
+    "queue": st.integers(0, 100_000),
+    "log_level": st.sampled_from(["debug", "info", "warning", "error"]),
+    "log_json": st.booleans(),
+    "default_model": st.from_regex(r"[a-z0-9.-]{1,20}", fullmatch=True),
+}
+chosen = st.fixed_dictionaries({}, optional=VALUES)
+
+
+@given(in_file=chosen, in_environment=chosen, as_flags=chosen)
+def test_the_last_source_wins_for_every_setting(
+    elsewhere: Path, in_file: dict[str, Any], in_environment: dict[str, Any], as_flags: dict[str, Any]
+) -> None:
+    # JSON's numbers, strings and booleans are TOML's too.
+    (elsewhere / "corral.toml").write_text("".join(f"{name} = {json.dumps(v)}\n" for name, v in in_file.items()))
+    environ = {f"CORRAL_{name.upper()}": str(value) for name, value in in_environment.items()}
+    sourced = load_settings(as_flags, environ=environ)
+    for name in VALUES:
+        value, source = getattr(Settings(), name), "default"
+        for values, where in ((in_file, "corral.toml"), (in_environment, f"CORRAL_{name.upper()}"), (as_flags, "flag")):
+            if name in values:
+                value, source = values[name], where
+        assert (getattr(sourced.settings, name), sourced.sources[name]) == (value, source)
+
+
+@given(name=st.sampled_from(sorted(Settings.model_fields)), place=st.integers(0, 30), letter=st.sampled_from("qxz_"))
+def test_one_wrong_letter_is_answered_with_the_right_name(elsewhere: Path, name: str, place: int, letter: str) -> None:
+    place %= len(name)
+    wrong = name[:place] + letter + name[place + 1 :]
+    assume(wrong not in Settings.model_fields)
+    (elsewhere / "corral.toml").write_text(f"{wrong} = 1\n")
+    with pytest.raises(StartupError, match=f"unknown setting '{wrong}'. Did you mean '{name}'"):
+        load_settings(environ={})
+
+
+@given(raw=st.binary(max_size=200))
+def test_any_file_is_read_or_refused_with_its_name(elsewhere: Path, raw: bytes) -> None:
+    (elsewhere / "corral.toml").write_bytes(raw)
+    try:
+        load_settings(environ={})
+    except StartupError as error:
+        assert error.exit_code == 2
+        assert "corral.toml" in error.message or error.message.startswith("Settings")
