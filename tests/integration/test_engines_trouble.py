@@ -180,6 +180,8 @@ async def test_an_attached_server_that_comes_and_goes(tmp_path: Path) -> None:
             await eventually(leased)
         await eventually(lambda: made.status("other").state is not EngineState.READY)
         await eventually(lambda: (getattr(made.status("other").error, "code", "")) == "unreachable")
+        with pytest.raises(EngineFailed, match="does not answer"):
+            await made.lease("other")
         with server(port, "k"):
             # Nobody asks for it, and it is there again.
             await eventually(lambda: made.status("other").state is EngineState.READY)

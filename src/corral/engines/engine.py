@@ -19,7 +19,9 @@ from corral.engines.types import EngineProblem, EngineSpec, EngineState, EngineS
 from corral.kit.errors import EngineFailed, ShuttingDown
 from corral.kit.rings import LineRing
 from corral.kit.tasks import Tasks
+from corral.telemetry import get_logger
 
+_log = get_logger("corral.engines")
 _DRAIN_STEP = 0.02
 _REMEMBERED = 50
 
@@ -211,13 +213,12 @@ class Engine:
         elif state is EngineState.FAILED:
             if wish.by_user:
                 self._failures.clear()
-            if wish.by_user or self._attached:
-                self._cancel_restart()
+            resting = self._cancel_restart() if wish.by_user or self._attached else False
             if self._restart is None:
                 if self._rest() > 0.0 and not self._attached:
                     self._refuse(self._failure())
                 else:
-                    self._begin(again=False)
+                    self._begin(again=resting and self._attached)
 
     async def _stop(self) -> None:
         self._cancel_restart()
@@ -265,6 +266,7 @@ class Engine:
             slots=up.loaded.slots,
             context_length=up.loaded.context_length,
         )
+        _log.info("engine_ready", model=self._spec.model, pid=self._status.pid)
         self._serve()
 
     def _failed(self, problem: EngineProblem, *, again: bool) -> None:
@@ -279,7 +281,9 @@ class Engine:
             self._restart.add_done_callback(lambda task: self._mailbox.put_nowait(_Rested(task)))
         restarts = self._status.restarts + (self._restart is not None)
         self._show(state=EngineState.FAILED, progress=None, pid=None, started_at=None, error=problem, restarts=restarts)
-        if self._restart is None:
+        _log.warning("engine_failed", model=self._spec.model, code=problem.code, again=self._restart is not None)
+        # For a restart of ours it is worth waiting; nobody knows when a server of somebody else comes back.
+        if self._restart is None or self._attached:
             self._refuse(self._failure())
 
     def _rest(self) -> float:
@@ -313,10 +317,10 @@ class Engine:
                 waiting.set_exception(error)
         self._waiting.clear()
 
-    def _cancel_restart(self) -> None:
+    def _cancel_restart(self) -> bool:
+        """Gives up the restart that was to come; whether there was one."""
         restart, self._restart = self._restart, None
-        if restart is not None:
-            restart.cancel()
+        return restart is not None and restart.cancel()
 
     async def _take_down(self, drain: float) -> None:
         self._show(state=EngineState.STOPPING)

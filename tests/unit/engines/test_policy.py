@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral.engines.policy import FIRST_DELAY, LONGEST_DELAY, diagnose, restart_delay
+from corral.engines.policy import FIRST_DELAY, LONGEST_DELAY, MEMORY_STEP, Progress, diagnose, restart_delay
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,28 @@ def test_last_words_are_understood(line: str, code: str) -> None:
 def test_a_kill_and_a_stall_are_named() -> None:
     assert diagnose("m", -9, []).code == "killed"
     assert diagnose("m", None, [], stalled=61.0).code == "no_progress"
+
+
+def test_lines_and_grown_memory_are_progress() -> None:
+    progress = Progress(0.0)
+    progress.seen(1.0, 1, 0)
+    assert progress.stalled(3.0) == 2.0
+    progress.seen(4.0, 1, MEMORY_STEP)
+    assert progress.stalled(5.0) == 1.0
+    # Memory that comes and goes is none, and neither is a little of it.
+    for moment, memory in ((6.0, 0), (7.0, MEMORY_STEP), (8.0, 2 * MEMORY_STEP - 1)):
+        progress.seen(moment, 1, memory)
+    assert progress.stalled(9.0) == 5.0
+    assert progress.memory == MEMORY_STEP
+    progress.seen(10.0, 1, 2 * MEMORY_STEP)
+    assert progress.stalled(10.0) == 0.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 9), st.integers(0, 2**34))))
+def test_memory_never_goes_back(seen: list[tuple[float, int, int]]) -> None:
+    progress, highest = Progress(0.0), 0
+    for now, lines, memory in sorted(seen):
+        progress.seen(now, lines, memory)
+        assert progress.memory >= highest
+        assert 0.0 <= progress.stalled(now) <= now
+        highest = progress.memory
