@@ -5,6 +5,8 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
     method,
     headers: body === undefined ? {} : { "content-type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
+  }).catch(() => {
+    throw new ApiError(503, "unavailable", "The server cannot be reached. This page tries again by itself.");
   });
   const data = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null;
   if (!response.ok) {
@@ -47,4 +49,6 @@ export const listModels = async () => (await call<{ models: Model[] }>("GET", "/
 export const modelAction = (name: string, action: "start" | "stop" | "restart") =>
   call<Model>("POST", `${modelPath(name)}/${action}`);
 export const rescanModels = () => call<unknown>("POST", "/api/llama-server/rescan");
-export const createAgent = () => call<Agent>("POST", "/api/agents", {});
+export const createAgent = (model: string | null) => call<Agent>("POST", "/api/agents", model ? { model } : {});
+export const changeModel = (agent: string, model: string) =>
+  call<Agent>("PATCH", `/api/agents/${id(agent)}`, { model });

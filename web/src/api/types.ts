@@ -28,6 +28,9 @@ export interface Model {
   quantization?: string | null;
   contextLength?: number | null;
   progress?: number | null;
+  /** Whether new chats use it. */
+  default?: boolean;
+  included?: boolean;
   problem?: string | null;
   error?: { code: string; message: string; hint?: string; lastLines?: string[] } | null;
   engine?: {
@@ -43,6 +46,7 @@ export interface TurnEvent {
   type: string;
   text?: string;
   state?: string;
+  completionTokens?: number;
   code?: string;
   message?: string;
 }

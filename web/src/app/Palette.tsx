@@ -57,9 +57,12 @@ export function Palette({ opened, onClose }: { opened: boolean; onClose: () => v
           setAt(0);
         }}
         onKeyDown={(event) => {
-          if (event.key === "ArrowDown") setAt(Math.min(at + 1, found.length - 1));
-          if (event.key === "ArrowUp") setAt(Math.max(at - 1, 0));
-          if (event.key === "Enter") pick(found[at]);
+          if (event.nativeEvent.isComposing) return;
+          if (event.key === "ArrowDown") setAt(Math.max(0, Math.min(at + 1, found.length - 1)));
+          else if (event.key === "ArrowUp") setAt(Math.max(at - 1, 0));
+          else if (event.key === "Enter") pick(found[at]);
+          else return;
+          event.preventDefault();
         }}
       />
       <div className="palette">
@@ -68,7 +71,7 @@ export function Palette({ opened, onClose }: { opened: boolean; onClose: () => v
             {entry.label}
           </button>
         ))}
-        {found.length === 0 && <p className="hint">Nothing found</p>}
+        {found.length === 0 && <p className="hint">No chat or page has “{query}” in its name.</p>}
       </div>
     </Modal>
   );

@@ -1,59 +1,70 @@
-import { Drawer, useMantineColorScheme } from "@mantine/core";
-import { useHotkeys, useMediaQuery } from "@mantine/hooks";
-import { Link, Outlet } from "@tanstack/react-router";
+import { Drawer } from "@mantine/core";
+import { useHotkeys, useLocalStorage, useMediaQuery } from "@mantine/hooks";
+import { Outlet, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
-import { AgentList } from "../features/agents/AgentList";
 import { ConnectionPill } from "../ui/ConnectionPill";
+import { MenuIcon } from "../ui/icons";
+import { Help } from "./Help";
 import { Palette } from "./Palette";
+import { Sidebar } from "./Sidebar";
 import { connection } from "./services";
+import { useUnread } from "./useUnread";
 
-const THEMES = ["auto", "light", "dark"] as const;
-const THEME_NAMES = { auto: "System", light: "Light", dark: "Dark" };
-
-function Sidebar({ onPick, onSearch }: { onPick: () => void; onSearch: () => void }) {
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const next = THEMES[(THEMES.indexOf(colorScheme) + 1) % THEMES.length] ?? "auto";
-  return (
-    <div className="sidebar">
-      <div className="brand">Corral</div>
-      <Link to="/" className="new" onClick={onPick}>
-        New chat
-      </Link>
-      <button type="button" className="search" onClick={onSearch}>
-        Search <kbd>Ctrl K</kbd>
-      </button>
-      <AgentList onPick={onPick} />
-      <Link to="/models" className="entry" onClick={onPick}>
-        Models
-      </Link>
-      <div className="foot">
-        <ConnectionPill connection={connection} />
-        <button
-          type="button"
-          aria-label={`Theme: ${THEME_NAMES[colorScheme]}. Change to ${THEME_NAMES[next]}`}
-          onClick={() => setColorScheme(next)}
-        >
-          {THEME_NAMES[colorScheme]}
-        </button>
-      </div>
-    </div>
-  );
+function focusMain(): void {
+  const main = document.querySelector("main");
+  (main?.querySelector<HTMLElement>("textarea") ?? main)?.focus();
 }
 
 /** The frame around every page. */
 export function Shell() {
+  const navigate = useNavigate();
+  const { agentId = null } = useParams({ strict: false });
   const narrow = useMediaQuery("(max-width: 767px)", false, { getInitialValueInEffect: false });
+  const [collapsed, setCollapsed] = useLocalStorage({
+    key: "corral.sidebar.collapsed",
+    defaultValue: false,
+    getInitialValueInEffect: false,
+  });
   const [sheet, setSheet] = useState(false);
   const [palette, setPalette] = useState(false);
-  useHotkeys([["mod+K", () => setPalette(true)]], []);
-  const sidebar = <Sidebar onPick={() => setSheet(false)} onSearch={() => setPalette(true)} />;
+  const [help, setHelp] = useState(false);
+  const unread = useUnread(agentId);
+  const fold = () => (narrow ? setSheet(!sheet) : setCollapsed(!collapsed));
+  useHotkeys(
+    [
+      ["mod+K", () => setPalette(true)],
+      ["mod+shift+O", () => void navigate({ to: "/" })],
+      ["mod+B", fold],
+    ],
+    [],
+  );
+  // Single keys only where nothing is being written.
+  useHotkeys([
+    ["/", focusMain],
+    ["shift+?", () => setHelp(true)],
+    ["?", () => setHelp(true)],
+  ]);
+  const sidebar = (
+    <Sidebar
+      collapsed={!narrow && collapsed}
+      unread={unread}
+      onCollapse={narrow ? null : fold}
+      onPick={() => setSheet(false)}
+      onSearch={() => setPalette(true)}
+      onHelp={() => setHelp(true)}
+    />
+  );
   return (
     <div className="shell">
+      <button type="button" className="skip" onClick={focusMain}>
+        Skip to content
+      </button>
       {narrow ? (
         <>
           <header className="bar">
             <button type="button" aria-label="Open menu" onClick={() => setSheet(true)}>
-              ☰
+              <MenuIcon />
+              {unread.length > 0 && <span className="unread" role="img" aria-label="New answers" />}
             </button>
             <strong>Corral</strong>
             <ConnectionPill connection={connection} />
@@ -70,12 +81,13 @@ export function Shell() {
           </Drawer>
         </>
       ) : (
-        <aside>{sidebar}</aside>
+        <aside data-collapsed={collapsed}>{sidebar}</aside>
       )}
-      <main>
+      <main tabIndex={-1}>
         <Outlet />
       </main>
       <Palette opened={palette} onClose={() => setPalette(false)} />
+      <Help opened={help} onClose={() => setHelp(false)} />
     </div>
   );
 }

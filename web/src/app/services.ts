@@ -4,6 +4,7 @@ import { createStore } from "zustand/vanilla";
 import { createAgent } from "../api/client";
 import { ApiError, type Message } from "../api/types";
 import { Connection, Refused, type Wire } from "../engine/connection";
+import { type Drafts, keepDrafts, readDrafts } from "../engine/drafts";
 import { randomKey } from "../engine/ids";
 import { Outbox, type OutboxItem, type Sent } from "../engine/outbox";
 import { TurnStreams } from "../engine/turns";
@@ -19,11 +20,19 @@ export const connection = new Connection(socket as unknown as Wire);
 export const streams = new TurnStreams(connection);
 export const queries = new QueryClient({
   defaultOptions: {
-    queries: { staleTime: 5_000, retry: 1, networkMode: "always" },
+    // What was read once stays readable while the server is away.
+    queries: { staleTime: 5_000, gcTime: Number.POSITIVE_INFINITY, retry: 1, networkMode: "always" },
     mutations: { networkMode: "always" },
   },
 });
-export const drafts = createStore<Record<string, string>>(() => ({}));
+export const drafts = createStore<Drafts>(() => readDrafts(localStorage));
+drafts.subscribe((now, before) => {
+  keepDrafts(
+    localStorage,
+    now,
+    Object.keys(now).filter((place) => now[place] !== before[place]),
+  );
+});
 
 interface SentWire extends Sent {
   seq?: number;
@@ -39,7 +48,7 @@ export const outbox = new Outbox(
   localStorage,
   {
     ready: () => connection.connected,
-    create: async () => (await createAgent()).id,
+    create: async (item) => (await createAgent(item.model ?? null)).id,
     send: (item) =>
       connection.request<SentWire>("chat:send", {
         message: item.text,
@@ -76,7 +85,7 @@ export function startServices(open: (agentId: string) => void): void {
   // Only one tab sends; the others, which show the same waiting message, learn of it here.
   const tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("corral.outbox");
   const delivered = (item: OutboxItem, sent: SentWire, show: boolean) => {
-    streams.follow(sent.agentId, sent.turnId);
+    streams.follow(sent.agentId, sent.turnId, true);
     echo(item, sent);
     if (item.fresh && show) open(sent.agentId);
     void queries.invalidateQueries({ queryKey: ["messages", sent.agentId] });

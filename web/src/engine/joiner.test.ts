@@ -36,3 +36,25 @@ it("ends with the state of the end event and keeps the error", () => {
   joiner.apply({ offset: 1, turnId: "trn_1", type: "end", state: "failed" });
   expect(joiner.view).toMatchObject({ ended: true, state: "failed", error: "It broke." });
 });
+
+const status = (offset: number) => ({ offset, turnId: "trn_1", type: "status", state: "running" });
+const usage = (offset: number) => ({ offset, turnId: "trn_1", type: "usage", completionTokens: 3 });
+const end = (offset: number) => ({ offset, turnId: "trn_1", type: "end", state: "completed" });
+
+function play(witnessed: boolean, events: { offset: number; turnId: string; type: string }[]) {
+  let clock = 0;
+  const joiner = new TurnJoiner("trn_1", witnessed, () => (clock += 250));
+  for (const event of events) joiner.apply(event);
+  return joiner.view;
+}
+
+it("counts tokens, and takes the time of an answer that it saw from its beginning", () => {
+  const events = [status(0), token(1, "a"), token(2, "b"), token(3, "c"), usage(4), end(5)];
+  expect(play(true, events)).toMatchObject({ tokens: 3, took: 500 });
+  expect(play(false, events)).toMatchObject({ tokens: 3, took: null });
+});
+
+it("tells no figures of an answer that was interrupted", () => {
+  const events = [status(0), token(1, "a"), status(2), token(3, "b"), usage(4), end(5)];
+  expect(play(true, events)).toMatchObject({ text: "ab", tokens: null, took: null });
+});

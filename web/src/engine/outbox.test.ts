@@ -19,8 +19,10 @@ class Server implements Sender {
   ready() {
     return this.online;
   }
-  async create() {
+  models: (string | null | undefined)[] = [];
+  async create(item: OutboxItem) {
     this.made += 1;
+    this.models.push(item.model);
     return `agt_${this.made}`;
   }
   async send(item: OutboxItem & { agentId: string }) {
@@ -93,4 +95,12 @@ it("sets a refused message aside, sends the next, and tries again with the same 
 
 it("starts empty when the shelf holds nonsense", () => {
   expect(new Outbox({ getItem: () => "{oops", setItem: () => undefined }, new Server()).snapshot()).toEqual([]);
+});
+
+it("makes a new conversation with the model that was picked", async () => {
+  const server = new Server();
+  const outbox = new Outbox(shelf(), server);
+  outbox.add("one", null, "big");
+  await vi.waitFor(() => expect(outbox.snapshot()).toEqual([]), { timeout: 30_000 });
+  expect(server.models).toEqual(["big"]);
 });

@@ -8,6 +8,8 @@ export interface OutboxItem {
   agentId: string | null;
   /** Whether it begins a new conversation. */
   fresh: boolean;
+  /** The model of the new conversation; null for the default. */
+  model?: string | null;
   failed: string | null;
   /** The tab that wrote it. */
   owner: string;
@@ -18,10 +20,10 @@ export interface Sent {
   turnId: string;
 }
 
-/** How the outbox reaches the server; an error with `final: true` is a refusal. */
+/** How the outbox reaches the server; `refused` says why an error is final, null when it is not. */
 export interface Sender {
   ready(): boolean;
-  create(key: string): Promise<string>;
+  create(item: OutboxItem): Promise<string>;
   send(item: OutboxItem & { agentId: string }): Promise<Sent>;
   refused(error: unknown): string | null;
 }
@@ -64,12 +66,13 @@ export class Outbox {
   }
 
   /** Puts a message in and begins to send. */
-  add(text: string, agentId: string | null): OutboxItem {
+  add(text: string, agentId: string | null, model: string | null = null): OutboxItem {
     const item: OutboxItem = {
       key: randomKey(),
       text,
       agentId,
       fresh: agentId === null,
+      model,
       failed: null,
       owner: this.owner,
     };
@@ -127,7 +130,7 @@ export class Outbox {
   private async deliver(item: OutboxItem): Promise<void> {
     let agentId = item.agentId;
     if (agentId === null) {
-      agentId = await this.sender.create(item.key);
+      agentId = await this.sender.create(item);
       this.change(item.key, { agentId });
     }
     const sent = await this.sender.send({ ...item, agentId });

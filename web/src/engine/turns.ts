@@ -36,15 +36,15 @@ export class TurnStreams {
   }
 
   /** Makes a place for a turn without asking for it; cheap and repeatable. */
-  prepare(agentId: string, turnId: string): void {
+  prepare(agentId: string, turnId: string, witnessed = false): void {
     if (this.entries.has(turnId)) return;
-    const joiner = new TurnJoiner(turnId);
+    const joiner = new TurnJoiner(turnId, witnessed);
     this.entries.set(turnId, { agentId, joiner, watchers: new Set(), asking: false, followed: false });
   }
 
-  /** Begins to follow a turn from its first event; following it twice changes nothing. */
-  follow(agentId: string, turnId: string): void {
-    this.prepare(agentId, turnId);
+  /** Begins to follow a turn from its first event, which is only now made when `witnessed`; twice changes nothing. */
+  follow(agentId: string, turnId: string, witnessed = false): void {
+    this.prepare(agentId, turnId, witnessed);
     const entry = this.entries.get(turnId);
     if (!entry || entry.followed) return;
     entry.followed = true;

@@ -3,21 +3,25 @@ import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { deleteAgent, listAgents, renameAgent, restoreAgent } from "../../api/client";
 import type { Agent } from "../../api/types";
+import { PencilIcon, TrashIcon } from "../../ui/icons";
 import { timeGroups } from "./groups";
 
 const UNDO_FOR = 8_000;
 
 /** The conversations in time groups, with rename, delete and undo. */
-export function AgentList({ onPick }: { onPick: () => void }) {
+export function AgentList({ onPick, unread }: { onPick: () => void; unread: readonly string[] }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const { agentId } = useParams({ strict: false });
-  const { data = [] } = useQuery({ queryKey: ["agents"], queryFn: listAgents });
+  const { data = [], isPending } = useQuery({ queryKey: ["agents"], queryFn: listAgents });
   const [editing, setEditing] = useState<string | null>(null);
   const [deleted, setDeleted] = useState<Agent | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const failed = (what: string) => (error: Error) => setProblem(`${what} ${error.message}`);
   const refresh = () => client.invalidateQueries({ queryKey: ["agents"] });
   const rename = useMutation({
     mutationFn: ({ id, title }: { id: string; title: string }) => renameAgent(id, title),
+    onError: failed("The chat was not renamed."),
     onSettled: refresh,
   });
   const remove = useMutation({
@@ -26,20 +30,28 @@ export function AgentList({ onPick }: { onPick: () => void }) {
       setDeleted(agent);
       if (agent.id === agentId) void navigate({ to: "/" });
     },
+    onError: failed("The chat was not deleted."),
     onSettled: refresh,
   });
-  const restore = useMutation({ mutationFn: (agent: Agent) => restoreAgent(agent.id), onSettled: refresh });
+  const restore = useMutation({
+    mutationFn: (agent: Agent) => restoreAgent(agent.id),
+    onError: failed("The chat was not brought back."),
+    onSettled: refresh,
+  });
 
   useEffect(() => {
-    if (!deleted) return;
-    const timer = setTimeout(() => setDeleted(null), UNDO_FOR);
+    if (!deleted && !problem) return;
+    const timer = setTimeout(() => {
+      setDeleted(null);
+      setProblem(null);
+    }, UNDO_FOR);
     return () => clearTimeout(timer);
-  }, [deleted]);
+  }, [deleted, problem]);
 
   const shown = data.filter((agent) => agent.messageCount > 0);
   return (
     <nav aria-label="Chats" className="agents">
-      {shown.length === 0 && <p className="hint">Your chats will be listed here.</p>}
+      {shown.length === 0 && !isPending && <p className="hint">Your chats will be listed here.</p>}
       {timeGroups(shown, new Date()).map((group) => (
         <section key={group.label}>
           <h2>{group.label}</h2>
@@ -66,13 +78,16 @@ export function AgentList({ onPick }: { onPick: () => void }) {
                   <Link to="/c/$agentId" params={{ agentId: agent.id }} onClick={onPick} title={agent.title}>
                     {agent.title}
                   </Link>
-                  {agent.state === "running" && <span className="spinner" role="img" aria-label="Answering" />}
+                  {agent.state !== "idle" && <span className="spinner" role="img" aria-label="Answering" />}
+                  {agent.state === "idle" && unread.includes(agent.id) && (
+                    <span className="unread" role="img" aria-label="New answer" />
+                  )}
                   <span className="row-actions">
                     <button type="button" aria-label={`Rename ${agent.title}`} onClick={() => setEditing(agent.id)}>
-                      ✎
+                      <PencilIcon />
                     </button>
                     <button type="button" aria-label={`Delete ${agent.title}`} onClick={() => remove.mutate(agent)}>
-                      ✕
+                      <TrashIcon />
                     </button>
                   </span>
                 </>
@@ -81,7 +96,15 @@ export function AgentList({ onPick }: { onPick: () => void }) {
           ))}
         </section>
       ))}
-      {deleted && (
+      {problem && (
+        <div className="toast" role="alert">
+          <span>{problem}</span>
+          <button type="button" onClick={() => setProblem(null)}>
+            Close
+          </button>
+        </div>
+      )}
+      {deleted && !problem && (
         <div className="toast" role="status">
           <span>Chat deleted</span>
           <button

@@ -1,16 +1,22 @@
+import { useDocumentTitle } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { memo, useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import type { StoreApi } from "zustand/vanilla";
 import { listMessages } from "../../api/client";
-import type { Message } from "../../api/types";
 import type { Connection } from "../../engine/connection";
 import type { Outbox } from "../../engine/outbox";
 import type { TurnStreams } from "../../engine/turns";
-import { Markdown } from "../../ui/markdown/Markdown";
+import { DownIcon } from "../../ui/icons";
+import { Announcer } from "./Announcer";
+import { Answer, isOpen } from "./Answer";
 import { Composer } from "./Composer";
-import { stateLabel } from "./labels";
+import { Home } from "./Home";
+import { ModelPicker } from "./ModelPicker";
+import { UserMessage } from "./UserMessage";
 import { useFollow } from "./useFollow";
+import { useModel } from "./useModel";
+import { Waiting } from "./Waiting";
 
 export interface ChatParts {
   connection: Connection;
@@ -19,57 +25,19 @@ export interface ChatParts {
   drafts: StoreApi<Record<string, string>>;
 }
 
-const SUGGESTIONS = [
-  "What can you help me with?",
-  "Explain a hard idea in simple words",
-  "Write a short Python function",
-  "Plan a calm weekend",
-];
-
-const UserMessage = memo(function UserMessage({ text }: { text: string }) {
-  return (
-    <article className="user" data-testid="message-user" aria-label="You">
-      {text}
-    </article>
-  );
-});
-
-interface AnswerProps {
-  agentId: string;
-  message: Message;
-  streams: TurnStreams;
-  last: boolean;
-}
-
-const open = (state: string) => state === "queued" || state === "running";
-
-const Answer = memo(function Answer({ agentId, message, streams, last }: AnswerProps) {
-  const { turnId } = message;
-  const wanted = open(message.state) ? turnId : null;
-  if (wanted) streams.prepare(agentId, wanted);
+/** Stops with Esc, wherever the focus is, unless something that Esc closes is open. */
+function useEscape(stop: (() => void) | null) {
   useEffect(() => {
-    if (wanted) streams.follow(agentId, wanted);
-  }, [streams, agentId, wanted]);
-  const watch = useCallback((watcher: () => void) => streams.watch(turnId, watcher), [streams, turnId]);
-  const view = useSyncExternalStore(watch, () => streams.view(turnId));
-  const text = view?.text ? view.text : message.content;
-  const state = view ? view.state : message.state;
-  const live = view ? !view.ended : open(message.state);
-  return (
-    <article className="assistant" aria-label="Answer" aria-busy={live}>
-      <div data-testid="message-assistant">
-        <Markdown text={text} live={live} />
-      </div>
-      {live && text === "" && <span className="caret" aria-hidden="true" />}
-      {(last || live || state === "failed" || state === "cancelled") && (
-        <div className="turn-state" data-testid="turn-state" data-state={state} role="status">
-          {stateLabel(state)}
-          {view?.error && <span className="error"> · {view.error}</span>}
-        </div>
-      )}
-    </article>
-  );
-});
+    if (!stop) return;
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
+      if (document.querySelector("[role=dialog], [role=menu]") || document.activeElement?.matches("input")) return;
+      stop();
+    };
+    window.addEventListener("keydown", pressed);
+    return () => window.removeEventListener("keydown", pressed);
+  }, [stop]);
+}
 
 /** One conversation, or the beginning of a new one when there is no id yet. */
 export function ChatPage({ agentId, parts }: { agentId: string | null; parts: ChatParts }) {
@@ -77,52 +45,64 @@ export function ChatPage({ agentId, parts }: { agentId: string | null; parts: Ch
   const scroller = useRef<HTMLDivElement>(null);
   const place = agentId ?? "new";
   const { following, jump } = useFollow(scroller, place);
-  const { data, error } = useQuery({
+  const { agent, models, current, picked, model, noModel, problem, pick } = useModel(agentId);
+  const { data, error, isPending } = useQuery({
     queryKey: ["messages", agentId],
     queryFn: () => listMessages(agentId ?? ""),
     enabled: agentId !== null,
   });
   const items = useSyncExternalStore(outbox.watch, outbox.snapshot);
-  const phase = useSyncExternalStore(connection.watch, connection.snapshot).phase;
+  const connected = useSyncExternalStore(connection.watch, connection.snapshot).phase === "connected";
   const waiting = items.filter((item) => (agentId === null ? item.fresh : item.agentId === agentId && !item.fresh));
   const messages = useMemo(
     () => (agentId === null ? [] : (data ?? [])).filter((message) => message.role !== "system"),
     [agentId, data],
   );
+  // The answer under way is the first that is open; those after it wait for it.
+  const openOnes = messages.filter((message) => message.role === "assistant" && isOpen(message.state));
+  const working = openOnes.find((message) => !streams.view(message.turnId)?.ended);
   const last = messages.at(-1);
-  const lastTurn = last?.role === "assistant" ? last.turnId : null;
-  const watchLast = useCallback((watcher: () => void) => streams.watch(lastTurn, watcher), [streams, lastTurn]);
-  const lastView = useSyncExternalStore(watchLast, () => streams.view(lastTurn));
-  const running = last?.role === "assistant" && open(last.state) && !lastView?.ended ? lastTurn : null;
+  const heard = working ?? last;
+  const heardTurn = heard?.role === "assistant" ? heard.turnId : null;
+  const watchHeard = useCallback((watcher: () => void) => streams.watch(heardTurn, watcher), [streams, heardTurn]);
+  const view = useSyncExternalStore(watchHeard, () => streams.view(heardTurn));
+  const running = working && !view?.ended ? working.turnId : null;
   const home = agentId === null && waiting.length === 0;
-  const send = (text: string) => {
-    jump();
-    outbox.add(text, agentId);
-  };
+  const title = agentId === null ? "New chat" : (agent?.title ?? "Conversation");
+  useDocumentTitle(home ? "Corral" : `${title} · Corral`);
+
+  const send = useCallback(
+    (text: string) => {
+      jump();
+      outbox.add(text, agentId, agentId === null ? picked : null);
+    },
+    [jump, outbox, agentId, picked],
+  );
+  const latest = useRef(send);
+  latest.current = send;
+  const say = useCallback((text: string) => latest.current(text), []);
+  const stop = useMemo(
+    () => (running && agentId ? () => void streams.stop(agentId, running).catch(() => undefined) : null),
+    [running, agentId, streams],
+  );
+  useEscape(stop);
 
   return (
     <div className="chat" data-home={home}>
-      {!home && <h1 className="unseen">Conversation</h1>}
+      <header className="head">
+        <ModelPicker models={models} current={current} onPick={pick} />
+        {!home && <h1 title={title}>{title}</h1>}
+      </header>
       <div className="scroller" ref={scroller}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
-          {home && (
-            <div className="home">
-              <h1>What is on your mind?</h1>
-              <div className="suggestions">
-                {SUGGESTIONS.map((suggestion) => (
-                  <button key={suggestion} type="button" onClick={() => send(suggestion)}>
-                    {suggestion}
-                  </button>
-                ))}
-              </div>
-            </div>
-          )}
+          {home && <Home noModel={noModel} onPick={send} />}
+          {agentId !== null && isPending && <p className="hint late">Reading the conversation…</p>}
           {error && messages.length === 0 && (
             <p role="alert" className="hint">
               {error.message} <Link to="/">Start a new chat</Link>
             </p>
           )}
-          {messages.map((message) =>
+          {messages.map((message, index) =>
             message.role === "user" ? (
               <UserMessage key={message.seq} text={message.content} />
             ) : (
@@ -132,41 +112,30 @@ export function ChatPage({ agentId, parts }: { agentId: string | null; parts: Ch
                 message={message}
                 streams={streams}
                 last={message === last && waiting.length === 0}
+                ahead={Math.max(0, openOnes.indexOf(message) - openOnes.indexOf(working ?? message))}
+                model={isOpen(message.state) ? model : undefined}
+                say={message === last && waiting.length === 0 ? say : null}
+                question={messages[index - 1]?.content ?? ""}
               />
             ),
           )}
-          {waiting.map((item) => (
-            <div key={item.key}>
-              <UserMessage text={item.text} />
-              <div className="turn-state mine" data-testid="turn-state" role="status">
-                {item.failed ??
-                  (phase === "connected" ? "Sending" : "Waiting for the connection; it will be sent once")}
-                {item.failed && (
-                  <>
-                    <button type="button" onClick={() => outbox.retry(item.key)}>
-                      Retry
-                    </button>
-                    <button type="button" onClick={() => outbox.remove(item.key)}>
-                      Discard
-                    </button>
-                  </>
-                )}
-              </div>
-            </div>
-          ))}
+          <Waiting items={waiting} connected={connected} outbox={outbox} />
+          {problem && (
+            <p role="alert" className="error">
+              The model was not changed: {problem}
+            </p>
+          )}
         </div>
       </div>
-      {!following && (
-        <button type="button" className="jump" onClick={jump}>
-          Jump to latest
-        </button>
-      )}
-      <Composer
-        place={place}
-        drafts={drafts}
-        onSend={send}
-        onStop={running && agentId ? () => void streams.stop(agentId, running).catch(() => undefined) : null}
-      />
+      {heardTurn && <Announcer key={heardTurn} text={view?.text ?? heard?.content ?? ""} live={running !== null} />}
+      <div className="composer-place">
+        {!following && (
+          <button type="button" className="jump" onClick={jump}>
+            <DownIcon /> Jump to latest
+          </button>
+        )}
+        <Composer place={place} drafts={drafts} connected={connected} onSend={send} onStop={stop} />
+      </div>
     </div>
   );
 }

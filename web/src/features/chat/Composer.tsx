@@ -5,12 +5,16 @@ import type { StoreApi } from "zustand/vanilla";
 interface Props {
   place: string;
   drafts: StoreApi<Record<string, string>>;
+  connected: boolean;
   onSend: (text: string) => void;
   onStop: (() => void) | null;
 }
 
+// Safari ends the composition before the Enter that confirmed it; its code tells.
+const composing = (event: KeyboardEvent) => event.isComposing || event.keyCode === 229;
+
 /** The box in which a message is written; Enter sends, Shift+Enter makes a new line. */
-export function Composer({ place, drafts, onSend, onStop }: Props) {
+export function Composer({ place, drafts, connected, onSend, onStop }: Props) {
   const text = useStore(drafts, (all) => all[place] ?? "");
   const box = useRef<HTMLTextAreaElement>(null);
   const setText = (value: string) => drafts.setState({ [place]: value });
@@ -33,12 +37,13 @@ export function Composer({ place, drafts, onSend, onStop }: Props) {
       <textarea
         ref={box}
         aria-label="Message"
-        placeholder="Write a message"
+        placeholder={connected ? "Write a message" : "Offline: messages will wait here"}
+        enterKeyHint="send"
         rows={1}
         value={text}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={(event) => {
-          if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
+          if (event.key === "Enter" && !event.shiftKey && !composing(event.nativeEvent)) {
             event.preventDefault();
             send();
           }

@@ -10,7 +10,31 @@ const LABELS: Record<string, string> = {
   failed: "Interrupted",
 };
 
+/** What is known beside a turn's own state. */
+export interface Around {
+  /** How many answers of the conversation come before this one. */
+  ahead?: number;
+  /** The model's name, state and loaded part (0 to 1). */
+  model?: { name: string; state: string; progress: number | null } | undefined;
+}
+
 /** What the status line says for a turn's state. */
-export function stateLabel(state: string): string {
+export function stateLabel(state: string, around: Around = {}): string {
+  const { ahead = 0, model } = around;
+  if ((state === "queued" || state === "saved") && ahead > 0) return `Queued #${ahead + 1}`;
+  const early = state === "queued" || state === "running" || state === "reading";
+  if (early && model && (model.state === "starting" || model.state === "loading")) {
+    const part = model.progress === null ? "" : ` ${Math.floor(model.progress * 100)} %`;
+    return `Starting ${model.name}${part}`;
+  }
   return LABELS[state] ?? state;
+}
+
+/** Figures of a finished answer, as far as they are known. */
+export function figures(tokens: number | null, took: number | null): string {
+  if (tokens === null) return "";
+  const count = `${tokens.toLocaleString("en")} ${tokens === 1 ? "token" : "tokens"}`;
+  if (took === null || tokens < 2 || took < 50) return count;
+  const rate = ((tokens - 1) * 1000) / took;
+  return `${count} · ${rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString("en")} tokens/s`;
 }

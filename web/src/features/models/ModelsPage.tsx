@@ -1,4 +1,5 @@
 import { Badge, Button, Progress } from "@mantine/core";
+import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { listModels, modelAction, rescanModels } from "../../api/client";
 import type { Model } from "../../api/types";
@@ -44,10 +45,14 @@ function Row({ model }: { model: Model }) {
     <li className="model" data-testid="model-row">
       <div className="model-main">
         <strong>{model.name}</strong>
+        {model.default && <span className="badge">default</span>}
         <Badge variant="light" c="var(--ink)" color={COLORS[model.state] ?? "gray"} data-testid="model-state">
           {model.state}
         </Badge>
         <span className="facts">{facts.filter(Boolean).join(" · ")}</span>
+        {loading && (
+          <span className="facts">{progress === null ? "Starting…" : `Loading ${Math.floor(progress * 100)} %`}</span>
+        )}
       </div>
       <div className="model-actions">
         {!running && !loading && (
@@ -66,7 +71,7 @@ function Row({ model }: { model: Model }) {
           </>
         )}
       </div>
-      {loading && <Progress value={(progress ?? 0) * 100} animated aria-label={`Loading ${model.name}`} />}
+      {loading && progress !== null && <Progress value={progress * 100} aria-label={`Loading ${model.name}`} />}
       {problem && (
         <div className="problem" role="alert">
           {problem}
@@ -81,6 +86,7 @@ function Row({ model }: { model: Model }) {
 export function ModelsPage() {
   const client = useQueryClient();
   const { data, error, isPending } = useQuery({ queryKey: ["models"], queryFn: listModels });
+  useDocumentTitle("Models · Corral");
   const rescan = useMutation({
     mutationFn: rescanModels,
     onSettled: () => client.invalidateQueries({ queryKey: ["models"] }),
@@ -93,16 +99,25 @@ export function ModelsPage() {
           Look again
         </Button>
       </header>
-      {isPending && <p className="hint">Reading the models…</p>}
-      {error && <p role="alert">{error.message}</p>}
-      {data?.length === 0 && (
-        <p className="hint">No models yet. Put a .gguf file into the models folder, then look again.</p>
+      {isPending && <p className="hint late">Reading the models…</p>}
+      {(error ?? rescan.error) && (
+        <p role="alert" className="error">
+          {(error ?? rescan.error)?.message}
+        </p>
       )}
+      {data?.length === 0 && <h2 className="empty">No models yet</h2>}
       <ul className="models">
         {data?.map((model) => (
           <Row key={model.name} model={model} />
         ))}
       </ul>
+      {data && (
+        <p className="hint">
+          To add a model, put its .gguf file into the folder <code>models</code> of Corral's data folder (
+          <code>corral config show</code> names it), or name another folder in <code>corral.toml</code>. It appears here
+          by itself; “Look again” finds it at once.
+        </p>
+      )}
     </div>
   );
 }

@@ -1,0 +1,78 @@
+import { useMantineColorScheme } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { AgentList } from "../features/agents/AgentList";
+import { ConnectionPill } from "../ui/ConnectionPill";
+import { KeysIcon, ModelsIcon, MoonIcon, PanelIcon, PlusIcon, ScreenIcon, SearchIcon, SunIcon } from "../ui/icons";
+import { MOD } from "./keys";
+import { connection } from "./services";
+
+const THEMES = ["auto", "light", "dark"] as const;
+const THEME_NAMES = { auto: "System", light: "Light", dark: "Dark" };
+const THEME_ICONS = { auto: ScreenIcon, light: SunIcon, dark: MoonIcon };
+
+interface Props {
+  collapsed: boolean;
+  unread: readonly string[];
+  onCollapse: (() => void) | null;
+  onPick: () => void;
+  onSearch: () => void;
+  onHelp: () => void;
+}
+
+/** New chat, search, the chats, the pages, and at the foot the connection; collapsed it is a column of icons. */
+export function Sidebar({ collapsed, unread, onCollapse, onPick, onSearch, onHelp }: Props) {
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const next = THEMES[(THEMES.indexOf(colorScheme) + 1) % THEMES.length] ?? "auto";
+  const ThemeIcon = THEME_ICONS[colorScheme];
+  const fold = collapsed ? "Expand sidebar" : "Collapse sidebar";
+  return (
+    <div className="sidebar" data-collapsed={collapsed}>
+      <div className="brand">
+        <span className="wide-only">Corral</span>
+        {onCollapse && (
+          <button type="button" className="quiet" aria-label={fold} title={`${fold} (${MOD} B)`} onClick={onCollapse}>
+            <PanelIcon />
+          </button>
+        )}
+      </div>
+      <Link to="/" className="new" onClick={onPick} aria-label="New chat" title="New chat">
+        <PlusIcon />
+        <span className="wide-only">New chat</span>
+      </Link>
+      <button type="button" className="entry" aria-label="Search" title="Search" onClick={onSearch}>
+        <SearchIcon />
+        <span className="wide-only">
+          Search <kbd>{MOD} K</kbd>
+        </span>
+      </button>
+      {collapsed ? <div className="agents" /> : <AgentList onPick={onPick} unread={unread} />}
+      <Link to="/models" className="entry" onClick={onPick} aria-label="Models" title="Models">
+        <ModelsIcon />
+        <span className="wide-only">Models</span>
+      </Link>
+      <div className="foot">
+        <ConnectionPill connection={connection} />
+        <span className="foot-buttons">
+          <button
+            type="button"
+            className="quiet"
+            aria-label="Keyboard shortcuts"
+            title="Keyboard shortcuts (?)"
+            onClick={onHelp}
+          >
+            <KeysIcon />
+          </button>
+          <button
+            type="button"
+            className="quiet"
+            aria-label={`Theme: ${THEME_NAMES[colorScheme]}. Change to ${THEME_NAMES[next]}`}
+            title={`Theme: ${THEME_NAMES[colorScheme]}`}
+            onClick={() => setColorScheme(next)}
+          >
+            <ThemeIcon />
+          </button>
+        </span>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,98 @@
+import { memo, useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import type { Message } from "../../api/types";
+import type { TurnStreams } from "../../engine/turns";
+import { CheckIcon, CopyIcon } from "../../ui/icons";
+import { Markdown } from "../../ui/markdown/Markdown";
+import { type Around, figures, stateLabel } from "./labels";
+
+export interface AnswerProps {
+  agentId: string;
+  message: Message;
+  streams: TurnStreams;
+  last: boolean;
+  ahead: number;
+  model: Around["model"];
+  /** Says something in this conversation; null while it cannot be said. */
+  say: ((text: string) => void) | null;
+  /** The message that is answered. */
+  question: string;
+}
+
+const CONTINUE = "Please continue where you stopped.";
+
+/** Whether a turn in this state is still to be answered. */
+export const isOpen = (state: string) => state === "queued" || state === "running";
+
+function CopyButton({ text }: { text: string }) {
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!copied) return;
+    const timer = setTimeout(() => setCopied(false), 1_500);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  return (
+    <button
+      type="button"
+      className="quiet"
+      aria-label={copied ? "Answer copied" : "Copy answer"}
+      title="Copy answer"
+      onClick={() => void navigator.clipboard?.writeText(text).then(() => setCopied(true))}
+    >
+      {copied ? <CheckIcon /> : <CopyIcon />}
+    </button>
+  );
+}
+
+/** One answer: its text as it grows, its state, and what can be done with it. */
+export const Answer = memo(function Answer(props: AnswerProps) {
+  const { agentId, message, streams, last, say } = props;
+  const { turnId } = message;
+  const wanted = isOpen(message.state) ? turnId : null;
+  if (wanted) streams.prepare(agentId, wanted);
+  useEffect(() => {
+    if (wanted) streams.follow(agentId, wanted);
+  }, [streams, agentId, wanted]);
+  const watch = useCallback((watcher: () => void) => streams.watch(turnId, watcher), [streams, turnId]);
+  const view = useSyncExternalStore(watch, () => streams.view(turnId));
+  const text = view?.text ? view.text : message.content;
+  const state = view ? view.state : message.state;
+  const live = view ? !view.ended : isOpen(message.state);
+  const broken = !live && (state === "failed" || state === "cancelled");
+  const at = new Date(message.createdAt);
+  return (
+    <article className="assistant" aria-label="Answer" aria-busy={live} aria-live="off">
+      <div data-testid="message-assistant">
+        <Markdown text={text} live={live} />
+      </div>
+      {live && text === "" && <span className="caret" aria-hidden="true" />}
+      {view?.error && <p className="error">{view.error}</p>}
+      <footer className="answer-foot" data-shown={last || live || broken}>
+        <div className="turn-state" data-testid="turn-state" data-state={state} role="status">
+          {live && <span className="spinner" aria-hidden="true" />}
+          {stateLabel(state, props)}
+        </div>
+        {!live && (
+          <>
+            <span className="facts">{figures(view?.tokens ?? null, view?.took ?? null)}</span>
+            <time className="facts" dateTime={message.createdAt} title={at.toLocaleString()}>
+              {at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
+            </time>
+            {text !== "" && <CopyButton text={text} />}
+            {broken && last && say && (
+              <span className="answer-actions">
+                {text !== "" && (
+                  <button type="button" onClick={() => say(CONTINUE)}>
+                    Continue
+                  </button>
+                )}
+                <button type="button" onClick={() => say(props.question)}>
+                  Retry
+                </button>
+              </span>
+            )}
+          </>
+        )}
+      </footer>
+    </article>
+  );
+});

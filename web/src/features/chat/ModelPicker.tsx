@@ -1,0 +1,62 @@
+import { Menu } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import type { Model } from "../../api/types";
+import { CheckIcon, ChevronIcon, ModelsIcon } from "../../ui/icons";
+
+interface Props {
+  models: readonly Model[];
+  /** The name of the model in use. */
+  current: string | null;
+  onPick: (name: string) => void;
+}
+
+/** How far the model is with loading, 0 to 1, or null when it does not say. */
+export const loaded = (model: Model) => model.engine?.progress ?? model.progress ?? null;
+
+/** A model's state in a word or two. */
+function told(model: Model): string {
+  if (model.problem) return "cannot be used";
+  const progress = loaded(model);
+  const loading = model.state === "starting" || model.state === "loading";
+  if (loading) return progress === null ? "starting" : `starting ${Math.floor(progress * 100)} %`;
+  return model.state === "stopped" || model.state === "idle" ? "starts when asked" : model.state;
+}
+
+/** The model of a conversation, and the others to change to. */
+export function ModelPicker({ models, current, onPick }: Props) {
+  const shown = models.find((model) => model.name === current);
+  const name = current ?? "No model";
+  return (
+    <Menu position="bottom-start" width={300} shadow="md" transitionProps={{ duration: 120 }}>
+      <Menu.Target>
+        <button type="button" className="picker" aria-label={`Model: ${name}`}>
+          <span className="mark" data-state={shown?.state ?? "none"} aria-hidden="true" />
+          <span className="picker-name">{name}</span>
+          <span className="badge">Server</span>
+          <ChevronIcon />
+        </button>
+      </Menu.Target>
+      <Menu.Dropdown className="picker-list" aria-label="Models">
+        {models.map((model) => (
+          <Menu.Item
+            key={model.name}
+            role="menuitemradio"
+            aria-checked={model.name === current}
+            disabled={!!model.problem}
+            rightSection={model.name === current ? <CheckIcon /> : null}
+            onClick={() => onPick(model.name)}
+          >
+            <span className="picker-name">{model.name}</span>
+            <span className="facts">
+              {[model.quantization, told(model), model.default ? "default" : null].filter(Boolean).join(" · ")}
+            </span>
+          </Menu.Item>
+        ))}
+        {models.length > 0 && <Menu.Divider />}
+        <Menu.Item component={Link} to="/models" leftSection={<ModelsIcon />}>
+          Manage models
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

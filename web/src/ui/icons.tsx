@@ -1,0 +1,45 @@
+import type { ReactNode } from "react";
+
+function icon(shape: ReactNode) {
+  return function Icon() {
+    return (
+      <svg
+        className="icon"
+        viewBox="0 0 20 20"
+        width="18"
+        height="18"
+        fill="none"
+        stroke="currentColor"
+        strokeWidth="1.6"
+        strokeLinecap="round"
+        strokeLinejoin="round"
+        aria-hidden="true"
+      >
+        {shape}
+      </svg>
+    );
+  };
+}
+
+export const PlusIcon = icon(<path d="M10 4v12M4 10h12" />);
+export const SearchIcon = icon(<path d="M9 3.5a5.5 5.5 0 1 1 0 11 5.5 5.5 0 0 1 0-11M13 13l3.5 3.5" />);
+export const ModelsIcon = icon(<path d="M10 2.8 16.5 6.4v7.2L10 17.2l-6.5-3.6V6.4zM3.7 6.5 10 10l6.3-3.5M10 10v7" />);
+export const PanelIcon = icon(
+  <path d="M4 3.5h12a1 1 0 0 1 1 1v11a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1v-11a1 1 0 0 1 1-1M8 3.5v13" />,
+);
+export const MenuIcon = icon(<path d="M3 5.5h14M3 10h14M3 14.5h14" />);
+export const PencilIcon = icon(<path d="m4 16 .8-3.2L13.5 4l2.5 2.5-8.8 8.7zM11.8 5.8l2.4 2.4" />);
+export const TrashIcon = icon(<path d="M3.5 5.5h13M8 5.5v-2h4v2M5.3 5.5l.7 11h8l.7-11" />);
+export const CopyIcon = icon(<path d="M7 7h9.5v9.5H7zM13 7V3.5H3.5V13H7" />);
+export const CheckIcon = icon(<path d="m4 10.5 4 4 8-9" />);
+export const RetryIcon = icon(<path d="M16 10a6 6 0 1 1-1.8-4.3L16 7.5M16 3.5v4h-4" />);
+export const SunIcon = icon(
+  <path d="M10 6.5a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7M10 2v1.5M10 16.5V18M2 10h1.5M16.5 10H18M4.3 4.3l1 1M14.7 14.7l1 1M15.7 4.3l-1 1M5.3 14.7l-1 1" />,
+);
+export const MoonIcon = icon(<path d="M16.5 11.8A6.8 6.8 0 0 1 8.2 3.5a6.8 6.8 0 1 0 8.3 8.3" />);
+export const ScreenIcon = icon(<path d="M3 4h14v9.5H3zM7.5 16.5h5M10 13.5v3" />);
+export const KeysIcon = icon(
+  <path d="M2.5 5.5h15v9h-15zM5.5 8.5h.01M8.5 8.5h.01M11.5 8.5h.01M14.5 8.5h.01M6.5 11.7h7" />,
+);
+export const DownIcon = icon(<path d="M10 4v12M5 11l5 5 5-5" />);
+export const ChevronIcon = icon(<path d="m6 8 4 4 4-4" />);
