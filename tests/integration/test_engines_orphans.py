@@ -35,11 +35,13 @@ HOST = textwrap.dedent("""
             starting = asyncio.create_task(made.start("fake"))
             while not (folder / "grandchild").exists() and moment != "starting":
                 await asyncio.sleep(0.02)
-            while made.status("fake").state.value not in (moment, "ready"):
+            while made.status("fake").state.value not in (moment, "loading", "ready"):
+                await asyncio.sleep(0)
+            while made.status("fake").state.value != "ready" and moment in ("ready", "busy"):
                 await asyncio.sleep(0)
             if moment == "busy":
                 leases = [await made.lease(name) for name in ("real", "fake")]
-            print(*[one.pid or "" for one in made.statuses()], flush=True)
+            print("pids", *[one.pid or "" for one in made.statuses()], flush=True)
             await asyncio.sleep(600 if moment != "starting" else 0.0)
             while True:  # the spawning goes on, and this server never comes to know of it
                 await asyncio.sleep(0.001)
@@ -55,7 +57,9 @@ def killed(folder: Path, model: Path, moment: str) -> Iterator[list[int]]:
     )
     try:
         assert host.stdout is not None
-        pids = [int(pid) for pid in host.stdout.readline().split()]
+        # Between lines of its log.
+        line = next(line for line in host.stdout if line.startswith("pids"))
+        pids = [int(pid) for pid in line.split()[1:]]
         assert pids
         assert not any(gone(pid) for pid in pids)
     finally:
