@@ -97,10 +97,11 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """Settings and, per field, where the value came from (`default`, a file, a variable, `flag`)."""
+    """Settings and, per field, where the value came from (`default`, a file, a variable, `flag`); `file` is the one that was read."""
 
     settings: Settings
     sources: Mapping[str, str]
+    file: Path | None = None
 
 
 def load_settings(
@@ -128,7 +129,7 @@ def load_settings(
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise StartupError(_explain(error, sources), USAGE_EXIT) from None
-    return Sourced(settings, sources)
+    return Sourced(settings, sources, path)
 
 
 def _find_config(given: Mapping[str, Any], from_env: Mapping[str, Any]) -> Path | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,9 +18,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import START_SECONDS, Server
+from tests.support.waiting import eventually
 
 COMMAND = [sys.executable, "-c", "from corral.cli.main import run; run()"]
 LONG_END = "nothing of it was lost."
+
+
+def unused_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
 
 
 def corral(*arguments: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +76,55 @@ def test_models_are_listed_shown_started_and_stopped(shared_server: Server) -> N
     assert corral("models", "show", "nothing-like-it", *url).returncode == 1
 
 
+def test_models_are_listed_from_the_folders_when_no_server_runs(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "broken.gguf").write_bytes(b"GGUF and nothing")
+    data = ("--data", str(tmp_path))
+    listed = corral("models", "list", "--json", *data, PORT=unused_port())
+    assert listed.returncode == 0
+    assert "No server runs" in listed.stderr
+    found = {model["name"]: model for model in json.loads(listed.stdout)}
+    assert found["corral-demo"]["state"] == "stopped"
+    assert found["broken"]["problem"]
+    assert "F16" in corral("models", "show", "corral-demo", *data, PORT=unused_port()).stdout
+    unknown = corral("models", "show", "corral-dem", *data, PORT=unused_port())
+    assert (unknown.returncode, "'corral-demo'" in unknown.stderr) == (1, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
+    ill = corral("doctor", "--quick", *data, PORT=unused_port())
+    assert ill.returncode == 1
+    assert "model broken" in ill.stdout
+
+
+def test_a_proxy_of_the_environment_is_not_asked(shared_server: Server) -> None:
+    dead = f"http://127.0.0.1:{unused_port()}"
+    done = corral("models", "list", "--url", shared_server.url, http_proxy=dead, HTTP_PROXY=dead)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_start_of_an_engine_is_told_on_a_terminal(tmp_path: Path) -> None:
+    """A command that takes a while to be ready is followed until it is."""
+    engine = Path(__file__).parents[1] / "fakes" / "fake_engine.py"
+    command = [sys.executable, str(engine), "--port", "{port}", "--key", "{key}"]
+    (tmp_path / "corral.toml").write_text(
+        f"[engines.slow]\ncommand = {json.dumps([*command, '--load', '3'])}\n"
+        f"[engines.ill]\ncommand = {json.dumps([*command, '--say', 'no memory left', '--exit', '3'])}\n"
+    )
+    server = Server(tmp_path)
+    server.start()
+    started, terminal = in_terminal("models", "start", "slow", "--url", server.url)
+    try:
+        expect(terminal, "loading")
+        expect(terminal, "slow: ready")
+        assert started.wait(START_SECONDS) == 0
+        failed = corral("models", "start", "ill", "--url", server.url)
+        assert failed.returncode == 1
+        assert "no memory left" in failed.stderr
+    finally:
+        started.kill()
+        os.close(terminal)
+        server.stop()
+
+
 def test_settings_are_shown_with_where_they_came_from(tmp_path: Path) -> None:
     (tmp_path / "corral.toml").write_text('default_model = "mine"\ndatabase_url = "postgresql://me:secret@h/d"\n')
     done = corral("config", "show", "--json", "--data", str(tmp_path), CORRAL_SLOTS="7")
@@ -75,6 +133,7 @@ def test_settings_are_shown_with_where_they_came_from(tmp_path: Path) -> None:
     assert (rows["slots"]["value"], rows["slots"]["source"]) == (7, "CORRAL_SLOTS")
     assert rows["data"]["source"] == "flag"
     assert "secret" not in done.stdout
+    assert corral("config", "path", "--data", str(tmp_path)).stdout.strip() == str(tmp_path / "corral.toml")
     (tmp_path / "corral.toml").write_text("slotz = 3\n")
     wrong = corral("config", "check", "--data", str(tmp_path))
     assert wrong.returncode == 2
@@ -127,22 +186,21 @@ def test_a_port_and_a_data_folder_in_use_are_told(shared_server: Server, tmp_pat
 def test_a_chat_goes_on_after_the_server_was_killed(tmp_path: Path, slow_model: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "slow.gguf").symlink_to(slow_model)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = unused_port()
     server = Server(tmp_path)
     server.start(port=port)
     chat = subprocess.Popen(
         [*COMMAND, "chat", "a long story", "--model", "slow", "--url", f"http://127.0.0.1:{port}"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert chat.stdout is not None
+    assert chat.stderr is not None
     try:
         begun = chat.stdout.read(60)
         server.kill()
         server.start(port=port)
         rest = chat.stdout.read()
-        assert chat.wait(START_SECONDS) == 0
+        assert chat.wait(START_SECONDS) == 0, chat.stderr.read()
         agent = server.ask("GET", "/api/agents")[1]["agents"][0]["id"]
         stored = server.ask("GET", f"/api/agents/{agent}/messages")[1]["messages"][-1]["content"]
     finally:
@@ -157,12 +215,7 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(tmp_path: Path, sl
     (tmp_path / "models" / "slow.gguf").symlink_to(slow_model)
     server = Server(tmp_path)
     server.start()
-    terminal, theirs = pty.openpty()
-    chat = subprocess.Popen(
-        [*COMMAND, "chat", "--model", "slow", "--url", server.url], stdin=theirs, stdout=theirs, stderr=theirs,
-        start_new_session=True, preexec_fn=lambda: _control(theirs), env={**os.environ, "TERM": "dumb"},  # noqa: PLW1509
-    )  # fmt: skip
-    os.close(theirs)
+    chat, terminal = in_terminal("chat", "--model", "slow", "--url", server.url)
     try:
         expect(terminal, "/help")
         os.write(terminal, b"/nonsense\n")
@@ -183,6 +236,17 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(tmp_path: Path, sl
         chat.kill()
         os.close(terminal)
         server.stop()
+
+
+def in_terminal(*arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+    """The command with a terminal of its own, and that terminal."""
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: _control(theirs), env={**os.environ, "TERM": "dumb", "COLUMNS": "200"},  # noqa: PLW1509
+    )  # fmt: skip
+    os.close(theirs)
+    return process, terminal
 
 
 def _control(terminal: int) -> None:
@@ -214,3 +278,57 @@ def test_sigterm_lets_a_running_answer_finish(tmp_path: Path) -> None:
     assert events[-1]["type"] == "end"
     assert events[-1]["state"] == "completed"
     assert server.wait() == 0
+
+
+async def test_a_second_signal_ends_at_once_and_leaves_no_engine(tmp_path: Path, slow_model: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "slow.gguf").symlink_to(slow_model)
+    server = Server(tmp_path)
+    server.start(CORRAL_STOP_GRACE="300")
+    assert server.process is not None
+    engine = 0
+    for event in server.events("/api/chat", {"message": "a long story", "model": "slow", "stream": True}):
+        if event["type"] == "token" and not engine:
+            engine = server.ask("GET", "/api/models/slow")[1]["engine"]["pid"]
+            server.process.send_signal(signal.SIGTERM)
+            # Two signals at once would be one; the server has heard the first when it takes no more work.
+            await eventually(lambda: server.ask("POST", "/api/chat", {"message": "ping"})[0] == 503)
+            server.process.send_signal(signal.SIGTERM)
+    assert event["type"] != "end", "the answer came to its end"
+    assert server.wait() == 1
+    await eventually(lambda: not alive(engine))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_data_of_a_newer_version_is_refused_with_the_reason(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.start()
+    server.stop()
+    fine = corral("doctor", "--quick", "--json", "--data", str(tmp_path), PORT=unused_port())
+    assert "schema" in {row["name"]: row["text"] for row in json.loads(fine.stdout)}["database"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "corral.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    ill = corral("doctor", "--quick", "--data", str(tmp_path), PORT=unused_port())
+    assert ill.returncode == 1
+    assert "newer Corral" in ill.stdout
+    refused = corral("serve", "--port", "0", "--data", str(tmp_path))
+    assert refused.returncode == 1
+    assert "newer Corral" in refused.stderr
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(shared_server: Server) -> None:
+    command = [*COMMAND, "chat", "a long story", "--url", shared_server.url, "--user", "cli-head"]
+    chat = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert chat.stdout is not None
+    assert chat.stderr is not None
+    chat.stdout.read(5)
+    chat.stdout.close()
+    told = chat.stderr.read()
+    assert chat.wait(START_SECONDS) == 1
+    assert "Traceback" not in told

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from corral.cli.client import FAILED_EXIT, Client, NoServer, Refused
+from corral.cli.client import FAILED_EXIT, LOST, Client, NoServer, Refused
 from corral.cli.output import plain
 from corral.kit.ids import new_id
 
@@ -21,7 +22,7 @@ HELP = """/new              a new conversation
 /delete           delete this conversation
 /undo             bring back what was deleted last
 /quit             leave (Ctrl+D too)
-Ctrl+C stops an answer; what was written so far is kept."""
+Ctrl+C stops an answer; what was written so far is kept. A second one leaves it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +66,21 @@ class Conversation:
         return self._follow(accepted["agentId"], accepted["turnId"])
 
     def _follow(self, agent_id: str, turn_id: str) -> bool:
-        events = self._client.events(agent_id, turn_id, note)
-        stopped = False
+        place = 0
+        stopping = False
         while True:
             try:
-                event = next(events, None)
-                if event is None:
-                    return False
-                if event["type"] == "end":
+                for event in self._client.events(agent_id, turn_id, note, place):
+                    place = event["offset"] + 1
                     self._show(event)
-                    return bool(event["state"] == "completed")
-                self._show(event)
-            except KeyboardInterrupt:
-                if stopped:
-                    raise
-                stopped = True
-                with contextlib.suppress(OSError):
-                    self._client.ask("POST", f"/api/agents/{agent_id}/turns/{turn_id}/cancel")
-                events = self._client.events(agent_id, turn_id, note)
-                # What was shown is not shown again: the log is skipped up to its end.
-                for event in events:
                     if event["type"] == "end":
-                        self._show(event)
-                        return False
+                        return bool(event["state"] == "completed")
+            except KeyboardInterrupt:
+                if stopping:
+                    raise
+                stopping = True
+                with contextlib.suppress(*LOST, Refused):
+                    self._client.ask("POST", f"/api/agents/{agent_id}/turns/{turn_id}/cancel")
 
     def _show(self, event: dict[str, Any]) -> None:
         if self._json:
@@ -125,10 +118,10 @@ class Conversation:
             note("No conversations yet.")
 
     def _open(self, agent_id: str) -> None:
-        agent = self._client.must("GET", f"/api/agents/{agent_id or '-'}")
+        agent = self._client.must("GET", f"/api/agents/{quote(agent_id or '-', safe='')}")
         self._agent = agent["id"]
         after = max(0, agent["messageCount"] - 6)
-        for message in self._client.must("GET", f"/api/agents/{agent_id}/messages?after={after}")["messages"]:
+        for message in self._client.must("GET", f"/api/agents/{agent['id']}/messages?after={after}")["messages"]:
             if message["role"] != "system":
                 note(
                     f"{'you' if message['role'] == 'user' else agent['model'] or 'model'}: {plain(message['content'])}"
@@ -136,7 +129,7 @@ class Conversation:
 
     def _set_model(self, name: str) -> None:
         if name:
-            self._client.must("GET", f"/api/models/{name}")
+            self._client.must("GET", f"/api/models/{quote(name)}")
             self._model = name
         note(f"Model: {self._model or 'the default one'}")
 

@@ -20,7 +20,9 @@ PATIENCE = 60.0
 """Seconds that a lost connection is tried again."""
 _MAX_ANSWER = 64 * 1024 * 1024
 _MAX_LINE = 1024 * 1024
-_LOST = (OSError, http.client.HTTPException)
+LOST = (OSError, http.client.HTTPException)
+"""What is raised when the server is away."""
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Refused(CorralError):
@@ -54,16 +56,18 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._address(path), data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=seconds) as answer:
+            with _DIRECT.open(request, timeout=seconds) as answer:
                 return json.loads(answer.read(_MAX_ANSWER) or b"null")
         except urllib.error.HTTPError as error:
             raise refusal(error) from None
+        except ValueError:
+            raise Refused(200, f"What answers at {self.url} is not Corral.") from None
 
     def must(self, method: str, path: str, body: Any = None, *, seconds: float = 30.0) -> Any:
         """As `ask`, for when the server has to be there. Raises NoServer."""
         try:
             return self.ask(method, path, body, seconds=seconds)
-        except _LOST as error:
+        except LOST as error:
             raise NoServer(self.url) from error
 
     def patiently(self, work: Callable[[], Any], told: Callable[[str], None]) -> Any:
@@ -74,7 +78,7 @@ class Client:
         while True:
             try:
                 return work()
-            except (*_LOST, Unavailable) as error:
+            except (*LOST, Unavailable) as error:
                 if time.monotonic() > deadline:
                     raise NoServer(self.url) from error
                 if not away:
@@ -83,9 +87,10 @@ class Client:
                 time.sleep(pause)
                 pause = min(2.0, pause * 2)
 
-    def events(self, agent_id: str, turn_id: str, told: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-        """The events of a turn to its end, each once, over lost connections and restarts of the server."""
-        place = 0
+    def events(
+        self, agent_id: str, turn_id: str, told: Callable[[str], None], place: int = 0
+    ) -> Iterator[dict[str, Any]]:
+        """The events of a turn from `place` to its end, each once, over lost connections and restarts of the server."""
         while True:
             path = f"/api/agents/{agent_id}/turns/{turn_id}/events?from={place}"
             stream = self.patiently(partial(self._open, path), told)
@@ -98,12 +103,12 @@ class Client:
                         yield event
                         if event["type"] == "end":
                             return
-            except _LOST:
+            except LOST:
                 continue
 
     def _open(self, path: str) -> Any:
         try:
-            return urllib.request.urlopen(self._address(path), timeout=60.0)
+            return _DIRECT.open(self._address(path), timeout=60.0)
         except urllib.error.HTTPError as error:
             refused = refusal(error)
             if refused.answered == 503:

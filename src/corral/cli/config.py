@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 
-from corral.cli.options import JsonFlag
+from corral.cli.options import Data, JsonFlag
 from corral.cli.output import print_json, table
-from corral.settings import describe, load_settings
+from corral.settings import CONFIG_FILE, describe, load_settings
 
 app = typer.Typer(name="config", help="Settings.", no_args_is_help=True)
-Data = Annotated[Path | None, typer.Option(help="Folder of everything that Corral keeps.")]
 Config = Annotated[Path | None, typer.Option(help="Configuration file; DATA/corral.toml without it.")]
 
 
@@ -26,6 +25,15 @@ def show(data: Data = None, config: Config = None, as_json: JsonFlag = False) ->
         print_json(rows)
     else:
         table(("setting", "value", "from"), ((row["name"], json.dumps(row["value"]), row["source"]) for row in rows))
+
+
+@app.command()
+def path(data: Data = None) -> None:
+    """Shows which configuration file is read, or where one would be looked for."""
+    found = load_settings({"data": data})
+    if found.file is None:
+        sys.stderr.write("There is no configuration file yet; this is its place.\n")
+    sys.stdout.write(f"{(found.file or found.settings.data / CONFIG_FILE).resolve()}\n")
 
 
 @app.command()

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from corral.cli.client import Client, Refused
+from corral.cli.models import models_in_folders
 from corral.cli.output import human_size, plain, print_json
 from corral.kit.errors import CorralError, StartupError
-from corral.settings import Settings, load_settings, python_problem
+from corral.settings import Settings, is_loopback, load_settings, python_problem
 
 LOW_DISK = 1_000_000_000
 ENGINE_SECONDS = 120.0
@@ -47,6 +48,7 @@ def examine(data: Path | None, *, quick: bool) -> Iterator[Finding]:
         return
     yield Finding("settings", "ok", "valid")
     yield from data_folder(settings.data)
+    yield database(settings)
     yield from parts()
     yield from server(settings)
     if not quick:
@@ -88,6 +90,34 @@ def data_folder(folder: Path) -> Iterator[Finding]:
     yield Finding("data folder", "ok", f"{text}, in use by process {holder}" if holder else text)
 
 
+def database(settings: Settings) -> Finding:
+    """Whether the chats can be read, and which schema they have."""
+    from sqlalchemy.exc import DBAPIError
+
+    from corral.store.engines import Location, open_engines
+    from corral.store.migrate import HEAD, current_revision, known_revisions
+
+    location = Location(settings.data.resolve() / "corral.db", settings.database_url)
+    if location.url is None and not location.file.exists():
+        return Finding("database", "ok", "made at the first start")
+    try:
+        engines = open_engines(location)
+        with engines[1].connect() as connection:
+            revision = current_revision(connection)
+        for one in engines:
+            one.dispose()
+    except StartupError as error:
+        return Finding("database", "problem", error.message, "Mend database_url; `corral config show` says its source.")
+    except DBAPIError as error:
+        remedy = "Start PostgreSQL, or mend database_url." if location.url else "Restore the data folder from a backup."
+        return Finding("database", "problem", f"cannot be read: {plain(str(error.orig))}", remedy)
+    if revision is not None and revision not in known_revisions():
+        text = f"written by a newer Corral (schema {revision})"
+        return Finding("database", "problem", text, "Install that version, or choose another folder with --data.")
+    later = "" if revision == HEAD else f", brought to {HEAD} at the next start"
+    return Finding("database", "ok", f"{location.dialect}, schema {revision or 'none yet'}{later}")
+
+
 def parts() -> Iterator[Finding]:
     """What has to be installed and built."""
     from corral.app import INCLUDED, PACKAGE
@@ -113,6 +143,12 @@ def _there(name: str, path: Path, missing: str) -> Finding:
 
 def server(settings: Settings) -> Iterator[Finding]:
     """Whether a server answers, and what it says about its models; else whether the port is free."""
+    if not is_loopback(settings.host):
+        text = f"{settings.host} is not loopback; without accounts Corral serves this machine only."
+        yield Finding(
+            "address", "problem", text, "Set host to 127.0.0.1; `corral config show` says where it came from."
+        )
+        return
     url = f"http://{settings.host}:{settings.port}"
     client = Client(url)
     try:
@@ -128,6 +164,7 @@ def server(settings: Settings) -> Iterator[Finding]:
         return
     except (OSError, ValueError, LookupError):
         yield _port(settings)
+        yield from _models(models_in_folders(settings))
         return
     ready = health.get("status") == "ok"
     yield Finding(
@@ -135,6 +172,11 @@ def server(settings: Settings) -> Iterator[Finding]:
         "ok" if ready else "problem",
         f"{url}, version {health.get('version')}" if ready else str(health.get("reason")),
     )
+    yield from _models(models)
+
+
+def _models(models: list[dict[str, Any]]) -> Iterator[Finding]:
+    """The models that cannot be used, or whose engine failed."""
     for model in models:
         engine_state: dict[str, Any] = model.get("engine") or {}
         failure: dict[str, Any] = engine_state.get("error") or {}

@@ -10,7 +10,7 @@ import typer
 
 from corral.cli import config as config_commands
 from corral.cli import models as model_commands
-from corral.cli.options import JsonFlag, Url, server_url
+from corral.cli.options import Data, JsonFlag, Url, server_url
 from corral.kit.errors import CorralError, StartupError
 from corral.version import __version__
 
@@ -42,7 +42,7 @@ def version() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (loopback only).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of everything that Corral keeps.")] = None,
+    data: Data = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file; DATA/corral.toml without it.")] = None,
 ) -> None:
     """Runs the server until Ctrl+C; a second one stops at once."""
@@ -68,7 +68,7 @@ def chat(
     client = Client(server_url(url), user)
     options = chatting.ChatOptions(agent, model, as_json)
     if message is None and not sys.stdin.isatty():
-        message = sys.stdin.read()
+        message = sys.stdin.buffer.read().decode("utf-8", "replace")
     if message is None:
         raise typer.Exit(chatting.interactive(client, options))
     client.must("GET", "/livez")
@@ -77,7 +77,7 @@ def chat(
 
 @app.command()
 def doctor(
-    data: Annotated[Path | None, typer.Option(help="Folder of everything that Corral keeps.")] = None,
+    data: Data = None,
     quick: Annotated[bool, typer.Option("--quick", help="Do not start an engine.")] = False,
     as_json: JsonFlag = False,
 ) -> None:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from corral.cli.client import Client
-from corral.cli.options import JsonFlag, Url, server_url
+from corral.cli.client import LOST, Client, NoServer, Refused
+from corral.cli.options import Data, JsonFlag, Url, server_url
 from corral.cli.output import human_count, human_size, plain, print_json, table
+from corral.settings import Settings, load_settings
 
 app = typer.Typer(name="models", help="Local models and their engines.", no_args_is_help=True)
 START_SECONDS = 900.0
+PROGRESS_SECONDS = 0.5
+CLEAR_LINE = "\r\x1b[K"
 Name = Annotated[str, typer.Argument(help="The model's name, as `corral models list` shows it.")]
 
 
 @app.command("list")
-def list_models(url: Url = None, as_json: JsonFlag = False) -> None:
-    """Lists the models that the server knows, with their state."""
-    models = Client(server_url(url)).must("GET", "/api/models")["models"]
+def list_models(url: Url = None, data: Data = None, as_json: JsonFlag = False) -> None:
+    """Lists the models and their state; without a running server, what is in the folders."""
+    models = _models(url, data)
     if as_json:
         print_json(models)
         return
@@ -43,9 +51,14 @@ def _row(model: dict[str, Any]) -> tuple[str, ...]:
 
 
 @app.command("show")
-def show_model(name: Name, url: Url = None, as_json: JsonFlag = False) -> None:
-    """Shows all that is known of one model."""
-    _print_model(Client(server_url(url)).must("GET", f"/api/models/{quote(name)}"), as_json)
+def show_model(name: Name, url: Url = None, data: Data = None, as_json: JsonFlag = False) -> None:
+    """Shows all that is known of one model; without a running server, what its files say."""
+    found = {model["name"]: model for model in _models(url, data)}
+    if name not in found:
+        from corral.models.registry import unknown_model
+
+        raise unknown_model(name, list(found))
+    _print_model(found[name], as_json)
 
 
 @app.command("start")
@@ -67,11 +80,65 @@ def restart_model(name: Name, url: Url = None, as_json: JsonFlag = False) -> Non
 
 
 def _act(name: str, verb: str, url: str | None, as_json: bool) -> None:
-    model = Client(server_url(url)).must("POST", f"/api/models/{quote(name)}/{verb}", {}, seconds=START_SECONDS)
+    client = Client(server_url(url))
+    with _progress(client, name):
+        model = client.must("POST", f"/api/models/{quote(name)}/{verb}", {}, seconds=START_SECONDS)
     if as_json:
         print_json(model)
     else:
         sys.stdout.write(f"{plain(model['name'])}: {model['state']}\n")
+
+
+@contextlib.contextmanager
+def _progress(client: Client, name: str) -> Iterator[None]:
+    """Shows on a terminal how far an engine is, until the work inside is done."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(client, name, over), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join(PROGRESS_SECONDS)
+        sys.stderr.write(CLEAR_LINE)
+        sys.stderr.flush()
+
+
+def _watch(client: Client, name: str, over: threading.Event) -> None:
+    while not over.wait(PROGRESS_SECONDS):
+        with contextlib.suppress(*LOST, Refused):
+            model = client.ask("GET", f"/api/models/{quote(name)}", seconds=5.0)
+            done = (model.get("engine") or {}).get("progress")
+            part = f" {done:.0%}" if done else ""
+            if not over.is_set():
+                sys.stderr.write(f"{CLEAR_LINE}{plain(name)}: {model['state']}{part} …")
+                sys.stderr.flush()
+
+
+def _models(url: str | None, data: Path | None) -> list[dict[str, Any]]:
+    """From the server; without one and without --url, from the folders of the settings. Raises NoServer, StartupError."""
+    try:
+        listed: list[dict[str, Any]] = Client(server_url(url, data)).must("GET", "/api/models")["models"]
+    except NoServer:
+        if url is not None:
+            raise
+        sys.stderr.write("No server runs; this is what the folders hold.\n")
+        return models_in_folders(load_settings({"data": data}).settings)
+    return listed
+
+
+def models_in_folders(settings: Settings) -> list[dict[str, Any]]:
+    """All models in the wire form, without a server."""
+    from corral.app import Corral
+    from corral.telemetry import configure_logging
+
+    configure_logging("error", as_json=False)
+    corral = Corral(settings, {})
+    asyncio.run(corral.registry.rescan())
+    return corral.catalogue.models()
 
 
 def _print_model(model: dict[str, Any], as_json: bool) -> None:

@@ -32,6 +32,11 @@ def scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
+def known_revisions() -> set[str]:
+    """The schemas that this version of Corral can bring up to date."""
+    return {script.revision for script in scripts().walk_revisions()}
+
+
 def current_revision(connection: Connection) -> str | None:
     """The revision a database stands at, None for an empty one."""
     if not inspect(connection).has_table("alembic_version"):
@@ -54,7 +59,7 @@ def _migrate(connection: Connection, current: str | None, target: str) -> None:
     from alembic.runtime.environment import EnvironmentContext
 
     directory = scripts()
-    if current is not None and current not in {script.revision for script in directory.walk_revisions()}:
+    if current is not None and current not in known_revisions():
         raise StartupError(
             f"The data was written by a newer Corral (schema {current}). Install that version, or use another data folder."
         )
