@@ -11,6 +11,7 @@ export interface AnswerProps {
   streams: TurnStreams;
   last: boolean;
   ahead: number;
+  connected: boolean;
   model: Around["model"];
   /** Says something in this conversation; null while it cannot be said. */
   say: ((text: string) => void) | null;

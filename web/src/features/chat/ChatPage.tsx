@@ -82,8 +82,8 @@ export function ChatPage({ agentId, parts }: { agentId: string | null; parts: Ch
   latest.current = send;
   const say = useCallback((text: string) => latest.current(text), []);
   const stop = useMemo(
-    () => (running && agentId ? () => void streams.stop(agentId, running).catch(() => undefined) : null),
-    [running, agentId, streams],
+    () => (running && agentId && connected ? () => void streams.stop(agentId, running).catch(() => undefined) : null),
+    [running, agentId, connected, streams],
   );
   useEscape(stop);
 
@@ -113,6 +113,7 @@ export function ChatPage({ agentId, parts }: { agentId: string | null; parts: Ch
                 streams={streams}
                 last={message === last && waiting.length === 0}
                 ahead={Math.max(0, openOnes.indexOf(message) - openOnes.indexOf(working ?? message))}
+                connected={connected || !isOpen(message.state)}
                 model={isOpen(message.state) ? model : undefined}
                 say={message === last && waiting.length === 0 ? say : null}
                 question={messages[index - 1]?.content ?? ""}

@@ -10,6 +10,11 @@ it("says what an answer waits for", () => {
   expect(stateLabel("reading", { model: model("busy", null) })).toBe("Reading prompt");
 });
 
+it("does not claim to know what happens behind a lost connection", () => {
+  expect(stateLabel("writing", { connected: false })).toBe("Connection lost; goes on by itself");
+  expect(stateLabel("completed", { connected: false })).toBe("Done");
+});
+
 it("does not speak of a start once there are words", () => {
   expect(stateLabel("writing", { model: model("loading", 0.5) })).toBe("Writing");
   expect(stateLabel("completed", { ahead: 1 })).toBe("Done");

@@ -10,17 +10,22 @@ const LABELS: Record<string, string> = {
   failed: "Interrupted",
 };
 
+const FINAL = new Set(["completed", "cancelled", "failed"]);
+
 /** What is known beside a turn's own state. */
 export interface Around {
   /** How many answers of the conversation come before this one. */
   ahead?: number;
+  /** Whether the server is reached; only asked of answers under way. */
+  connected?: boolean;
   /** The model's name, state and loaded part (0 to 1). */
   model?: { name: string; state: string; progress: number | null } | undefined;
 }
 
 /** What the status line says for a turn's state. */
 export function stateLabel(state: string, around: Around = {}): string {
-  const { ahead = 0, model } = around;
+  const { ahead = 0, connected = true, model } = around;
+  if (!connected && !FINAL.has(state)) return "Connection lost; goes on by itself";
   if ((state === "queued" || state === "saved") && ahead > 0) return `Queued #${ahead + 1}`;
   const early = state === "queued" || state === "running" || state === "reading";
   if (early && model && (model.state === "starting" || model.state === "loading")) {
