@@ -13,7 +13,7 @@ from tests.support.server import Server
 
 pytestmark = pytest.mark.alone
 
-RUNNING = re.compile("ready|busy", re.IGNORECASE)
+RUNNING = re.compile("ready", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")

@@ -211,3 +211,13 @@ async def test_requests_without_the_key_are_refused_from_outside(tmp_path: Path)
         with pytest.raises(urllib.error.HTTPError) as caught:
             await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{port}/v1/models")
         assert caught.value.code == 401
+
+
+async def test_busy_and_free_are_told_to_those_who_watch(tmp_path: Path) -> None:
+    async with engines(tmp_path, Table(fake=fake())) as (made, bus):
+        await made.start("fake")
+        with bus.subscribe("engines") as told:
+            lease = await made.lease("fake")
+            assert (await anext(aiter(told)))[1]["state"] == "busy"
+            lease.release()
+            assert (await anext(aiter(told)))[1]["state"] == "ready"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from corral.engines.health import Answer, probe
@@ -23,6 +24,8 @@ from corral.telemetry import get_logger
 
 _log = get_logger("corral.engines")
 _DRAIN_STEP = 0.02
+_TELL_AFTER = 0.25
+"""Seconds until it is told that an engine became busy or free."""
 _REMEMBERED = 50
 
 
@@ -67,10 +70,16 @@ _Message = _Start | _Stop | _Brought | _Lost | _Rested
 class Lease:
     """The right to one request at a ready engine. Release it when the answer has ended."""
 
-    __slots__ = ("_released", "_up", "context_length", "headers", "model", "native", "pool", "slots", "upstream_model")
+    __slots__ = (
+        "_released", "_turned", "_up", "context_length", "headers", "model", "native", "pool", "slots", "upstream_model",
+    )  # fmt: skip
 
-    def __init__(self, up: Up, spec: EngineSpec) -> None:
+    def __init__(self, up: Up, spec: EngineSpec, turned: Callable[[], None]) -> None:
+        """`turned` is called when the engine becomes busy or free."""
         up.leases += 1
+        if up.leases == 1:
+            turned()
+        self._turned = turned
         self._up = up
         self._released = False
         self.model = spec.model
@@ -86,6 +95,8 @@ class Lease:
         if not self._released:
             self._released = True
             self._up.leases -= 1
+            if self._up.leases == 0:
+                self._turned()
 
 
 class Engine:
@@ -107,6 +118,7 @@ class Engine:
         self._up: Up | None = None
         self._failures: list[float] = []
         self._closing = False
+        self._telling: asyncio.TimerHandle | None = None
         self._owner = self._tasks.start("owner", self._own())
 
     # from outside
@@ -129,7 +141,7 @@ class Engine:
         """A lease when the engine is ready, at once."""
         if self._up is None or self._status.state is not EngineState.READY:
             return None
-        return Lease(self._up, self._spec)
+        return Lease(self._up, self._spec, self._turned)
 
     async def lease(self) -> Lease:
         """A lease, starting the engine first when needed. Raises EngineFailed or ShuttingDown."""
@@ -154,6 +166,8 @@ class Engine:
     async def close(self) -> None:
         """Stops it for good."""
         self._closing = True
+        if self._telling is not None:
+            self._telling.cancel()
         if not self._owner.done():
             await self.stop()
         await self._tasks.stop()
@@ -354,6 +368,15 @@ class Engine:
         hung = EngineProblem("unresponsive", text, "It is started again by itself.", tuple(self.log.tail()[-12:]))
         problem = hung if up.process is not None else unreachable(self._spec, health)
         self._mailbox.put_nowait(_Lost(up, problem))
+
+    def _turned(self) -> None:
+        # Told a moment later and once, so that many short requests do not flood those who watch.
+        if self._telling is None and not self._closing:
+            self._telling = asyncio.get_running_loop().call_later(_TELL_AFTER, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        self._host.changed(self.status)
 
     def _show(self, **changes: object) -> None:
         status = replace(self._status, **changes)  # type: ignore[arg-type]
