@@ -188,9 +188,7 @@ class Realtime:
         request = envelope.parse(payload)
         connection.in_flight += 1
         try:
-            ran: Any = await asyncio.gather(
-                self.intents.run(event, connection, request.data), return_exceptions=True
-            )
+            ran: Any = await asyncio.gather(self.intents.run(event, connection, request.data), return_exceptions=True)
         finally:
             connection.in_flight -= 1
         [outcome] = ran
