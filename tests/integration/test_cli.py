@@ -21,6 +21,7 @@ from tests.support.server import START_SECONDS, Server
 from tests.support.waiting import eventually
 
 COMMAND = [sys.executable, "-c", "from corral.cli.main import run; run()"]
+LATER = {"message": "ping", "wait": False}
 LONG_END = "nothing of it was lost."
 
 
@@ -287,16 +288,19 @@ async def test_a_second_signal_ends_at_once_and_leaves_no_engine(tmp_path: Path,
     server.start(CORRAL_STOP_GRACE="300")
     assert server.process is not None
     engine = 0
-    for event in server.events("/api/chat", {"message": "a long story", "model": "slow", "stream": True}):
-        if event["type"] == "token" and not engine:
-            engine = server.ask("GET", "/api/models/slow")[1]["engine"]["pid"]
-            server.process.send_signal(signal.SIGTERM)
-            # Two signals at once would be one; the server has heard the first when it takes no more work.
-            await eventually(lambda: server.ask("POST", "/api/chat", {"message": "ping"})[0] == 503)
-            server.process.send_signal(signal.SIGTERM)
-    assert event["type"] != "end", "the answer came to its end"
-    assert server.wait() == 1
-    await eventually(lambda: not alive(engine))
+    try:
+        for event in server.events("/api/chat", {"message": "a long story", "model": "slow", "stream": True}):
+            if event["type"] == "token" and not engine:
+                engine = server.ask("GET", "/api/models/slow")[1]["engine"]["pid"]
+                server.process.send_signal(signal.SIGTERM)
+                # Two signals at once would be one; the server has heard the first when it takes no more work.
+                await eventually(lambda: server.ask("POST", "/api/chat", LATER)[0] == 503)
+                server.process.send_signal(signal.SIGTERM)
+        assert event["type"] != "end", "the answer came to its end"
+        assert server.wait() == 1
+        await eventually(lambda: not alive(engine))
+    finally:
+        server.process.kill()
 
 
 def alive(pid: int) -> bool:
