@@ -30,9 +30,7 @@ export const PanelIcon = icon(
 export const MenuIcon = icon(<path d="M3 5.5h14M3 10h14M3 14.5h14" />);
 export const PencilIcon = icon(<path d="m4 16 .8-3.2L13.5 4l2.5 2.5-8.8 8.7zM11.8 5.8l2.4 2.4" />);
 export const TrashIcon = icon(<path d="M3.5 5.5h13M8 5.5v-2h4v2M5.3 5.5l.7 11h8l.7-11" />);
-export const CopyIcon = icon(<path d="M7 7h9.5v9.5H7zM13 7V3.5H3.5V13H7" />);
 export const CheckIcon = icon(<path d="m4 10.5 4 4 8-9" />);
-export const RetryIcon = icon(<path d="M16 10a6 6 0 1 1-1.8-4.3L16 7.5M16 3.5v4h-4" />);
 export const SunIcon = icon(
   <path d="M10 6.5a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7M10 2v1.5M10 16.5V18M2 10h1.5M16.5 10H18M4.3 4.3l1 1M14.7 14.7l1 1M15.7 4.3l-1 1M5.3 14.7l-1 1" />,
 );

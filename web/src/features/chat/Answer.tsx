@@ -1,7 +1,6 @@
 import { memo, useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import type { Message } from "../../api/types";
 import type { TurnStreams } from "../../engine/turns";
-import { CheckIcon, CopyIcon } from "../../ui/icons";
 import { Markdown } from "../../ui/markdown/Markdown";
 import { type Around, figures, stateLabel } from "./labels";
 
@@ -36,10 +35,9 @@ function CopyButton({ text }: { text: string }) {
       type="button"
       className="quiet"
       aria-label={copied ? "Answer copied" : "Copy answer"}
-      title="Copy answer"
       onClick={() => void navigator.clipboard?.writeText(text).then(() => setCopied(true))}
     >
-      {copied ? <CheckIcon /> : <CopyIcon />}
+      {copied ? "Copied" : "Copy"}
     </button>
   );
 }
