@@ -118,6 +118,7 @@ class Engine:
         self._up: Up | None = None
         self._failures: list[float] = []
         self._closing = False
+        self._loop = asyncio.get_running_loop()
         self._telling: asyncio.TimerHandle | None = None
         self._owner = self._tasks.start("owner", self._own())
 
@@ -372,7 +373,7 @@ class Engine:
     def _turned(self) -> None:
         # Told a moment later and once, so that many short requests do not flood those who watch.
         if self._telling is None and not self._closing:
-            self._telling = asyncio.get_running_loop().call_later(_TELL_AFTER, self._tell)
+            self._telling = self._loop.call_later(_TELL_AFTER, self._tell)
 
     def _tell(self) -> None:
         self._telling = None

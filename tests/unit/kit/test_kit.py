@@ -27,7 +27,9 @@ def every_error() -> list[type[errors.CorralError]]:
     todo = [errors.CorralError]
     while todo:
         kind = todo.pop()
-        found.append(kind)
+        # Other rooms have errors of their own; which of them are imported depends on the other tests.
+        if kind.__module__ == errors.__name__:
+            found.append(kind)
         todo += kind.__subclasses__()
     return found
 
