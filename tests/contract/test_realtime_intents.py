@@ -149,5 +149,5 @@ async def test_polling_works_and_says_when_to_ping() -> None:
             room.url, auth={"userId": "ann"}, socketio_path=PATH, transports=["polling"], wait_timeout=30
         )
         assert (await one.ask("models:list"))["success"] is True
-    # The server's end ends the connection; a leave by the client would wait for its long poll.
-    await one.io.wait()
+        # A friendly leave would wait for the long poll to return.
+        await one.io.eio.disconnect(abort=True)
