@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -71,6 +72,10 @@ async def _serve(corral: Corral, listener: socket.socket) -> None:
         await corral.stop()
         listener.close()
         raise
+
+    # What is there now stays: the collector need not walk it again and again while answers stream.
+    gc.collect()
+    gc.freeze()
 
     async def entry(scope: Any, receive: Any, send: Any) -> None:
         await corral.asgi(scope, receive, send)
