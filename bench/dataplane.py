@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -78,12 +79,14 @@ async def _identical(direct: HttpPool, through: HttpPool) -> Result:
 
 
 async def _time_to_first_token(direct: HttpPool, through: HttpPool, rounds: int) -> list[Result]:
-    asked = body(stream=True, chunks=20, interval=0.01)
+    # Streams of different lengths, so that they do not all begin in the same moment, as people do not.
+    lengths = itertools.cycle(range(12, 29))
+    asked = {length: body(stream=True, chunks=length, interval=0.01) for length in range(12, 29)}
     plain: list[float] = []
     ours: list[float] = []
     for _ in range(rounds):
-        plain += await many(96, lambda: first_byte(direct, asked))
-        ours += await many(96, lambda: first_byte(through, asked))
+        plain += await many(96, lambda: first_byte(direct, asked[next(lengths)]))
+        ours += await many(96, lambda: first_byte(through, asked[next(lengths)]))
     rows = []
     for share, name, limit in ((0.5, "p50", 2.0), (0.99, "p99", 10.0)):
         base, value = percentile(plain, share) * 1e3, percentile(ours, share) * 1e3

@@ -82,7 +82,7 @@ async def _serve(corral: Corral, listener: socket.socket) -> None:
 
     config = uvicorn.Config(
         entry, http="httptools", ws="wsproto", lifespan="off", log_config=None, access_log=False, server_header=False,
-        date_header=False, timeout_keep_alive=75, h11_max_incomplete_event_size=64 * 1024,
+        date_header=False, proxy_headers=False, timeout_keep_alive=75, h11_max_incomplete_event_size=64 * 1024,
     )  # fmt: skip
     server = _Server(config)
     stop = asyncio.Event()
