@@ -26,7 +26,7 @@ test: $(STAMPS)/tools setup ## sets up what tests need and runs all of them
 	@$(BIN)/python tools/run_tests.py
 
 test-faults: $(STAMPS)/tools setup ## the fault tests with larger numbers
-	@TEST_SCALE=thorough $(BIN)/python -m pytest tests/faults tests/unit/agents tests/unit/engines
+	@TEST_SCALE=thorough $(BIN)/python -m pytest tests/faults tests/unit tests/contract tests/integration/test_engines_machine.py
 
 check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import order, size gates, web checks, docs
 	$(BIN)/ruff check .
