@@ -15,7 +15,7 @@ ROOM_BELOW = "log => log.parentElement.scrollHeight - log.parentElement.scrollTo
 
 
 def test_every_kind_of_content_is_drawn(page: Page) -> None:
-    assert ask(page, "ping").inner_text().startswith("pong")
+    expect(ask(page, "ping")).to_contain_text("pong")
 
     code = ask(page, "some code").locator("pre code")
     expect(code).to_contain_text('return sum(name.endswith("llama") for name in names)')
