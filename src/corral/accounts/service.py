@@ -1,6 +1,6 @@
 """Accounts in local mode: the machine's owner is the user `local` and may do everything.
 
-Accounts are off only on loopback (`app.py` refuses a public address); a caller may then name the user it speaks for.
+Accounts are off only on loopback (`app` refuses a public address); a caller may then name the user it speaks for.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class EngineStatus:
 
 
 class Specs(Protocol):
-    """Where the engines learn of models (a port that `app.py` fills)."""
+    """Where the engines learn of models (a port that `app` fills)."""
 
     def spec(self, model: str) -> EngineSpec:
         """What is needed to run `model`. Raises ModelNotFound, or EngineFailed for one that cannot be used."""

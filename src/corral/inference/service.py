@@ -25,7 +25,7 @@ class Route:
 
 
 class Routes(Protocol):
-    """The names that can be asked for (a port that `app.py` fills)."""
+    """The names that can be asked for (a port that `app` fills)."""
 
     def resolve(self, name: str | None) -> Route:
         """The route of `name`, the default one for None. Raises ModelNotFound."""

@@ -1,4 +1,4 @@
-"""What the realtime door needs of the rooms below; `app.py` fills these."""
+"""What the realtime door needs of the rooms below; `app` fills these."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from corral.surfaces.api.routing import ApiRouter
 
 
 class ModelControl(Protocol):
-    """What the routes need (a port that `app.py` fills); every answer is in the wire form of a model."""
+    """What the routes need (a port that `app` fills); every answer is in the wire form of a model."""
 
     def models(self) -> list[dict[str, Any]]:
         """All models."""

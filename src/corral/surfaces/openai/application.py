@@ -20,7 +20,7 @@ _MODELS = "/v1/models/"
 
 
 class Catalogue(Protocol):
-    """The models to list (a port that `app.py` fills)."""
+    """The models to list (a port that `app` fills)."""
 
     def openai_models(self) -> list[dict[str, Any]]:
         """One entry a model, in OpenAI's form."""

@@ -1,0 +1,131 @@
+"""The whole server: makes the parts, wires them, starts and stops them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from corral.accounts.service import LocalAccounts
+from corral.agents import AgentOptions, Agents
+from corral.app.catalogue import Catalogue
+from corral.app.paths import by_path, not_started
+from corral.app.sources import AgentSource
+from corral.bus import MemoryBus
+from corral.engines import EngineOptions, Engines
+from corral.inference import Inference
+from corral.inference.tap import Meter
+from corral.kit import faultpoints
+from corral.kit.clock import SystemClock, iso
+from corral.kit.errors import StartupError
+from corral.models import ModelRegistry
+from corral.realtime import Realtime, RealtimeParts
+from corral.settings import Settings, is_loopback
+from corral.store import Database, Location
+from corral.surfaces.api.agents import agents_router
+from corral.surfaces.api.application import build_api
+from corral.surfaces.api.chat import chat_router
+from corral.surfaces.api.health import health_router
+from corral.surfaces.api.models import models_router
+from corral.surfaces.asgi import App
+from corral.surfaces.edge.middleware import Edge, EdgePolicy, known_hosts
+from corral.surfaces.openai.application import OpenAIApp
+from corral.surfaces.openai.relay import Limits
+from corral.surfaces.web import WebApp
+from corral.version import __version__
+
+PACKAGE = Path(__file__).parent.parent
+INCLUDED = PACKAGE / "included" / "corral-demo.gguf"
+PUBLIC_EXIT = 4
+
+
+class Corral:
+    """The whole server. `start`, serve `asgi`, `stop`."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        if not is_loopback(settings.host):
+            raise StartupError(
+                f"Without accounts Corral serves this machine only; {settings.host} is not loopback. Use --host 127.0.0.1.",
+                PUBLIC_EXIT,
+            )
+        if settings.faultpoint:
+            faultpoints.arm(settings.faultpoint)
+        self.settings = settings
+        self.data = settings.data.resolve()
+        self.bus = MemoryBus()
+        self.accounts = LocalAccounts()
+        self._clock = SystemClock()
+        self._meter = Meter()
+        self._started = self._clock.now()
+        folders = [self.data / "models", *settings.models]
+        self.registry = ModelRegistry(folders, INCLUDED, clock=self._clock, bus=self.bus)
+        self.catalogue = Catalogue(settings, self.registry)
+        options = EngineOptions(start_stall=settings.start_stall)
+        ledger = self.data / "run"
+        self.engines = Engines(
+            self.catalogue, ledger, clock=self._clock, bus=self.bus, options=options, environ=environ
+        )
+        self.catalogue.engines = self.engines
+        self.inference = Inference(self.catalogue, self.engines, queue=settings.queue)
+        self._database: Database | None = None
+        self._agents: Agents | None = None
+        self._policy = EdgePolicy(known_hosts(settings.host, settings.allowed_hosts), settings.max_body_bytes)
+        self._realtime: Realtime | None = None
+        self.asgi: App = not_started
+
+    async def start(self) -> None:
+        """Opens the data, ends left-over engines, finds models and goes on with unfinished turns. Raises StartupError."""
+        settings = self.settings
+        self._database = await Database.open(Location(self.data / "corral.db", settings.database_url))
+        await self.engines.start_up()
+        (self.data / "models").mkdir(exist_ok=True)
+        await self.registry.start()
+        options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
+        source = AgentSource(self.inference)
+        self._agents = Agents(self._database, source, clock=self._clock, bus=self.bus, options=options)
+        await self._agents.start()
+        parts = RealtimeParts(
+            self.accounts, self._agents, self.catalogue, self._health, self._policy, self.bus, self._clock
+        )
+        self._realtime = Realtime(parts)
+        await self._realtime.start()
+        self.asgi = self._build(self._agents, self._realtime)
+
+    async def stop(self) -> None:
+        """Lets turns finish for a while, then stops everything; what is left of a turn goes on after the next start."""
+        if self._realtime is not None:
+            await self._realtime.stop()
+        if self._agents is not None:
+            await self._agents.stop()
+        self.inference.close()
+        await self.engines.shut_down()
+        await self.registry.stop()
+        if self._database is not None:
+            await self._database.close()
+
+    def _build(self, agents: Agents, realtime: Realtime) -> App:
+        accounts = self.accounts
+        api = build_api(
+            [
+                chat_router(accounts, agents),
+                agents_router(accounts, agents),
+                models_router(accounts, self.catalogue),
+                health_router(accounts, self.catalogue.readiness, self._health),
+            ]
+        )
+        openai = OpenAIApp(accounts, self.inference, self.catalogue, self._meter, Limits())
+        web = WebApp(PACKAGE / "web_dist")
+        return Edge(by_path(realtime.asgi, openai, api, web), self._policy)
+
+    def _health(self) -> dict[str, Any]:
+        totals = {
+            name: {
+                "requests": one.requests,
+                "failures": one.failures,
+                "promptTokens": one.prompt_tokens,
+                "completionTokens": one.completion_tokens,
+            }
+            for name, one in self._meter.totals.items()
+        }
+        engines = [{**one.as_dict(), "waiting": self.inference.waiting(one.model)} for one in self.engines.statuses()]
+        return {"version": __version__, "startedAt": iso(self._started), "engines": engines, "usage": totals}
