@@ -26,8 +26,9 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { Live } from "../ui/live";
 import { router } from "./router";
-import { queries, startServices } from "./services";
+import { connection, queries, startServices } from "./services";
 
 const theme = createTheme({ primaryColor: "teal", primaryShade: { light: 9, dark: 8 }, respectReducedMotion: true });
 
@@ -40,7 +41,9 @@ if (root)
     <StrictMode>
       <MantineProvider theme={theme} defaultColorScheme="auto">
         <QueryClientProvider client={queries}>
-          <RouterProvider router={router} />
+          <Live connection={connection}>
+            <RouterProvider router={router} />
+          </Live>
         </QueryClientProvider>
       </MantineProvider>
     </StrictMode>,

@@ -16,7 +16,7 @@ export interface Envelope {
   event?: string;
   success?: boolean;
   data?: unknown;
-  error?: { code: string; message: string };
+  error?: { code: string; message: string; details?: Record<string, unknown> };
   requestId?: string;
 }
 
@@ -27,6 +27,7 @@ export class Refused extends Error {
   constructor(
     readonly code: string,
     message: string,
+    readonly details: Readonly<Record<string, unknown>> = {},
   ) {
     super(message);
   }
@@ -87,11 +88,12 @@ export class Connection {
     if (this.wire.connected) opener();
   }
 
-  /** Calls `listener` with the data of each `event` that the server sends. */
-  on(event: string, listener: (data: unknown) => void): void {
+  /** Calls `listener` with the data of each `event` that the server sends, until the answer is called. */
+  on(event: string, listener: (data: unknown) => void): () => void {
     const known = this.listeners.get(event) ?? new Set();
     known.add(listener);
     this.listeners.set(event, known);
+    return () => known.delete(listener);
   }
 
   get connected(): boolean {
@@ -99,14 +101,14 @@ export class Connection {
   }
 
   /** Sends a request; rejects with `Refused`, or with `NoAnswer` when the outcome is not known. */
-  request<T>(event: string, data: Record<string, unknown> = {}): Promise<T> {
+  request<T>(event: string, data: object = {}, timeout = REPLY_TIMEOUT): Promise<T> {
     if (!this.wire.connected) return Promise.reject(new NoAnswer("There is no connection to the server."));
     const requestId = randomKey();
     return new Promise<T>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(requestId);
         reject(new NoAnswer("The server did not answer."));
-      }, REPLY_TIMEOUT);
+      }, timeout);
       this.waiting.set(requestId, { resolve: (answer) => resolve(answer as T), reject, timer });
       this.wire.emit(event, { data, requestId });
     });
@@ -151,6 +153,6 @@ export class Connection {
 }
 
 function failure(envelope: Envelope): Error {
-  const { code = "unknown", message = "The server refused." } = envelope.error ?? {};
-  return RETRYABLE.has(code) ? new NoAnswer(message) : new Refused(code, message);
+  const { code = "unknown", message = "The server refused.", details = {} } = envelope.error ?? {};
+  return RETRYABLE.has(code) ? new NoAnswer(message) : new Refused(code, message, details);
 }
