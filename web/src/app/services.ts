@@ -16,7 +16,7 @@ const socket = io({
   transports: ["websocket", "polling"],
 });
 
-export const connection = new Connection(socket as unknown as Wire);
+export const connection = new Connection(socket as unknown as Wire, () => outbox.snapshot().length > 0);
 export const streams = new TurnStreams(connection);
 export const queries = new QueryClient({
   defaultOptions: {
@@ -112,13 +112,19 @@ export function startServices(open: (agentId: string) => void): void {
     connection.on(event, () => void queries.invalidateQueries({ queryKey: ["models"] }));
   connection.on("resync", () => void queries.invalidateQueries());
   connection.onOpen(() => {
-    void queries.invalidateQueries();
+    // What has been read once may have changed meanwhile; what waits for its first answer is being asked already.
+    void queries.invalidateQueries({ predicate: (query) => query.state.data !== undefined });
+    void queries.refetchQueries(
+      { type: "active", predicate: (query) => query.state.data === undefined },
+      { cancelRefetch: false },
+    );
     void outbox.flush();
   });
   window.addEventListener("storage", () => outbox.reload());
   window.addEventListener("online", () => connection.retryNow());
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) connection.retryNow();
+    connection.hide(document.hidden);
   });
   connection.start();
+  connection.hide(document.hidden);
 }

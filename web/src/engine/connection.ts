@@ -20,7 +20,10 @@ export interface Envelope {
   requestId?: string;
 }
 
-export type ConnectionState = { phase: "connecting" | "connected" } | { phase: "waiting"; retryAt: number };
+/** `retryAt` is null while nobody looks at the page and nothing waits to be sent: then nothing is tried. */
+export type ConnectionState =
+  | { phase: "connecting" | "connected" }
+  | { phase: "waiting"; retryAt: number | null; since: number };
 
 /** The server refused the request; trying the same again does not help. */
 export class Refused extends Error {
@@ -42,6 +45,14 @@ interface Waiting {
   timer: ReturnType<typeof setTimeout>;
 }
 
+/** Something that a person asked for while there was no connection. */
+interface Intent {
+  event: string;
+  data: object;
+  resolve(data: unknown): void;
+  reject(error: Error): void;
+}
+
 const REPLY_TIMEOUT = 30_000;
 const RETRYABLE = new Set(["overloaded", "shutting_down", "unavailable", "storage_full", "storage_unavailable"]);
 
@@ -49,13 +60,21 @@ const RETRYABLE = new Set(["overloaded", "shutting_down", "unavailable", "storag
 export class Connection {
   private state: ConnectionState = { phase: "connecting" };
   private attempt = 0;
+  private hidden = false;
+  private lostAt: number | null = null;
+  private queue: readonly Intent[] = [];
+  private readers: (() => void)[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly waiting = new Map<string, Waiting>();
   private readonly watchers = new Set<() => void>();
   private readonly openers = new Set<() => void>();
   private readonly listeners = new Map<string, Set<(data: unknown) => void>>();
 
-  constructor(private readonly wire: Wire) {
+  /** `unsent` says whether something outside of the connection waits to be sent. */
+  constructor(
+    private readonly wire: Wire,
+    private readonly unsent: () => boolean = () => false,
+  ) {
     wire.on("connect", () => this.opened());
     wire.on("disconnect", () => this.lost());
     wire.on("connect_error", () => this.lost());
@@ -75,17 +94,28 @@ export class Connection {
     this.start();
   }
 
+  /** Says whether the page is out of sight: then it tries no more, unless something waits to be sent. */
+  hide(hidden: boolean): void {
+    this.hidden = hidden;
+    if (hidden) this.pause();
+    else this.retryNow();
+  }
+
   snapshot = (): ConnectionState => this.state;
+
+  /** How many intents wait for the connection. */
+  queued = (): number => this.queue.length;
 
   watch = (watcher: () => void): (() => void) => {
     this.watchers.add(watcher);
     return () => this.watchers.delete(watcher);
   };
 
-  /** Calls `opener` each time the socket has opened, and at once when it is open. */
-  onOpen(opener: () => void): void {
+  /** Calls `opener` each time the socket has opened, and at once when it is open, until the answer is called. */
+  onOpen(opener: () => void): () => void {
     this.openers.add(opener);
     if (this.wire.connected) opener();
+    return () => this.openers.delete(opener);
   }
 
   /** Calls `listener` with the data of each `event` that the server sends, until the answer is called. */
@@ -114,10 +144,41 @@ export class Connection {
     });
   }
 
+  /** Reads something: at once, or when the connection is there. Rejects like `request`. */
+  async ask<T>(event: string, data: object = {}, timeout = REPLY_TIMEOUT): Promise<T> {
+    if (!this.wire.connected) await new Promise<void>((resolve) => this.readers.push(resolve));
+    return this.request<T>(event, data, timeout);
+  }
+
+  /**
+   * Sends what a person asked for: at once, or when the connection is back, in order and once. It is never sent a
+   * second time: `NoAnswer` then means that the outcome is not known.
+   */
+  intend<T>(event: string, data: object = {}): Promise<T> {
+    if (this.wire.connected) return this.request<T>(event, data);
+    return new Promise<T>((resolve, reject) => {
+      this.queue = [...this.queue, { event, data, resolve: (answer) => resolve(answer as T), reject }];
+      this.tell();
+    });
+  }
+
+  /** Forgets what waits for the connection. */
+  dropQueue(): void {
+    const dropped = this.queue;
+    this.queue = [];
+    for (const intent of dropped) intent.reject(new Refused("cancelled", "It was not sent."));
+    this.tell();
+  }
+
   private opened(): void {
     this.attempt = 0;
+    this.lostAt = null;
     clearTimeout(this.timer);
+    const intents = this.queue;
+    this.queue = [];
     this.set({ phase: "connected" });
+    for (const reader of this.readers.splice(0)) reader();
+    for (const { event, data, resolve, reject } of intents) this.request(event, data).then(resolve, reject);
     for (const opener of this.openers) opener();
   }
 
@@ -129,8 +190,16 @@ export class Connection {
     this.waiting.clear();
     clearTimeout(this.timer);
     const delay = reconnectDelay(this.attempt++);
-    this.set({ phase: "waiting", retryAt: Date.now() + delay });
+    this.lostAt ??= Date.now();
+    this.set({ phase: "waiting", retryAt: Date.now() + delay, since: this.lostAt });
     this.timer = setTimeout(() => this.start(), delay);
+    this.pause();
+  }
+
+  private pause(): void {
+    if (!this.hidden || this.state.phase !== "waiting" || this.queue.length > 0 || this.unsent()) return;
+    clearTimeout(this.timer);
+    this.set({ ...this.state, retryAt: null });
   }
 
   private received(event: string, payload: unknown): void {
@@ -148,6 +217,10 @@ export class Connection {
 
   private set(state: ConnectionState): void {
     this.state = state;
+    this.tell();
+  }
+
+  private tell(): void {
     for (const watcher of this.watchers) watcher();
   }
 }

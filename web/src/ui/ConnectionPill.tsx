@@ -3,9 +3,10 @@ import type { Connection } from "../engine/connection";
 
 const LABELS = { connected: "Connected", connecting: "Connecting", waiting: "Offline" };
 
-/** Says whether the server is reached, and counts down to the next try. */
+/** Says whether the server is reached, counts down to the next try, and how much waits to be sent. */
 export function ConnectionPill({ connection }: { connection: Connection }) {
   const state = useSyncExternalStore(connection.watch, connection.snapshot);
+  const queued = useSyncExternalStore(connection.watch, connection.queued);
   const [, tick] = useState(0);
   useEffect(() => {
     if (state.phase !== "waiting") return;
@@ -13,14 +14,19 @@ export function ConnectionPill({ connection }: { connection: Connection }) {
     return () => clearInterval(timer);
   }, [state]);
   const label = LABELS[state.phase];
-  const rest = state.phase === "waiting" ? Math.max(0, Math.ceil((state.retryAt - Date.now()) / 1000)) : 0;
+  const retryAt = state.phase === "waiting" ? state.retryAt : null;
   return (
     <div className="pill" data-phase={state.phase} title={label}>
       <span role="status" aria-label={label}>
         <span className="dot" aria-hidden="true" />
         <span className="wide-only">{label}</span>
       </span>
-      {state.phase === "waiting" && (
+      {queued > 0 && (
+        <span className="badge" role="status" title="Sent once, when the connection is back">
+          {queued} waiting
+        </span>
+      )}
+      {retryAt !== null && (
         <button
           type="button"
           className="wide-only"
@@ -28,7 +34,7 @@ export function ConnectionPill({ connection }: { connection: Connection }) {
           title="Retry now"
           onClick={() => connection.retryNow()}
         >
-          retry in {rest} s
+          retry in {Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s
         </button>
       )}
     </div>

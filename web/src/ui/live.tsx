@@ -31,7 +31,7 @@ export function useAsked<T>(intent: string, data: object = {}, enabled = true) {
   const connection = useConnection();
   return useQuery({
     queryKey: [intent, data],
-    queryFn: () => connection.request<T>(intent, data),
+    queryFn: () => connection.ask<T>(intent, data),
     enabled,
   });
 }
