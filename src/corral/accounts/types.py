@@ -18,6 +18,8 @@ class Permission(StrEnum):
     AGENTS_WRITE = "agents:write"
     MODELS_READ = "models:read"
     MODELS_MANAGE = "models:manage"
+    CONFIG_READ = "config:read"
+    CONFIG_MANAGE = "config:manage"
     INFERENCE = "inference"
 
 

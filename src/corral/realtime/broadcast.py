@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from corral.realtime.server import RealtimeParts
 
 _AGENTS = "agents:"
+_TOPICS = ("models", "engines", "agents:*")
 
 
 class Broadcast:
-    """News for all sockets: models and engines to who may read models, an agent's to its user alone."""
+    """News for all sockets: models and engines to who may read models, an agent's to its user alone.
+
+    Events of the topics that the parts name go as they are, under the name that they carry as `event`.
+    """
 
     def __init__(
         self, parts: RealtimeParts, connections: dict[str, Connection], max_waiting: int, heartbeat: float
@@ -26,16 +30,19 @@ class Broadcast:
         self._connections = connections
         self._max_waiting = max_waiting
         self._heartbeat = heartbeat
+        self._known: dict[str, dict[str, Any]] = {}
 
     async def news(self) -> None:
         """Runs until cancelled. After a lag everybody gets the models' state, and is told to ask for the rest again."""
+        self._known = self._rows()
         while True:
             try:
-                with self._parts.bus.subscribe("models", "engines", "agents:*", limit=4096) as subscription:
+                with self._parts.bus.subscribe(*_TOPICS, *self._parts.topics, limit=4096) as subscription:
                     async for topic, event in subscription:
                         await self._pass_on(topic, dict(event))
             except Lagged:
-                await self._to_readers("models:changed", {"models": self._parts.models.models()})
+                self._known = {}
+                await self._models()
                 for connection in list(self._connections.values()):
                     await self._send(connection, "resync", {})
 
@@ -46,16 +53,31 @@ class Broadcast:
             if self._connections:
                 for model in self._parts.models.models():
                     status = model.get("engine") or {"name": model["name"], "state": model["state"]}
-                    await self._to_readers("models:status", status)
+                    await self._to_all("models:status", status, Permission.MODELS_READ)
 
     async def _pass_on(self, topic: str, event: dict[str, Any]) -> None:
         name = event.pop("event", "")
         if topic.startswith(_AGENTS):
             await self._agent(topic.removeprefix(_AGENTS), event.get("agentId", ""))
-        elif name == "models:changed":
-            await self._to_readers("models:changed", {"models": self._parts.models.models()})
+        elif topic == "models":
+            await self._models()
+        elif topic == "engines":
+            await self._to_all("models:status", event, Permission.MODELS_READ)
         else:
-            await self._to_readers("models:status", event)
+            await self._to_all(name, event, self._parts.topics[topic])
+
+    async def _models(self) -> None:
+        """Tells which rows are other than those that were told last; all of them when none were."""
+        known, self._known = self._known, self._rows()
+        now = self._known
+        changed = [model for name, model in now.items() if known.get(name) != model]
+        removed = [name for name in known if name not in now]
+        if changed or removed:
+            body = {"models": changed, "removed": removed, "full": not known}
+            await self._to_all("models:changed", body, Permission.MODELS_READ)
+
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        return {model["name"]: model for model in self._parts.models.models()}
 
     async def _agent(self, user_id: str, agent_id: str) -> None:
         listeners = [one for one in self._connections.values() if _may(one, Permission.AGENTS_READ) == user_id]
@@ -71,9 +93,9 @@ class Broadcast:
         for connection in listeners:
             await self._send(connection, event, data)
 
-    async def _to_readers(self, event: str, data: dict[str, Any]) -> None:
+    async def _to_all(self, event: str, data: dict[str, Any], permission: Permission) -> None:
         for connection in list(self._connections.values()):
-            if _may(connection, Permission.MODELS_READ) is not None:
+            if _may(connection, permission) is not None:
                 await self._send(connection, event, data)
 
     async def _send(self, connection: Connection, event: str, data: dict[str, Any]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import socketio
 
 from corral.accounts.service import Accounts
+from corral.accounts.types import Permission
 from corral.bus import Bus
 from corral.kit.clock import Clock
 from corral.kit.context import request_id as current_request
@@ -24,6 +25,7 @@ from corral.realtime.connection import Connection
 from corral.realtime.following import Followers
 from corral.realtime.handlers import add_agents, add_models, add_turns
 from corral.realtime.intents import Intents
+from corral.realtime.packets import FastJson, TextPacket
 from corral.realtime.ports import AgentsPort, DoorPolicy, ModelsPort, StatusPort
 from corral.realtime.recovery import Recovery
 from corral.telemetry import get_logger
@@ -59,6 +61,10 @@ class RealtimeParts:
     policy: DoorPolicy
     bus: Bus
     clock: Clock
+    topics: Mapping[str, Permission] = field(default_factory=dict)
+    """Further topics of the bus whose events are passed on as they are, each with the permission that it asks for."""
+    doors: Sequence[Callable[[Intents], None]] = ()
+    """Further intents: each is called once with the register."""
 
 
 class Realtime:
@@ -77,10 +83,13 @@ class Realtime:
         add_models(self.intents, parts.models, parts.status)
         add_agents(self.intents, parts.agents)
         add_turns(self.intents, parts.agents, self._followers)
+        for add in parts.doors:
+            add(self.intents)
         # Host and Origin are checked in `asgi`, before the library sees the connection: its own check knows no hosts.
         self._sio = socketio.AsyncServer(
             async_mode="asgi", cors_allowed_origins=[], ping_interval=25, ping_timeout=60, logger=False,
             engineio_logger=False, max_http_buffer_size=options.max_message_bytes, namespaces=["/"],
+            serializer=TextPacket, json=FastJson,
         )  # fmt: skip
         self._inner = socketio.ASGIApp(self._sio, socketio_path=PATH.strip("/"))
         self._sio.on("connect", self._connected)
