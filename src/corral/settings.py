@@ -11,16 +11,28 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from corral.kit.errors import StartupError
+from corral.kit import toml_edit
+from corral.kit.errors import InvalidRequest, StartupError
 
 CONFIG_FILE = "corral.toml"
 USAGE_EXIT = 2
+FIXED = {
+    "host": "decides who can reach the server, so it is set where the server is started",
+    "data": "the data folder holds the file itself; move the folder and name it where the server is started",
+    "database_url": "may hold a password, so it is set in the file or the environment",
+    "allowed_hosts": "keeps other sites out, so it is set in the file or the environment",
+    "engines": "names programs to run, so it is set in the file",
+    "faultpoint": "is for fault tests",
+}
+"""Settings that a client may not change, with the reason."""
+LIVE = frozenset({"default_model", "models", "context_length", "slots"})
+"""Settings that count at once, or from an engine's next start on; all others want a restart of the server."""
 
 
 class AttachedEngine(BaseModel):
@@ -102,6 +114,18 @@ class Sourced:
     settings: Settings
     sources: Mapping[str, str]
     file: Path | None = None
+    before_file: Mapping[str, Any] = field(default_factory=dict)
+    """What the environment and the flags said, which goes before the file."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Sourced:
+        """Settings that were made by hand: nothing is known of their sources."""
+        return cls(settings, dict.fromkeys(Settings.model_fields, "default"))
+
+    @property
+    def place(self) -> Path:
+        """The file that was read, or where one would be written."""
+        return self.file or self.settings.data / CONFIG_FILE
 
 
 def load_settings(
@@ -129,7 +153,61 @@ def load_settings(
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise StartupError(_explain(error, sources), USAGE_EXIT) from None
-    return Sourced(settings, sources, path)
+    return Sourced(settings, sources, path, {**from_env, **given})
+
+
+def change_file(sourced: Sourced, changes: Mapping[str, Any]) -> Sourced:
+    """Writes `changes` into the configuration file (None takes a setting out); the settings of the next start.
+
+    The file is replaced as a whole or not at all. Raises InvalidRequest with a reason for each setting that is refused.
+    """
+    refused = {name: reason for name in changes if (reason := _unchangeable(name, sourced))}
+    path = sourced.place
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    values: dict[str, Any] = {**tomllib.loads(text), **changes}
+    values = {name: value for name, value in values.items() if value is not None}
+    try:
+        settings = Settings.model_validate({**values, **sourced.before_file})
+        text = toml_edit.change(text, {} if refused else changes)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            refused.setdefault(str(problem["loc"][0]) if problem["loc"] else "settings", problem["msg"])
+    except ValueError as error:
+        raise InvalidRequest(f"{path} cannot be changed: {error}.") from None
+    if refused:
+        name, reason = next(iter(refused.items()))
+        raise InvalidRequest(f"{name}: {reason}.", param=name, details={"fields": refused})
+    _replace(path, text)
+    sources = {
+        name: source if name in sourced.before_file else str(path) if name in values else "default"
+        for name, source in sourced.sources.items()
+    }
+    return Sourced(settings, sources, path, sourced.before_file)
+
+
+def _unchangeable(name: str, sourced: Sourced) -> str | None:
+    if name not in Settings.model_fields:
+        return _unknown(name, Settings.model_fields).rstrip(".")
+    if name in FIXED:
+        return FIXED[name]
+    if name in sourced.before_file:
+        return f"is set by {sourced.sources[name]}, which goes before the file; take it away there first"
+    return None
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{os.getpid()}.half")
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    try:
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(path)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
 
 
 def _find_config(given: Mapping[str, Any], from_env: Mapping[str, Any]) -> Path | None:
@@ -203,13 +281,13 @@ def describe(sourced: Sourced) -> list[dict[str, Any]]:
     """One entry a setting: name, value as JSON, source and help; secrets are masked."""
     shown = sourced.settings.model_dump(mode="json")
     rows = []
-    for name, field in Settings.model_fields.items():
+    for name, known in Settings.model_fields.items():
         value = shown[name]
         if name == "database_url" and value:
             value = "***"
         if name == "engines":
             value = {key: {**entry, "api_key": "***" if entry.get("api_key") else None} for key, entry in value.items()}
-        rows.append({"name": name, "value": value, "source": sourced.sources[name], "help": field.description or ""})
+        rows.append({"name": name, "value": value, "source": sourced.sources[name], "help": known.description or ""})
     return rows
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from corral.kit.errors import StartupError
-from corral.settings import Settings, describe, is_loopback, load_settings
+from corral.kit.errors import InvalidRequest, StartupError
+from corral.settings import Settings, change_file, describe, is_loopback, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -140,3 +140,39 @@ def test_any_file_is_read_or_refused_with_its_name(elsewhere: Path, raw: bytes) 
     except StartupError as error:
         assert error.exit_code == 2
         assert "corral.toml" in error.message or error.message.startswith("Settings")
+
+
+def test_a_change_is_written_and_the_rest_of_the_file_stays(tmp_path: Path) -> None:
+    config = tmp_path / "corral.toml"
+    config.write_text('# mine\nslots = 2\nport = 1\n[engines.big]\nurl = "http://big"\n')
+    config.chmod(0o640)
+    sourced = load_settings({"data": tmp_path}, environ={"CORRAL_QUEUE": "9"})
+    changed = change_file(sourced, {"slots": 8, "port": None, "models": ["/a b", "/c"], "default_model": "big"})
+    assert config.read_text().startswith('# mine\nslots = 8\nmodels = ["/a b", "/c"]\ndefault_model = "big"\n[engines')
+    assert config.stat().st_mode & 0o777 == 0o640
+    assert (changed.sources["slots"], changed.sources["port"]) == (str(config), "default")
+    assert changed.sources["queue"] == "CORRAL_QUEUE"
+    assert load_settings({"data": tmp_path}, environ={"CORRAL_QUEUE": "9"}) == changed
+    assert [path.name for path in tmp_path.iterdir()] == ["corral.toml"]
+
+
+def test_a_first_change_makes_the_file(tmp_path: Path) -> None:
+    sourced = load_settings({"data": tmp_path / "data"}, environ={})
+    changed = change_file(sourced, {"slots": 8})
+    assert changed.file == tmp_path / "data" / "corral.toml"
+    assert load_settings({"data": tmp_path / "data"}, environ={}).settings.slots == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [("slot", 3, "slots"), ("slots", 0, "greater"), ("slots", "many", "integer"), ("host", "0.0.0.0", "who can reach"),
+     ("queue", 3, "CORRAL_QUEUE"), ("port", 99999, "less"), ("engines", {}, "programs"), ("data", "/x", "folder")],
+)  # fmt: skip
+def test_a_refused_change_says_why_and_leaves_the_file(tmp_path: Path, name: str, value: Any, reason: str) -> None:
+    config = tmp_path / "corral.toml"
+    config.write_text("slots = 2\n")
+    sourced = load_settings({"data": tmp_path}, environ={"CORRAL_QUEUE": "9"})
+    with pytest.raises(InvalidRequest) as caught:
+        change_file(sourced, {name: value, "log_json": True})
+    assert reason in (caught.value.details or {})["fields"][name]
+    assert config.read_text() == "slots = 2\n"
