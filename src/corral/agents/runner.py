@@ -76,6 +76,7 @@ class TurnRun:
         bench, turn = self._bench, self.turn
         claimed, deleted = await self._write(lambda connection: repository.claim_turn(connection, turn, bench.fence))
         self._shown([claimed])
+        _log.info("turn_begins", turn=turn.id, agent=turn.agent_id, model=turn.model)
         request, answered = await bench.database.read(self._request)
         self._text = [request.prefill]
         if self._stopped or deleted:

@@ -10,11 +10,13 @@ from corral.agents.live import LiveLogs
 from corral.agents.repository import Fenced
 from corral.agents.runner import Bench, TurnRun
 from corral.agents.types import Turn
+from corral.kit.context import request_id
 from corral.kit.tasks import Tasks
 from corral.telemetry import get_logger
 
 PAUSE = 0.5
 """Seconds before a turn that failed for a reason of ours is tried again."""
+_ASKED_KEPT = 10_000
 _log = get_logger("corral.agents")
 
 
@@ -33,7 +35,14 @@ class Runners:
         self._running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._runs: dict[str, TurnRun] = {}
         self._unwanted: set[str] = set()
+        self._asked: dict[str, str] = {}
         self._closing = False
+
+    def asked(self, turn_id: str) -> None:
+        """Keeps the id of the request that asked for a turn, under which the turn's work is logged."""
+        if len(self._asked) >= _ASKED_KEPT:
+            del self._asked[next(iter(self._asked))]
+        self._asked[turn_id] = request_id.get()
 
     def wake(self, agent_id: str) -> None:
         """Says that an agent may have something to run."""
@@ -93,12 +102,15 @@ class Runners:
         return True
 
     async def _run_turn(self, turn: Turn, user_id: str) -> None:
+        # The runner began with an earlier request. After a restart nobody knows the request any more, but the turn has an id.
+        request_id.set(self._asked.get(turn.id) or turn.id)
         run = self._runs[turn.id] = TurnRun(turn, user_id, self._bench, self._logs.of(turn.id))
         if turn.id in self._unwanted:
             run.stop()
         try:
             await run.run()
             self._unwanted.discard(turn.id)
+            self._asked.pop(turn.id, None)
         except Fenced:
             # It was stopped while it waited, or an owner with a higher fence has it.
             _log.info("turn_not_ours", turn=turn.id)

@@ -179,6 +179,8 @@ class Agents:
         )
         reach("agents.accept.committed_before_ack")
         if not accepted.turn.state.final:
+            if not accepted.repeated:
+                runners.asked(accepted.turn.id)
             runners.wake(accepted.agent.id)
         self._tell(user_id, accepted.agent.id)
         return accepted

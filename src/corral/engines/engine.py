@@ -13,12 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from corral.engines.health import Answer, probe
+from corral.engines.lines import EngineLog
 from corral.engines.policy import diagnose, restart_delay
 from corral.engines.process import EngineProcess
 from corral.engines.starting import Host, Starting, Up, clean_up, unreachable
-from corral.engines.types import EngineProblem, EngineSpec, EngineState, EngineStatus
+from corral.engines.types import Door, EngineProblem, EngineSpec, EngineState, EngineStatus
+from corral.kit.context import request_id
 from corral.kit.errors import EngineFailed, ShuttingDown
-from corral.kit.rings import LineRing
 from corral.kit.tasks import Tasks
 from corral.telemetry import get_logger
 
@@ -71,11 +72,15 @@ class Lease:
     """The right to one request at a ready engine. Release it when the answer has ended."""
 
     __slots__ = (
-        "_released", "_turned", "_up", "context_length", "headers", "model", "native", "pool", "slots", "upstream_model",
+        "_log", "_released", "_request", "_turned", "_up", "context_length", "headers", "model", "native", "pool", "slots",
+        "upstream_model",
     )  # fmt: skip
 
-    def __init__(self, up: Up, spec: EngineSpec, turned: Callable[[], None]) -> None:
-        """`turned` is called when the engine becomes busy or free."""
+    def __init__(self, up: Up, spec: EngineSpec, turned: Callable[[], None], log: EngineLog) -> None:
+        """`turned` is called when the engine becomes busy or free; `log` learns which request it is for."""
+        self._log = log
+        self._request = request_id.get()
+        log.leased(self._request)
         up.leases += 1
         if up.leases == 1:
             turned()
@@ -94,6 +99,7 @@ class Lease:
         """Gives it back; a second time does nothing."""
         if not self._released:
             self._released = True
+            self._log.released(self._request)
             self._up.leases -= 1
             if self._up.leases == 0:
                 self._turned()
@@ -103,7 +109,8 @@ class Engine:
     """The engine of one model."""
 
     def __init__(self, spec: EngineSpec, host: Host) -> None:
-        self.log = LineRing(host.options.log_lines)
+        self.log = EngineLog(spec.model, host.options.log_lines)
+        self.requests = 0
         self._spec = spec
         self._host = host
         self._status = EngineStatus(
@@ -131,6 +138,14 @@ class Engine:
         state = EngineState.BUSY if leases and status.state is EngineState.READY else status.state
         return replace(status, state=state, busy=leases)
 
+    @property
+    def door(self) -> Door:
+        """Where it can be asked for its figures."""
+        up = self._up if self._status.state is EngineState.READY else None
+        if up is None:
+            return Door(self.status, self.requests, None, b"")
+        return Door(self.status, self.requests, up.pool, up.plan.headers)
+
     def use(self, spec: EngineSpec) -> None:
         """Runs it so from the next start on. A changed model has not failed yet."""
         if spec != self._spec:
@@ -142,7 +157,8 @@ class Engine:
         """A lease when the engine is ready, at once."""
         if self._up is None or self._status.state is not EngineState.READY:
             return None
-        return Lease(self._up, self._spec, self._turned)
+        self.requests += 1
+        return Lease(self._up, self._spec, self._turned, self.log)
 
     async def lease(self) -> Lease:
         """A lease, starting the engine first when needed. Raises EngineFailed or ShuttingDown."""

@@ -10,7 +10,7 @@ from corral.bus import Bus
 from corral.engines.engine import Engine, Lease
 from corral.engines.reaper import Ledger
 from corral.engines.starting import Host
-from corral.engines.types import EngineOptions, EngineState, EngineStatus, Specs
+from corral.engines.types import Door, EngineOptions, EngineState, EngineStatus, Specs
 from corral.kit.clock import Clock
 from corral.kit.errors import ShuttingDown
 
@@ -48,6 +48,10 @@ class Engines:
     def statuses(self) -> tuple[EngineStatus, ...]:
         """The engines that were used since the start, by model."""
         return tuple(engine.status for _, engine in sorted(self._engines.items()))
+
+    def doors(self) -> tuple[Door, ...]:
+        """The engines that were used since the start, each with the way to ask it for its figures."""
+        return tuple(engine.door for _, engine in sorted(self._engines.items()))
 
     def status(self, model: str) -> EngineStatus:
         """The state of a model's engine; `stopped` for one never used. Raises ModelNotFound."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from corral.kit.clock import iso
+from corral.kit.http import HttpPool
 from corral.settings import AttachedEngine
 
 
@@ -90,6 +91,19 @@ class EngineStatus:
                 "lastLines": list(error.last_lines),
             },
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An engine, the requests it took since the server's start, and how to ask it; `pool` is None while it is not ready.
+
+    Whoever asks holds no lease: the engine does not count as busy and may stop meanwhile.
+    """
+
+    status: EngineStatus
+    requests: int
+    pool: HttpPool | None
+    headers: bytes
 
 
 class Specs(Protocol):
