@@ -12,7 +12,9 @@ from corral.models.options.catalogue import (
     SERVER_OPTIONS,
     group,
 )
+from corral.models.options.forms import catalogue_as_dict, option_as_dict
 from corral.models.options.types import Group, Kind, Option
+from corral.models.options.values import as_wire, check, check_together, diff, find, merge, parse
 
 __all__ = [
     "BY_NAME",
@@ -25,5 +27,14 @@ __all__ = [
     "Group",
     "Kind",
     "Option",
+    "as_wire",
+    "catalogue_as_dict",
+    "check",
+    "check_together",
+    "diff",
+    "find",
     "group",
+    "merge",
+    "option_as_dict",
+    "parse",
 ]
