@@ -46,7 +46,7 @@ def test_a_newcomer_gets_an_answer(
         shoot(page, f"{size}-{theme}-3-menu")
     page.get_by_role("link", name="Models").click()
     expect(page.get_by_role("heading", name="Models", level=1)).to_be_visible()
-    expect(page.get_by_role("listitem").filter(has_text="corral-demo")).to_contain_text(
+    expect(page.get_by_role("row").filter(has_text="corral-demo")).to_contain_text(
         re.compile("ready|busy", re.IGNORECASE)
     )
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -61,7 +61,7 @@ def test_nothing_is_wider_than_a_small_phone(watch: Watch, server: Server) -> No
         ask(page, message)
         assert page.evaluate(SIDEWAYS) <= 0, message
     page.goto("/models")
-    expect(page.get_by_role("listitem").first).to_be_visible()
+    expect(page.get_by_test_id("model-row").first).to_be_visible()
     assert page.evaluate(SIDEWAYS) <= 0
 
 

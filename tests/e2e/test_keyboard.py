@@ -126,7 +126,7 @@ def test_pages_are_readable_and_named(watch: Watch, server: Server, theme: str) 
     expect(page.get_by_role("dialog")).to_be_visible()
     _check(page)
     page.goto("/models")
-    expect(page.get_by_role("listitem").first).to_be_visible()
+    expect(page.get_by_test_id("model-row").first).to_be_visible()
     _check(page)
 
 

@@ -19,24 +19,51 @@ export interface Message {
   createdAt: string;
 }
 
+export interface EngineError {
+  code: string;
+  message: string;
+  hint?: string;
+  lastLines?: string[];
+}
+
 export interface Model {
   name: string;
   state: string;
+  title?: string | null;
+  path?: string | null;
   sizeBytes?: number | null;
   architecture?: string | null;
   parameters?: number | null;
   quantization?: string | null;
   contextLength?: number | null;
+  embeddingLength?: number | null;
+  layers?: number | null;
+  heads?: number | null;
+  tokenizer?: string | null;
+  licence?: string | null;
+  parts?: number | null;
+  mmproj?: string | null;
+  /** Seconds since 1970. */
+  modified?: number | null;
   progress?: number | null;
   /** Whether new chats use it. */
   default?: boolean;
   included?: boolean;
   problem?: string | null;
-  error?: { code: string; message: string; hint?: string; lastLines?: string[] } | null;
+  /** What the prediction said last: fits, tight or no. */
+  fit?: string | null;
+  error?: EngineError | null;
   engine?: {
     progress?: number | null;
     pid?: number | null;
-    error?: { code: string; message: string; hint?: string; lastLines?: string[] } | null;
+    startedAt?: string | null;
+    slots?: number | null;
+    busy?: number | null;
+    contextLength?: number | null;
+    restarts?: number | null;
+    /** Bytes that its processes hold. */
+    memory?: number | null;
+    error?: EngineError | null;
   } | null;
 }
 

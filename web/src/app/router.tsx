@@ -23,7 +23,14 @@ const chat = createRoute({ getParentRoute: () => root, path: "/c/$agentId", comp
 const models = createRoute({
   getParentRoute: () => root,
   path: "/models",
+  validateSearch: (search: Record<string, unknown>) => search as Record<string, string | boolean | undefined>,
   component: lazyRouteComponent(() => import("../features/models/ModelsPage"), "ModelsPage"),
+});
+const model = createRoute({
+  getParentRoute: () => root,
+  path: "/models/$name",
+  validateSearch: (search: Record<string, unknown>) => search as { tab?: string },
+  component: lazyRouteComponent(() => import("../features/models/ModelPage"), "ModelPage"),
 });
 
 function Conversation() {
@@ -31,7 +38,10 @@ function Conversation() {
   return <ChatPage key={agentId} agentId={agentId} parts={parts} />;
 }
 
-export const router = createRouter({ routeTree: root.addChildren([home, chat, models]), defaultPreload: "intent" });
+export const router = createRouter({
+  routeTree: root.addChildren([home, chat, models, model]),
+  defaultPreload: "intent",
+});
 
 declare module "@tanstack/react-router" {
   interface Register {

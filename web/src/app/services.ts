@@ -2,7 +2,8 @@ import { QueryClient } from "@tanstack/react-query";
 import { io } from "socket.io-client";
 import { createStore } from "zustand/vanilla";
 import { createAgent } from "../api/client";
-import { ApiError, type Message } from "../api/types";
+import { patchModels, patchStatus } from "../api/models";
+import { ApiError, type Message, type Model } from "../api/types";
 import { Connection, Refused, type Wire } from "../engine/connection";
 import { type Drafts, keepDrafts, readDrafts } from "../engine/drafts";
 import { randomKey } from "../engine/ids";
@@ -108,8 +109,10 @@ export function startServices(open: (agentId: string) => void): void {
     if (id) void queries.invalidateQueries({ queryKey: ["messages", id] });
   });
   connection.on("agents:removed", () => void queries.invalidateQueries({ queryKey: ["agents"] }));
-  for (const event of ["models:status", "models:changed"])
-    connection.on(event, () => void queries.invalidateQueries({ queryKey: ["models"] }));
+  const models = (patch: (known: readonly Model[]) => readonly Model[]) =>
+    queries.setQueryData<readonly Model[]>(["models"], (known) => known && patch(known));
+  connection.on("models:status", (news) => models((known) => patchStatus(known, news as { name: string })));
+  connection.on("models:changed", (news) => models((known) => patchModels(known, news as { models: Model[] })));
   connection.on("resync", () => void queries.invalidateQueries());
   connection.onOpen(() => {
     // What has been read once may have changed meanwhile; what waits for its first answer is being asked already.

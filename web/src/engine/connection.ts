@@ -49,6 +49,7 @@ interface Waiting {
 interface Intent {
   event: string;
   data: object;
+  timeout: number;
   resolve(data: unknown): void;
   reject(error: Error): void;
 }
@@ -154,10 +155,10 @@ export class Connection {
    * Sends what a person asked for: at once, or when the connection is back, in order and once. It is never sent a
    * second time: `NoAnswer` then means that the outcome is not known.
    */
-  intend<T>(event: string, data: object = {}): Promise<T> {
-    if (this.wire.connected) return this.request<T>(event, data);
+  intend<T>(event: string, data: object = {}, timeout = REPLY_TIMEOUT): Promise<T> {
+    if (this.wire.connected) return this.request<T>(event, data, timeout);
     return new Promise<T>((resolve, reject) => {
-      this.queue = [...this.queue, { event, data, resolve: (answer) => resolve(answer as T), reject }];
+      this.queue = [...this.queue, { event, data, timeout, resolve: (answer) => resolve(answer as T), reject }];
       this.tell();
     });
   }
@@ -178,7 +179,8 @@ export class Connection {
     this.queue = [];
     this.set({ phase: "connected" });
     for (const reader of this.readers.splice(0)) reader();
-    for (const { event, data, resolve, reject } of intents) this.request(event, data).then(resolve, reject);
+    for (const { event, data, timeout, resolve, reject } of intents)
+      this.request(event, data, timeout).then(resolve, reject);
     for (const opener of this.openers) opener();
   }
 

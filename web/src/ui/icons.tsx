@@ -41,3 +41,19 @@ export const KeysIcon = icon(
 );
 export const DownIcon = icon(<path d="M10 4v12M5 11l5 5 5-5" />);
 export const ChevronIcon = icon(<path d="m6 8 4 4 4-4" />);
+
+const UpIcon = icon(<path d="m6 12 4-4 4 4" />);
+/** Which way a column is sorted. */
+export function ArrowIcon({ down }: { down: boolean }) {
+  return down ? <ChevronIcon /> : <UpIcon />;
+}
+export const BackIcon = icon(<path d="m12 5-5 5 5 5" />);
+export const UndoIcon = icon(<path d="M4 8h8.5a4 4 0 0 1 0 8H8M7 4.5 3.5 8 7 11.5" />);
+export const GetIcon = icon(<path d="M10 3v9.5M6 9l4 4 4-4M3.5 16.5h13" />);
+export const CrossIcon = icon(<path d="m5 5 10 10M15 5 5 15" />);
+export const DashboardIcon = icon(<path d="M3.5 15.5a7.5 7.5 0 1 1 13 0zM10 12.5l3-4" />);
+export const ChartIcon = icon(<path d="M3 3.5v13h14M6 12.5l3.5-4 3 2.5 4-5.5" />);
+export const LinesIcon = icon(<path d="M3.5 5h13M3.5 10h13M3.5 15h8" />);
+export const SlidersIcon = icon(
+  <path d="M3.5 6h6M14 6h2.5M3.5 14H6M10.500 14h6M11.700 3.800a2.200 2.200 0 1 1 0 4.400a2.200 2.200 0 0 1 0-4.400M8.200 11.800a2.200 2.200 0 1 1 0 4.400a2.200 2.200 0 0 1 0-4.400" />,
+);

@@ -1,121 +1,147 @@
-import { Badge, Button, Progress } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { listModels, modelAction, rescanModels } from "../../api/client";
+import { useMutation } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useDeferredValue, useMemo, useRef, useState } from "react";
 import type { Model } from "../../api/types";
+import { whole } from "../../ui/format";
+import { useConnection } from "../../ui/live";
+import { ModelTable } from "./ModelTable";
+import "../../ui/controls.css";
+import "./models.css";
+import { ALL, choices, type Filters, matching, SIZES, type Sorting, sorted } from "./rows";
+import { useModels } from "./useModels";
 
-const COLORS: Record<string, string> = {
-  ready: "green",
-  busy: "green",
-  failed: "red",
-  starting: "yellow",
-  loading: "yellow",
-};
+type Search = Partial<Filters> & { by?: Sorting["by"]; down?: boolean };
 
-/** Bytes as a short text with its unit. */
-export function size(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value.toFixed(unit > 1 && value < 100 ? 1 : 0)} ${units[unit]}`;
+interface Choice {
+  label: string;
+  value: string;
 }
+const plain = (values: readonly string[]): Choice[] => values.map((value) => ({ label: value, value }));
 
-function Row({ model }: { model: Model }) {
-  const client = useQueryClient();
-  const act = useMutation({
-    mutationFn: (action: "start" | "stop" | "restart") => modelAction(model.name, action),
-    onSettled: () => client.invalidateQueries({ queryKey: ["models"] }),
-  });
-  const running = model.state === "ready" || model.state === "busy";
-  const loading = model.state === "starting" || model.state === "loading";
-  const progress = model.engine?.progress ?? model.progress ?? null;
-  const error = model.engine?.error ?? model.error ?? null;
-  const problem = model.problem ?? act.error?.message ?? (error ? `${error.message} ${error.hint ?? ""}` : null);
-  const facts = [
-    model.architecture,
-    model.quantization,
-    model.sizeBytes ? size(model.sizeBytes) : null,
-    model.contextLength ? `${model.contextLength.toLocaleString("en")} tokens` : null,
-  ];
+function Filter(props: {
+  label: string;
+  value: string;
+  options: readonly Choice[];
+  onChange: (value: string) => void;
+}) {
   return (
-    <li className="model" data-testid="model-row">
-      <div className="model-main">
-        <strong>{model.name}</strong>
-        {model.default && <span className="badge">default</span>}
-        <Badge variant="light" c="var(--ink)" color={COLORS[model.state] ?? "gray"} data-testid="model-state">
-          {model.state}
-        </Badge>
-        <span className="facts">{facts.filter(Boolean).join(" · ")}</span>
-        {loading && (
-          <span className="facts">{progress === null ? "Starting…" : `Loading ${Math.floor(progress * 100)} %`}</span>
-        )}
-      </div>
-      <div className="model-actions">
-        {!running && !loading && (
-          <Button size="xs" disabled={!!model.problem} loading={act.isPending} onClick={() => act.mutate("start")}>
-            Start
-          </Button>
-        )}
-        {(running || loading) && (
-          <>
-            <Button size="xs" variant="default" onClick={() => act.mutate("restart")} disabled={act.isPending}>
-              Restart
-            </Button>
-            <Button size="xs" variant="default" onClick={() => act.mutate("stop")}>
-              Stop
-            </Button>
-          </>
-        )}
-      </div>
-      {loading && progress !== null && <Progress value={progress * 100} aria-label={`Loading ${model.name}`} />}
-      {problem && (
-        <div className="problem" role="alert">
-          {problem}
-          {error?.lastLines && error.lastLines.length > 0 && <pre>{error.lastLines.slice(-8).join("\n")}</pre>}
-        </div>
-      )}
-    </li>
+    <select
+      className="control"
+      aria-label={props.label}
+      data-set={props.value !== ""}
+      value={props.value}
+      onChange={(event) => props.onChange(event.currentTarget.value)}
+    >
+      <option value="">{props.label}</option>
+      {props.options.map((option) => (
+        <option key={option.value} value={option.value}>
+          {option.label}
+        </option>
+      ))}
+    </select>
   );
 }
 
-/** All models with their state, and starting and stopping them. */
-export function ModelsPage() {
-  const client = useQueryClient();
-  const { data, error, isPending } = useQuery({ queryKey: ["models"], queryFn: listModels });
-  useDocumentTitle("Models · Corral");
-  const rescan = useMutation({
-    mutationFn: rescanModels,
-    onSettled: () => client.invalidateQueries({ queryKey: ["models"] }),
-  });
+function FilterBar({ models, filters, set }: { models: readonly Model[]; filters: Filters; set: (s: Search) => void }) {
+  const [open, setOpen] = useState(false);
+  const change = (name: keyof Filters) => (value: string) => set({ [name]: value || undefined });
+  const states = plain(["running", "stopped", "failed"]);
+  const fits = [
+    { label: "fits", value: "fits" },
+    { label: "tight", value: "tight" },
+    { label: "too large", value: "no" },
+  ];
   return (
-    <div className="page">
+    <search className="filters" data-open={open}>
+      <input
+        type="search"
+        className="control"
+        aria-label="Search models"
+        placeholder="Search models"
+        value={filters.text}
+        onChange={(event) => change("text")(event.currentTarget.value)}
+      />
+      <button type="button" className="control" aria-expanded={open} onClick={() => setOpen(!open)}>
+        Filters
+      </button>
+      <Filter label="Any state" value={filters.state} options={states} onChange={change("state")} />
+      <Filter label="Any fit" value={filters.fit} options={fits} onChange={change("fit")} />
+      <Filter
+        label="Any quantisation"
+        value={filters.quantization}
+        options={plain(choices(models, "quantization"))}
+        onChange={change("quantization")}
+      />
+      <Filter label="Any size" value={filters.size} options={SIZES} onChange={change("size")} />
+      <Filter
+        label="Any architecture"
+        value={filters.architecture}
+        options={plain(choices(models, "architecture"))}
+        onChange={change("architecture")}
+      />
+    </search>
+  );
+}
+
+/** All models: found, filtered, sorted, started and stopped. */
+export function ModelsPage() {
+  useDocumentTitle("Models · Corral");
+  const live = useConnection();
+  const navigate = useNavigate();
+  const page = useRef<HTMLDivElement>(null);
+  const search = useSearch({ strict: false }) as Search;
+  // A text that looks like a number is read from the address as one.
+  const filters: Filters = { ...ALL, ...search, text: String(search.text ?? "") };
+  const sorting: Sorting = { by: search.by ?? "name", down: search.down ?? false };
+  const set = (change: Search) => void navigate({ to: "/models", search: { ...search, ...change }, replace: true });
+  const { data, error, isPending } = useModels();
+  const wanted = useDeferredValue(JSON.stringify({ filters, sorting }));
+  const rows = useMemo(() => {
+    const { filters, sorting } = JSON.parse(wanted) as { filters: Filters; sorting: Sorting };
+    return sorted(matching(data ?? [], filters), sorting);
+  }, [data, wanted]);
+  const rescan = useMutation({ mutationFn: () => live.request("models:rescan", {}, 120_000) });
+  const problem = error ?? rescan.error;
+  const filtered = Object.values(filters).some((value) => value !== "");
+  return (
+    <div className="page wide" ref={page}>
       <header className="page-head">
         <h1>Models</h1>
-        <Button size="xs" variant="default" loading={rescan.isPending} onClick={() => rescan.mutate()}>
-          Look again
-        </Button>
+        <div className="page-actions">
+          <Button size="xs" variant="default" loading={rescan.isPending} onClick={() => rescan.mutate()}>
+            Look again
+          </Button>
+        </div>
       </header>
-      {isPending && <p className="hint late">Reading the models…</p>}
-      {(error ?? rescan.error) && (
+      {problem && (
         <p role="alert" className="error">
-          {(error ?? rescan.error)?.message}
+          {problem.message}
         </p>
       )}
+      {isPending && <p className="hint late">Reading the models…</p>}
+      {data && data.length > 0 && (
+        <>
+          <FilterBar models={data} filters={filters} set={set} />
+          <p className="hint count" role="status">
+            {filtered ? `${whole(rows.length)} of ${whole(data.length)} models` : `${whole(data.length)} models`}
+            {filtered && (
+              <button type="button" className="link" onClick={() => void navigate({ to: "/models", replace: true })}>
+                Show all
+              </button>
+            )}
+          </p>
+        </>
+      )}
+      {rows.length > 0 && (
+        <ModelTable rows={rows} sorting={sorting} onSort={({ by, down }) => set({ by, down })} page={page} />
+      )}
       {data?.length === 0 && <h2 className="empty">No models yet</h2>}
-      <ul className="models">
-        {data?.map((model) => (
-          <Row key={model.name} model={model} />
-        ))}
-      </ul>
       {data && (
         <p className="hint">
-          To add a model, put its .gguf file into the folder <code>models</code> of Corral's data folder (
-          <code>corral config show</code> names it), or name another folder in <code>corral.toml</code>. It appears here
-          by itself; “Look again” finds it at once.
+          A <code>.gguf</code> file put into the folder <code>models</code> of the data folder appears here by itself.
+          More folders can be named in <code>corral.toml</code>.
         </p>
       )}
     </div>

@@ -1,0 +1,91 @@
+import type { Connection } from "../engine/connection";
+import type { Model } from "./types";
+
+export type Verdict = "fits" | "tight" | "no";
+export type OptionKind = "bool" | "int" | "float" | "text" | "choice" | "path" | "floats" | "texts" | "json";
+export type OptionValue = boolean | number | string | readonly (number | string)[] | Record<string, unknown> | null;
+export type Values = Readonly<Record<string, OptionValue>>;
+
+/** One option of the engine, as the catalogue tells it. */
+export interface Option {
+  name: string;
+  group: string;
+  kind: string;
+  default: OptionValue;
+  help: string;
+  flag?: string | null;
+  unit?: string | null;
+  minimum?: number | null;
+  maximum?: number | null;
+  choices?: readonly string[];
+  restart?: boolean;
+  since?: string | null;
+  advanced?: boolean;
+  readOnly?: boolean;
+}
+
+/** What the prediction says of a model with certain settings; sizes in bytes. */
+export interface Fit {
+  verdict: Verdict;
+  total: number;
+  parts: Readonly<Record<string, number>>;
+  machine?: { total: number; available: number };
+  perDevice?: Readonly<Record<string, number>>;
+  recommended?: Values;
+  reason?: string | null;
+}
+
+/** The settings of a model: its own, those of all models, and what comes of them. */
+export interface Configuration {
+  version: number;
+  own: Values;
+  server: Values;
+  effective: Values;
+}
+
+export interface ModelDetail extends Model {
+  configuration?: Configuration;
+  chatTemplate?: string | null;
+}
+
+export interface Template {
+  name: string;
+  values: Values;
+  description?: string | null;
+  version?: number;
+  updatedAt?: string;
+  problem?: string | null;
+}
+
+/** The answer to a save. */
+export interface Saved {
+  version: number;
+  applied?: string;
+  problem?: { message: string; fields?: Record<string, string> } | null;
+}
+
+/** Starting a large model takes as long as its file takes to read. */
+export const START = 600_000;
+
+export const listModels = async (live: Connection) =>
+  (await live.ask<{ models: Model[] }>("models:list", {}, 60_000)).models;
+
+export const modelAction = (live: Connection, name: string, action: "start" | "stop" | "restart") =>
+  live.intend<Model>(`models:${action}`, { name }, START);
+
+/** Rows of models after news of some of them: changed rows take their places, new ones come in, removed ones go. */
+export function patchModels(known: readonly Model[], news: { models?: readonly Model[]; removed?: readonly string[] }) {
+  const changed = new Map((news.models ?? []).map((model) => [model.name, model]));
+  const gone = new Set(news.removed ?? []);
+  const kept = known.filter((model) => !gone.has(model.name)).map((model) => changed.get(model.name) ?? model);
+  const names = new Set(known.map((model) => model.name));
+  return [...kept, ...[...changed.values()].filter((model) => !names.has(model.name) && !gone.has(model.name))];
+}
+
+/** Rows of models after news of one engine's state; the same rows when it is of no model among them. */
+export function patchStatus(known: readonly Model[], status: { name?: string; state?: string }): readonly Model[] {
+  const at = known.findIndex((model) => model.name === status.name);
+  const row = known[at];
+  if (!row || !status.state) return known;
+  return known.with(at, { ...row, state: status.state, engine: { ...row.engine, ...status } as Model["engine"] });
+}
