@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 
 from corral.kit.rings import LineRing
+from corral.telemetry.levels import engine_logger
 
 _STAMPED = re.compile(r"(?:\d+\.\d{2}\.\d{3}\.\d{3} )?([DIWE]) (?=\S)")
 _TASK = re.compile(r"\bid +(-?\d+) \| task +(-?\d+) \|")
@@ -29,11 +30,6 @@ def read_line(line: str) -> tuple[int, str]:
     if found is None:
         return logging.INFO, line
     return _LEVELS[found.group(1)], line[found.end() :]
-
-
-def logger_name(model: str) -> str:
-    """The name of the logger of a model's engine: one below `engine`, whatever dots the model's name has."""
-    return "engine." + model.replace(".", "_")
 
 
 class Trail:
@@ -78,7 +74,7 @@ class EngineLog(LineRing):
     def __init__(self, model: str, max_lines: int = 200) -> None:
         super().__init__(max_lines)
         self._source = f"engine:{model}"
-        self._logger = logging.getLogger(logger_name(model))
+        self._logger = logging.getLogger(engine_logger(model))
         self._trail = Trail()
         self._second = 0
         self._count = 0

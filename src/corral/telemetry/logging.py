@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from collections.abc import MutableMapping
 from typing import Any, cast
 
 import structlog
 
 from corral.kit.context import request_id
+from corral.telemetry.console import Console
+from corral.telemetry.hub import LogHub
+from corral.telemetry.levels import Levels
+from corral.telemetry.lines import level_name, plain
 
 _SECRET = re.compile(r"authorization|cookie|password|passwd|secret|api[-_]?key|token$|credential", re.IGNORECASE)
 _BEARER = re.compile(r"(?i)\b(bearer\s+|sk-)[A-Za-z0-9._~+/=-]{6,}")
@@ -70,40 +73,64 @@ def add_request_id(_: Any, __: str, event: Event) -> Event:
     return event
 
 
-def configure_logging(level: str = "info", *, as_json: bool = False) -> None:
-    """Sets up the root logger once, on standard error. `level` is a name of the standard library in any case."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_request_id,
-        structlog.processors.format_exc_info,
-        redact,
-        escape_controls,
-    ]
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+class HubHandler(logging.Handler):
+    """Hands every record of the standard library to the hub; what was logged must never end who logs."""
+
+    def __init__(self, hub: LogHub) -> None:
+        super().__init__()
+        self._hub = hub
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        try:
+            self._take(record)
+        except Exception:  # noqa: BLE001 - as the standard library's own handlers do
+            self.handleError(record)
+
+    def _take(self, record: logging.LogRecord) -> None:
+        if isinstance(record.msg, dict):
+            event = dict(record.msg)
+        else:
+            event = {"event": record.getMessage(), **(getattr(record, "facts", None) or {})}
+            if record.exc_info:
+                event["exception"] = _traces.formatException(record.exc_info)
+            add_request_id(None, "", event)
+            event = dict(escape_controls(None, "", redact(None, "", event)))
+        for name in ("level", "logger", "timestamp"):
+            event.pop(name, None)
+        message = str(event.pop("event", ""))
+        request = str(event.pop("request_id", "") or getattr(record, "request_id", ""))
+        source = getattr(record, "source", record.name)
+        fields = {str(name): plain(value) for name, value in event.items()}
+        self._hub.take(record.created, level_name(record.levelno), source, message, (request, fields))
+
+
+_traces = logging.Formatter()
+
+
+def configure_logging(level: str = "info", *, as_json: bool = False, background: bool = False) -> LogHub:
+    """Sets up logging once for the process and returns where all lines come together.
+
+    Lines go to standard error, with `background` from a thread of its own; `hub.add_sink` adds the files.
+    """
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            add_request_id,
+            structlog.processors.format_exc_info,
+            redact,
+            escape_controls,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for noisy in ("uvicorn.access", "engineio", "socketio", "alembic", "sqlalchemy.engine"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    hub = LogHub(Levels(level))
+    hub.add_sink(Console(as_json=as_json, background=background))
+    logging.getLogger().handlers[:] = [HubHandler(hub)]
+    return hub
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
