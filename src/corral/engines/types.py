@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -41,8 +42,26 @@ class EngineProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class Stay:
+    """How long engines of a model stay, and beside whom.
+
+    pinned: never ended for others nor for being idle. replicas: engines behind the one name. group: models of the same
+    group never run at the same time. idle_stop: seconds without a request after which an engine ends; None never.
+    """
+
+    pinned: bool = False
+    replicas: int = 1
+    group: str | None = None
+    idle_stop: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """What is needed to run a model. `entry` is None for the embedded engine."""
+    """What is needed to run a model. `entry` is None for the embedded engine.
+
+    options: values of the catalogue by name, in effect for this model. memory_bytes: what it is expected to use, 0 when
+    nobody has worked it out.
+    """
 
     model: str
     path: Path | None
@@ -52,6 +71,18 @@ class EngineSpec:
     embeddings: bool = False
     mmproj: Path | None = None
     entry: AttachedEngine | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+    memory_bytes: int = 0
+    stay: Stay = Stay()
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is a server of somebody else."""
+        return self.entry is not None and self.entry.url is not None
+
+    def runs_like(self, other: EngineSpec) -> bool:
+        """Whether a running engine of the one is as good as one of the other."""
+        return replace(self, stay=other.stay, memory_bytes=other.memory_bytes) == other
 
 
 @dataclass(frozen=True, slots=True)
