@@ -23,7 +23,7 @@ export interface LogLevels {
   levels: Record<string, string>;
 }
 
-export const LEVELS = ["debug", "info", "warning", "error", "critical"] as const;
+export const LEVELS = ["debug", "info", "warning", "error"] as const;
 
 /** How grave a level is; what is not known counts as information. */
 export function grave(level: string): number {

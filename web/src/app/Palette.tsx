@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { listAgents } from "../api/client";
+import { PAGES } from "./pages";
 
 interface Entry {
   id: string;
@@ -18,7 +19,7 @@ export function Palette({ opened, onClose }: { opened: boolean; onClose: () => v
   const { data = [] } = useQuery({ queryKey: ["agents"], queryFn: listAgents });
   const entries: Entry[] = [
     { id: "new", label: "New chat", run: () => navigate({ to: "/" }) },
-    { id: "models", label: "Models", run: () => navigate({ to: "/models" }) },
+    ...PAGES.map(({ to, label }) => ({ id: to, label, run: () => navigate({ to }) })),
     ...data
       .filter((agent) => agent.messageCount > 0)
       .map((agent) => ({

@@ -2,8 +2,9 @@ import { useMantineColorScheme } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { AgentList } from "../features/agents/AgentList";
 import { ConnectionPill } from "../ui/ConnectionPill";
-import { KeysIcon, ModelsIcon, MoonIcon, PanelIcon, PlusIcon, ScreenIcon, SearchIcon, SunIcon } from "../ui/icons";
+import { KeysIcon, MoonIcon, PanelIcon, PlusIcon, ScreenIcon, SearchIcon, SunIcon } from "../ui/icons";
 import { MOD } from "./keys";
+import { PAGES } from "./pages";
 import { connection } from "./services";
 
 const THEMES = ["auto", "light", "dark"] as const;
@@ -46,10 +47,14 @@ export function Sidebar({ collapsed, unread, onCollapse, onPick, onSearch, onHel
         </span>
       </button>
       {collapsed ? <div className="agents" /> : <AgentList onPick={onPick} unread={unread} />}
-      <Link to="/models" className="entry" onClick={onPick} aria-label="Models" title="Models">
-        <ModelsIcon />
-        <span className="wide-only">Models</span>
-      </Link>
+      <nav className="pages" aria-label="Pages">
+        {PAGES.map(({ to, label, Icon }) => (
+          <Link key={to} to={to} className="entry" onClick={onPick} aria-label={label} title={label}>
+            <Icon />
+            <span className="wide-only">{label}</span>
+          </Link>
+        ))}
+      </nav>
       <div className="foot">
         <ConnectionPill connection={connection} />
         <span className="foot-buttons">

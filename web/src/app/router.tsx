@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent } from "@tanstack/react-router";
+import { RANGES, type Range } from "../api/metrics";
 import { ChatPage } from "../features/chat/ChatPage";
 import { Shell } from "./Shell";
 import { connection, drafts, outbox, streams } from "./services";
@@ -32,6 +33,38 @@ const model = createRoute({
   validateSearch: (search: Record<string, unknown>) => search as { tab?: string },
   component: lazyRouteComponent(() => import("../features/models/ModelPage"), "ModelPage"),
 });
+const monitoring = createRoute({
+  getParentRoute: () => root,
+  path: "/monitoring",
+  validateSearch: (search: Record<string, unknown>): { range?: Range; engine?: string } => ({
+    range: RANGES.find((range) => range === search.range),
+    engine: words(search.engine),
+  }),
+  component: lazyRouteComponent(() => import("../features/monitoring/MonitoringPage"), "MonitoringPage"),
+});
+const logs = createRoute({
+  getParentRoute: () => root,
+  path: "/logs",
+  validateSearch: (search: Record<string, unknown>): LogSearch => ({
+    level: words(search.level),
+    source: words(search.source),
+    text: words(search.text),
+    requestId: words(search.requestId),
+  }),
+  component: lazyRouteComponent(() => import("../features/logs/LogsPage"), "LogsPage"),
+});
+
+interface LogSearch {
+  level?: string;
+  source?: string;
+  text?: string;
+  requestId?: string;
+}
+
+/** A text of the address; one that looks like a number was read as one. */
+function words(value: unknown): string | undefined {
+  return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+}
 
 function Conversation() {
   const { agentId } = chat.useParams();
@@ -39,7 +72,7 @@ function Conversation() {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, chat, models, model]),
+  routeTree: root.addChildren([home, chat, models, model, monitoring, logs]),
   defaultPreload: "intent",
 });
 

@@ -93,6 +93,8 @@ export class LogRing {
  * older ones that were read from the files.
  */
 export class LogView {
+  /** How far the lines that were shown at first have moved down (or, below zero, up or out). */
+  shift = 0;
   private older: Entry[] = [];
   private numbers: number[] = [];
   private seen: number;
@@ -124,24 +126,28 @@ export class LogView {
     return -1;
   }
 
-  /** Puts lines before all others, oldest first; says how many are new. */
-  prepend(lines: readonly LogLine[]): number {
+  /** The oldest line shown. */
+  oldest(): LogLine | null {
+    return this.at(0)?.line ?? null;
+  }
+
+  /** Puts lines before all others, oldest first. */
+  prepend(lines: readonly LogLine[]): void {
     const known = new Set(this.older.map(({ line }) => line.id));
     const fresh = lines
       .filter((line) => !known.has(line.id) && !this.ring.has(line.id))
       .map((line) => ({ line, text: rowText(line) }));
     this.older = fresh.concat(this.older);
-    return fresh.length;
+    this.shift += fresh.length;
   }
 
-  /** Takes in what happened to the ring; says how many lines went from the beginning. */
-  update(): number {
+  /** Takes in what happened to the ring; twice changes nothing. */
+  update(): void {
     const { ring } = this;
-    let gone = 0;
     if (ring.first > this.lowest) {
       const kept = this.numbers.findIndex((number) => number >= ring.first);
       // What is older than a hole goes as well.
-      gone = this.older.length + this.numbers.splice(0, kept < 0 ? this.numbers.length : kept).length;
+      this.shift -= this.older.length + this.numbers.splice(0, kept < 0 ? this.numbers.length : kept).length;
       this.older = [];
       this.lowest = ring.first;
     }
@@ -150,6 +156,5 @@ export class LogView {
       if (entry && this.passes(entry)) this.numbers.push(number);
     }
     this.seen = ring.end;
-    return gone;
   }
 }

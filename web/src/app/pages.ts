@@ -1,0 +1,8 @@
+import { ChartIcon, LinesIcon, ModelsIcon } from "../ui/icons";
+
+/** The pages beside the chats, in the order of the sidebar. */
+export const PAGES = [
+  { to: "/models", label: "Models", Icon: ModelsIcon },
+  { to: "/monitoring", label: "Monitoring", Icon: ChartIcon },
+  { to: "/logs", label: "Logs", Icon: LinesIcon },
+] as const;

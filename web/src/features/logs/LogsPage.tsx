@@ -1,0 +1,214 @@
+import { Button, Menu } from "@mantine/core";
+import { useDebouncedCallback, useDocumentTitle } from "@mantine/hooks";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useCallback, useState } from "react";
+import { LEVELS } from "../../api/logs";
+import { type LogFilter, type LogView, NO_FILTER } from "../../engine/logs";
+import { whole } from "../../ui/format";
+import { CrossIcon } from "../../ui/icons";
+import { save } from "../../ui/save";
+import { Levels } from "./Levels";
+import { LogDetail } from "./LogDetail";
+import { LogList } from "./LogList";
+import { useLogFeed, useLogView } from "./useLog";
+import "../../ui/controls.css";
+import "./logs.css";
+
+const TYPING = 200;
+
+function asText(view: LogView): string {
+  const lines: string[] = [];
+  for (let index = 0; index < view.length; index += 1) {
+    const entry = view.at(index);
+    if (!entry) continue;
+    const { at, level, source, requestId } = entry.line;
+    lines.push(`${at} ${level.padEnd(8)} ${source} ${entry.text}${requestId ? ` requestId=${requestId}` : ""}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function asJson(view: LogView): string {
+  const lines: string[] = [];
+  for (let index = 0; index < view.length; index += 1) lines.push(JSON.stringify(view.at(index)?.line));
+  return `${lines.join("\n")}\n`;
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}
+
+/** The filter of the address, so that a filtered log can be linked to, and changing it. */
+function useFilter() {
+  const search = useSearch({ from: "/logs" });
+  const navigate = useNavigate({ from: "/logs" });
+  const filter: LogFilter = {
+    level: search.level ?? NO_FILTER.level,
+    source: search.source ?? null,
+    text: search.text ?? "",
+    requestId: search.requestId ?? null,
+  };
+  const change = useCallback(
+    (part: Partial<LogFilter>) =>
+      void navigate({
+        replace: true,
+        search: (before) => {
+          const now = { ...before, ...part };
+          return {
+            level: now.level === NO_FILTER.level ? undefined : now.level,
+            source: now.source || undefined,
+            text: now.text || undefined,
+            requestId: now.requestId || undefined,
+          };
+        },
+      }),
+    [navigate],
+  );
+  return { filter, change };
+}
+
+/** The log of Corral and its engines, as it is written. */
+export function LogsPage() {
+  useDocumentTitle("Logs · Corral");
+  const { filter, change } = useFilter();
+  const feed = useLogFeed();
+  const { view, older, reading, ended, problem } = useLogView(feed, filter);
+  const [selected, setSelected] = useState<string | null>(null);
+  const [text, setText] = useState(filter.text);
+  const search = useDebouncedCallback((words: string) => change({ text: words }), TYPING);
+  const filtered =
+    filter.text !== "" || filter.source !== null || filter.requestId !== null || filter.level !== "debug";
+  const sources = feed.ring.sources();
+  if (filter.source !== null && !sources.includes(filter.source)) sources.push(filter.source);
+  const line = selected === null ? undefined : view.at(view.indexOf(selected))?.line;
+  const clear = () => {
+    setText("");
+    search.cancel();
+    change({ ...NO_FILTER });
+  };
+  const said = problem ?? feed.problem;
+  return (
+    <div className="logs">
+      <header className="logs-head">
+        <h1>Logs</h1>
+        <div className="logs-actions">
+          <Button size="xs" variant="default" aria-pressed={feed.paused} onClick={() => feed.pause(!feed.paused)}>
+            {feed.paused ? `Resume${feed.waiting > 0 ? ` · ${whole(feed.waiting)} new` : ""}` : "Pause"}
+          </Button>
+          <Menu position="bottom-end" shadow="md" transitionProps={{ duration: 120 }}>
+            <Menu.Target>
+              <Button size="xs" variant="default">
+                Download
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Item onClick={() => save(`corral-${today()}.log`, "text/plain", asText(view))}>
+                Lines shown, as text
+              </Menu.Item>
+              <Menu.Item onClick={() => save(`corral-${today()}.jsonl`, "application/jsonl", asJson(view))}>
+                Lines shown, as JSON
+              </Menu.Item>
+              <Menu.Item component="a" href="/api/logs/download" download>
+                Whole file of today
+              </Menu.Item>
+            </Menu.Dropdown>
+          </Menu>
+          <Levels sources={sources} />
+        </div>
+      </header>
+      <search className="logs-filters" aria-label="Lines">
+        <input
+          className="control"
+          type="search"
+          aria-label="Text"
+          placeholder="Find in the lines"
+          value={text}
+          onChange={(event) => {
+            setText(event.currentTarget.value);
+            search(event.currentTarget.value);
+          }}
+        />
+        <select
+          className="control"
+          aria-label="Least level"
+          value={filter.level}
+          onChange={(event) => change({ level: event.currentTarget.value })}
+        >
+          {LEVELS.map((level) => (
+            <option key={level} value={level}>
+              {level === "debug" ? "All levels" : `${level} and above`}
+            </option>
+          ))}
+        </select>
+        <select
+          className="control"
+          aria-label="Source"
+          value={filter.source ?? ""}
+          onChange={(event) => change({ source: event.currentTarget.value || null })}
+        >
+          <option value="">All sources</option>
+          {sources.map((source) => (
+            <option key={source}>{source}</option>
+          ))}
+        </select>
+        {filter.requestId !== null && (
+          <button
+            type="button"
+            className="chip"
+            aria-label={`All requests instead of ${filter.requestId}`}
+            onClick={() => change({ requestId: null })}
+          >
+            {filter.requestId} <CrossIcon />
+          </button>
+        )}
+      </search>
+      <p className="logs-count" data-testid="log-count">
+        <span>
+          {whole(view.length)} {view.length === 1 ? "line" : "lines"}
+        </span>
+        {feed.filled && !ended && (
+          <button type="button" className="link" disabled={reading} onClick={() => void older()}>
+            {reading ? "Reading the files…" : "Look further back"}
+          </button>
+        )}
+        {ended && <span>the files have no older ones</span>}
+        {said && (
+          <span className="error" role="alert">
+            {said}
+          </span>
+        )}
+      </p>
+      <div className="logs-body">
+        {feed.filled && view.length === 0 ? (
+          <div className="logs-empty">
+            <h2 className="empty">{filtered ? "No line passes the filter" : "Nothing has been written yet"}</h2>
+            <p className="hint">
+              {filtered
+                ? "New lines appear here when they pass. "
+                : "Lines appear here as Corral and its engines write. "}
+              {filtered && (
+                <button type="button" className="link" onClick={clear}>
+                  Clear the filter
+                </button>
+              )}
+            </p>
+          </div>
+        ) : (
+          <LogList
+            view={view}
+            selected={selected}
+            onSelect={setSelected}
+            onOlder={reading || ended || !feed.filled ? null : () => void older()}
+          />
+        )}
+        {line && (
+          <LogDetail
+            line={line}
+            onClose={() => setSelected(null)}
+            onRequest={(requestId) => change({ requestId })}
+            onSource={(source) => change({ source })}
+          />
+        )}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,121 @@
+import { useDocumentTitle } from "@mantine/hooks";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useEffect, useMemo, useState } from "react";
+import { RANGES, type Range, SPAN } from "../../api/metrics";
+import { between, seconds } from "../../engine/series";
+import { useMetrics } from "../../ui/metrics";
+import { Chart } from "./Chart";
+import { engineCharts, hostCharts, type Shown } from "./charts";
+import { stamp } from "./units";
+import "../../ui/controls.css";
+import "./monitoring.css";
+
+const NAMES: Record<Range, string> = {
+  "10m": "10 minutes",
+  "1h": "Hour",
+  "24h": "Day",
+  "7d": "Week",
+  "30d": "30 days",
+};
+
+/** Where the time axis begins and ends: what was marked, or all of the range up to the newest measurement. */
+function useWindow(range: Range, newest: string | undefined) {
+  const [marked, setMarked] = useState<{ from: number; to: number } | null>(null);
+  useEffect(() => {
+    if (!marked) return;
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.defaultPrevented) setMarked(null);
+    };
+    window.addEventListener("keydown", pressed);
+    return () => window.removeEventListener("keydown", pressed);
+  }, [marked]);
+  const to = newest ? seconds(newest) : Math.floor(Date.now() / 1000);
+  return { marked, setMarked, ...(marked ?? { from: to - SPAN[range], to }) };
+}
+
+/** How the machine and the engines fare, now and before. */
+export function MonitoringPage() {
+  useDocumentTitle("Monitoring · Corral");
+  const { range = "10m", engine = null } = useSearch({ from: "/monitoring" });
+  const navigate = useNavigate({ from: "/monitoring" });
+  const { data = [], error, isPending } = useMetrics(range);
+  const { marked, setMarked, from, to } = useWindow(range, data.at(-1)?.at);
+  const engines = useMemo(
+    () => [...new Set(data.flatMap((point) => point.engines.map(({ name }) => name)))].sort(),
+    [data],
+  );
+  const host = useMemo(() => hostCharts(data), [data]);
+  const models = useMemo(() => engineCharts(data, engine), [data, engine]);
+  const draw = (shown: readonly Shown[]) =>
+    shown.map((chart) => (
+      <Chart
+        key={chart.title}
+        {...chart}
+        plot={marked ? between(chart.plot, from, to) : chart.plot}
+        empty={isPending ? "" : chart.empty}
+        from={from}
+        to={to}
+        onBrush={(start, end) => setMarked({ from: start, to: end })}
+      />
+    ));
+  return (
+    <div className="page wide monitoring">
+      <header className="monitoring-head">
+        <h1>Monitoring</h1>
+        <fieldset className="segments" aria-label="Time shown">
+          {RANGES.map((one) => (
+            <button
+              key={one}
+              type="button"
+              aria-pressed={one === range}
+              onClick={() => {
+                setMarked(null);
+                void navigate({ replace: true, search: (before) => ({ ...before, range: one }) });
+              }}
+            >
+              {NAMES[one]}
+            </button>
+          ))}
+        </fieldset>
+      </header>
+      {error && (
+        <p className="error" role="alert">
+          {error.message}
+        </p>
+      )}
+      <p className="monitoring-note hint" role="status">
+        {marked ? (
+          <>
+            {stamp(from, SPAN[range])} to {stamp(to, SPAN[range])}.{" "}
+            <button type="button" className="link" onClick={() => setMarked(null)}>
+              Show all
+            </button>
+          </>
+        ) : (
+          "Every ten seconds. Draw over a chart to look at a part of it."
+        )}
+      </p>
+      <div className="charts">{draw(host)}</div>
+      <header className="monitoring-head">
+        <h2 className="part">Engines</h2>
+        {engines.length > 1 && (
+          <select
+            className="control"
+            aria-label="Engine"
+            value={engine ?? ""}
+            onChange={(event) => {
+              const name = event.currentTarget.value || undefined;
+              void navigate({ replace: true, search: (before) => ({ ...before, engine: name }) });
+            }}
+          >
+            <option value="">All engines</option>
+            {engines.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        )}
+      </header>
+      <div className="charts">{draw(models)}</div>
+    </div>
+  );
+}

@@ -1,0 +1,30 @@
+import { bytes } from "../../ui/format";
+
+/** How the values of a chart are named and written. */
+export interface Unit {
+  label: string;
+  /** A value with its unit. */
+  say: (value: number | null) => string;
+  /** A value on the axis. */
+  tick?: (value: number) => string;
+}
+
+const number = (value: number) => (value >= 100 ? Math.round(value).toLocaleString("en") : String(+value.toFixed(1)));
+const or = (say: (value: number) => string) => (value: number | null) => (value === null ? "–" : say(value));
+
+export const PERCENT: Unit = { label: "%", say: or((value) => `${(value * 100).toFixed(0)} %`) };
+export const BYTES: Unit = { label: "bytes", say: or(bytes) };
+export const BYTE_RATE: Unit = { label: "bytes/s", say: or((value) => `${bytes(value)}/s`) };
+export const TOKENS: Unit = { label: "tokens/s", say: or((value) => `${number(value)} tok/s`), tick: number };
+export const COUNT: Unit = { label: "number", say: or(number), tick: number };
+
+/** A value on the axis of a chart. */
+export const tick = (unit: Unit, value: number): string => unit.tick?.(value) ?? unit.say(value);
+
+/** A moment as exactly as a time of that many seconds asks for. */
+export function stamp(moment: number, span: number): string {
+  const date = new Date(moment * 1000);
+  if (span > 86_400)
+    return date.toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}

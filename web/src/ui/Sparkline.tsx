@@ -1,0 +1,24 @@
+const WIDTH = 120;
+const HEIGHT = 28;
+
+/** The course of a figure without axes; the figure itself stands beside it. */
+export function Sparkline({ values, top }: { values: readonly (number | null)[]; top?: number }) {
+  const highest = Math.max(top ?? 0, ...values.map((value) => value ?? 0)) || 1;
+  const step = values.length > 1 ? WIDTH / (values.length - 1) : WIDTH;
+  let path = "";
+  let drawing = false;
+  for (const [index, value] of values.entries()) {
+    if (value === null) {
+      drawing = false;
+      continue;
+    }
+    const y = HEIGHT - 1 - (value / highest) * (HEIGHT - 2);
+    path += `${drawing ? "L" : "M"}${(index * step).toFixed(1)} ${y.toFixed(1)}`;
+    drawing = true;
+  }
+  return (
+    <svg className="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+      <path d={path} />
+    </svg>
+  );
+}
