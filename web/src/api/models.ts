@@ -2,26 +2,35 @@ import type { Connection } from "../engine/connection";
 import type { Model } from "./types";
 
 export type Verdict = "fits" | "tight" | "no";
-export type OptionKind = "bool" | "int" | "float" | "text" | "choice" | "path" | "floats" | "texts" | "json";
-export type OptionValue = boolean | number | string | readonly (number | string)[] | Record<string, unknown> | null;
-export type Values = Readonly<Record<string, OptionValue>>;
+export type OptionValue = boolean | number | string | readonly (number | string)[] | Readonly<Record<string, unknown>>;
+/** Options by their key; what is not there is not set. */
+export type Values = Readonly<Record<string, OptionValue | null>>;
 
 /** One option of the engine, as the catalogue tells it. */
 export interface Option {
-  name: string;
+  key: string;
   group: string;
-  kind: string;
-  default: OptionValue;
+  kind: "bool" | "int" | "float" | "text" | "choice" | "path" | "ints" | "floats" | "texts" | "paths" | "json";
+  label: string;
   help: string;
-  flag?: string | null;
-  unit?: string | null;
-  minimum?: number | null;
-  maximum?: number | null;
-  choices?: readonly string[];
-  restart?: boolean;
-  since?: string | null;
-  advanced?: boolean;
-  readOnly?: boolean;
+  default: OptionValue | null;
+  flag: string | null;
+  unit: string | null;
+  /** Bounds of a number, of each number of a list, or of the length of a text. */
+  minimum: number | null;
+  maximum: number | null;
+  choices: readonly string[];
+  multiline: boolean;
+  advanced: boolean;
+  /** Whether a running engine takes it only with a new start. */
+  restart: boolean;
+  scopes: readonly string[];
+  engines: readonly string[];
+}
+
+export interface Catalogue {
+  groups: readonly { name: string; label: string; help: string }[];
+  options: readonly Option[];
 }
 
 /** What the prediction says of a model with certain settings; sizes in bytes. */
@@ -35,12 +44,12 @@ export interface Fit {
   reason?: string | null;
 }
 
-/** The settings of a model: its own, those of all models, and what comes of them. */
+/** The settings of a model: its own, and what counts where it has none with the layer that this comes from. */
 export interface Configuration {
   version: number;
   own: Values;
-  server: Values;
-  effective: Values;
+  inherited: Values;
+  inheritedFrom: Readonly<Record<string, string>>;
 }
 
 export interface ModelDetail extends Model {

@@ -7,11 +7,19 @@ import { useAsked } from "../../ui/live";
 import { Tabs } from "../../ui/Tabs";
 import "../../ui/controls.css";
 import "./models.css";
+import { EngineLog } from "./EngineLog";
+import { OptionsTab } from "./OptionsTab";
 import { Overview } from "./Overview";
 import { State } from "./State";
+import { TemplatesTab } from "./TemplatesTab";
 import { useModelAction, useModels } from "./useModels";
 
-const TABS = [{ id: "overview", label: "Overview" }];
+const TABS = [
+  { id: "overview", label: "Overview" },
+  { id: "options", label: "Options" },
+  { id: "templates", label: "Templates" },
+  { id: "log", label: "Engine log" },
+];
 
 function Actions({ model }: { model: ModelDetail }) {
   const act = useModelAction(model.name);
@@ -44,7 +52,8 @@ function Actions({ model }: { model: ModelDetail }) {
 /** One model: what it is, what it needs, how it is set, what its engine says. */
 export function ModelPage() {
   const { name = "" } = useParams({ strict: false }) as { name?: string };
-  const { tab = "overview" } = useSearch({ strict: false }) as { tab?: string };
+  const search = useSearch({ strict: false }) as { tab?: string };
+  const tab = TABS.find((one) => one.id === search.tab)?.id ?? "overview";
   useDocumentTitle(`${name} · Corral`);
   const navigate = useNavigate();
   const rows = useModels();
@@ -78,7 +87,10 @@ export function ModelPage() {
           at={tab}
           onPick={(id) => void navigate({ to: "/models/$name", params: { name }, search: { tab: id }, replace: true })}
         >
-          <Overview model={model} fit={fit.data} />
+          {tab === "options" && <OptionsTab key={name} model={model} reload={detail.refetch} />}
+          {tab === "templates" && <TemplatesTab model={model} reload={detail.refetch} />}
+          {tab === "log" && <EngineLog name={name} />}
+          {tab === "overview" && <Overview model={model} fit={fit.data} />}
         </Tabs>
       )}
     </div>

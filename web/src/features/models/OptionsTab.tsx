@@ -1,0 +1,73 @@
+import { useDebouncedValue } from "@mantine/hooks";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useMemo } from "react";
+import type { Catalogue, Fit, ModelDetail, Option, Saved, Values } from "../../api/models";
+import { START } from "../../api/models";
+import { useAsked, useConnection } from "../../ui/live";
+import { OptionEditor, type SaveRequest } from "../../ui/options/OptionEditor";
+import { FitCard } from "./FitCard";
+
+/** What the changes would need of the memory, said again shortly after each key. */
+function Prediction({ name, changes }: { name: string; changes: Values }) {
+  const live = useConnection();
+  const [asked] = useDebouncedValue(changes, 350);
+  const { data, error, isFetching } = useQuery({
+    queryKey: ["models:analyze", { name, changes: asked }],
+    queryFn: () => live.ask<Fit>("models:analyze", { name, changes: asked }),
+    placeholderData: keepPreviousData,
+    retry: false,
+  });
+  if (error && !data) return null;
+  return data ? <FitCard fit={data} busy={isFetching} /> : <p className="hint late">Predicting the memory…</p>;
+}
+
+const SOURCES: Record<string, string> = {
+  default: "the default",
+  server: "the settings of all models",
+  settings: "the settings of the server",
+};
+
+/** The settings of one model as a form of the whole catalogue. */
+export function OptionsTab({ model, reload }: { model: ModelDetail; reload: () => Promise<unknown> }) {
+  const live = useConnection();
+  const client = useQueryClient();
+  const catalogue = useAsked<Catalogue>("options:list");
+  const { configuration } = model;
+  const options = useMemo(
+    () => (catalogue.data?.options ?? []).filter((option: Option) => option.scopes.includes("model")),
+    [catalogue.data],
+  );
+  const from = useCallback(
+    (key: string) => SOURCES[configuration?.inheritedFrom[key] ?? "default"] ?? "the default",
+    [configuration],
+  );
+  if (!configuration || !catalogue.data)
+    return catalogue.error ? (
+      <p role="alert" className="error">
+        {catalogue.error.message}
+      </p>
+    ) : (
+      <p className="hint late">Reading the options…</p>
+    );
+  const save = async (request: SaveRequest) => {
+    const saved = await live.request<Saved>("models:save", { name: model.name, ...request }, START);
+    void client.invalidateQueries({ queryKey: ["models:analyze"] });
+    return saved;
+  };
+  return (
+    <OptionEditor
+      place={`model:${model.name}`}
+      catalogue={catalogue.data}
+      options={options}
+      own={configuration.own}
+      inherited={configuration.inherited}
+      from={from}
+      version={configuration.version}
+      running={!["stopped", "failed"].includes(model.state)}
+      save={save}
+      reload={reload}
+    >
+      {(changes) => <Prediction name={model.name} changes={changes} />}
+    </OptionEditor>
+  );
+}

@@ -1,0 +1,185 @@
+import { Button } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { type ReactNode, useCallback, useEffect, useMemo, useState } from "react";
+import type { Catalogue, Option, OptionValue, Values } from "../../api/models";
+import { Refused } from "../../engine/connection";
+import { ConflictDialog, ReviewDialog } from "./Dialogs";
+import { changesOf, type Edits } from "./form";
+import { OptionForm } from "./OptionForm";
+
+export interface SaveRequest {
+  version: number;
+  changes: Readonly<Record<string, OptionValue | null>>;
+  apply: "now" | "next";
+}
+
+interface Props {
+  /** What is set here; its unsaved changes are kept while other pages are looked at. */
+  place: string;
+  catalogue: Catalogue;
+  options: readonly Option[];
+  own: Values;
+  inherited: Values;
+  from: (key: string) => string;
+  /** The version that the own values have. */
+  version: number;
+  running: boolean;
+  save: (request: SaveRequest) => Promise<unknown>;
+  /** Reads the own values again. */
+  reload: () => Promise<unknown>;
+  /** Shown above the fields while the settings are being changed. */
+  children?: (changes: Values) => ReactNode;
+}
+
+const kept = new Map<string, Edits>();
+
+interface Conflict {
+  before: Values;
+  after: Values;
+}
+
+function reasons(error: unknown): Record<string, string> {
+  const fields = error instanceof Refused ? error.details.fields : undefined;
+  return typeof fields === "object" && fields !== null ? (fields as Record<string, string>) : {};
+}
+
+/** What another person changed, from the details of a refusal: {diff: {key: [before, after]}}, or objects of both. */
+function conflictOf(error: unknown): Conflict | null {
+  if (!(error instanceof Refused) || error.code !== "conflict" || typeof error.details.diff !== "object") return null;
+  const before: Record<string, OptionValue | null> = {};
+  const after: Record<string, OptionValue | null> = {};
+  for (const [key, change] of Object.entries(error.details.diff ?? {})) {
+    const pair = change as [OptionValue, OptionValue] | { before?: OptionValue; after?: OptionValue };
+    before[key] = (Array.isArray(pair) ? pair[0] : (pair as { before?: OptionValue }).before) ?? null;
+    after[key] = (Array.isArray(pair) ? pair[1] : (pair as { after?: OptionValue }).after) ?? null;
+  }
+  return { before, after };
+}
+
+/** A form of options with its unsaved changes: reviewed, saved against a version, with every reason beside its field. */
+export function OptionEditor(props: Props) {
+  const { place, catalogue, options, own, inherited, from, version, running, save, reload, children } = props;
+  const [edits, setEdits] = useState<Edits>(() => kept.get(place) ?? {});
+  const [refused, setRefused] = useState<Readonly<Record<string, string>>>({});
+  const [review, setReview] = useState(false);
+  const [conflict, setConflict] = useState<Conflict | null>(null);
+  const [done, setDone] = useState(false);
+  const { changes, problems } = useMemo(() => changesOf(options, own, edits), [options, own, edits]);
+  const edit = useCallback((change: (before: Edits) => Edits) => {
+    setEdits((before) => {
+      const after = change(before);
+      setRefused((all) => Object.fromEntries(Object.entries(all).filter(([key]) => before[key] === after[key])));
+      return after;
+    });
+    setDone(false);
+  }, []);
+  const saving = useMutation({
+    mutationFn: (apply: "now" | "next") => save({ version, changes, apply }),
+    onSuccess: async () => {
+      await reload();
+      setEdits({});
+      setRefused({});
+      setDone(true);
+    },
+    onError: (error) => {
+      setConflict(conflictOf(error));
+      setRefused(reasons(error));
+    },
+    onSettled: () => setReview(false),
+  });
+  const count = Object.keys(changes).length;
+  const wrong = Object.keys(problems).length;
+  const dirty = Object.keys(edits).length > 0;
+  useEffect(() => {
+    kept.set(place, edits);
+    if (!dirty) return;
+    const warn = (event: BeforeUnloadEvent) => event.preventDefault();
+    window.addEventListener("beforeunload", warn);
+    return () => window.removeEventListener("beforeunload", warn);
+  }, [place, edits, dirty]);
+  const label = (key: string) => options.find((option) => option.key === key)?.label ?? key;
+  const unknown = Object.entries(refused).filter(([key]) => !options.some((option) => option.key === key));
+  return (
+    <>
+      <OptionForm
+        catalogue={catalogue}
+        options={options}
+        own={own}
+        inherited={inherited}
+        from={from}
+        edits={edits}
+        onEdit={edit}
+        problems={{ ...refused, ...problems }}
+      >
+        {children?.(changes)}
+      </OptionForm>
+      {saving.error && !conflict && (
+        <div role="alert" className="error save-error">
+          {saving.error.message}
+          {unknown.map(([key, reason]) => (
+            <div key={key}>
+              {key}: {reason}
+            </div>
+          ))}
+        </div>
+      )}
+      {(dirty || done) && (
+        <div className="save-bar" role="status">
+          <span>{dirty ? `${count} ${count === 1 ? "change" : "changes"} not saved` : "Saved ✓"}</span>
+          {wrong > 0 && (
+            <span className="error">{`${Object.keys(problems).map(label).join(", ")}: not valid yet`}</span>
+          )}
+          {dirty && (
+            <div className="page-actions">
+              <Button
+                size="xs"
+                variant="default"
+                onClick={() => {
+                  setEdits({});
+                  setRefused({});
+                }}
+              >
+                Discard
+              </Button>
+              <Button size="xs" disabled={count === 0 || wrong > 0} onClick={() => setReview(true)}>
+                Review and save
+              </Button>
+            </div>
+          )}
+        </div>
+      )}
+      <ReviewDialog
+        opened={review}
+        onClose={() => setReview(false)}
+        options={options}
+        own={own}
+        inherited={inherited}
+        changes={changes}
+        running={running}
+        saving={saving.isPending}
+        onSave={(apply) => saving.mutate(apply)}
+      />
+      <ConflictDialog
+        opened={conflict !== null}
+        options={options}
+        inherited={inherited}
+        before={conflict?.before ?? {}}
+        after={conflict?.after ?? {}}
+        both={Object.keys(conflict?.after ?? {})
+          .filter((key) => key in changes)
+          .map(label)}
+        onKeep={() => {
+          setConflict(null);
+          saving.reset();
+          void reload();
+        }}
+        onDiscard={() => {
+          setConflict(null);
+          saving.reset();
+          setEdits({});
+          void reload();
+        }}
+      />
+    </>
+  );
+}

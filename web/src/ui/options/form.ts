@@ -1,0 +1,100 @@
+import type { Option, OptionValue, Values } from "../../api/models";
+
+/** What a person has written but not saved: texts by option, null to take the own value away. */
+export type Edits = Readonly<Record<string, string | null>>;
+
+const LISTS = new Set(["ints", "floats", "texts", "paths"]);
+const NUMBERS = new Set(["int", "float", "ints", "floats"]);
+const grouped = (value: number) => value.toLocaleString("en", { maximumFractionDigits: 6 });
+
+/** A value as it is written in a form. */
+export function written(option: Option, value: OptionValue | null | undefined): string {
+  if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.join(NUMBERS.has(option.kind) ? ", " : "\n");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** A value as it is told in a sentence, with its unit. */
+export function told(option: Option, value: OptionValue | null | undefined): string {
+  if (value === null || value === undefined) return "not set";
+  if (typeof value === "boolean") return value ? "on" : "off";
+  if (typeof value === "number") return option.unit ? `${grouped(value)} ${option.unit}` : grouped(value);
+  const text = written(option, value).replaceAll("\n", ", ");
+  if (text === "") return "empty";
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
+/** The bounds of an option in words, empty when it has none. */
+export function range(option: Option): string {
+  if (!NUMBERS.has(option.kind)) return "";
+  const { minimum, maximum } = option;
+  if (minimum !== null && maximum !== null) return `${grouped(minimum)} to ${grouped(maximum)}`;
+  if (minimum !== null) return `at least ${grouped(minimum)}`;
+  return maximum === null ? "" : `at most ${grouped(maximum)}`;
+}
+
+/** Whether a list is written in lines of its own. */
+export const inLines = (option: Option) => option.kind === "texts" || option.kind === "paths" || option.kind === "json";
+
+type Read = { value: OptionValue | null } | { reason: string };
+
+function number(option: Option, text: string): number | string {
+  const value = Number(text);
+  const integer = option.kind.startsWith("int");
+  if (text.trim() === "" || !Number.isFinite(value)) return "is not a number";
+  if (integer && !Number.isInteger(value)) return "is a whole number";
+  const low = option.minimum !== null && value < option.minimum;
+  const high = option.maximum !== null && value > option.maximum;
+  return low || high ? `is ${range(option)}` : value;
+}
+
+function list(option: Option, text: string): Read {
+  const parts = text.split(NUMBERS.has(option.kind) ? /[,\s]+/ : "\n").filter((part) => part.trim() !== "");
+  if (!NUMBERS.has(option.kind)) return { value: parts.map((part) => part.trim()) };
+  const numbers = parts.map((part) => number(option, part));
+  const wrong = numbers.find((one) => typeof one === "string");
+  return wrong === undefined ? { value: numbers as number[] } : { reason: `Each ${wrong}.` };
+}
+
+/** The value of a text, or why it is none. An empty text is no value. The server checks all of it again. */
+export function read(option: Option, text: string): Read {
+  if (text.trim() === "") return { value: null };
+  if (LISTS.has(option.kind)) return list(option, text);
+  if (option.kind === "bool") return { value: text === "true" };
+  if (option.kind === "int" || option.kind === "float") {
+    const value = number(option, text);
+    return typeof value === "string" ? { reason: `This ${value}.` } : { value };
+  }
+  if (option.kind !== "json") return { value: text };
+  try {
+    return { value: JSON.parse(text) as OptionValue };
+  } catch {
+    return { reason: "This is not JSON." };
+  }
+}
+
+const same = (left: unknown, right: unknown) => JSON.stringify(left ?? null) === JSON.stringify(right ?? null);
+
+/** What the edits change of the own values, and which of them cannot be. */
+export function changesOf(options: readonly Option[], own: Values, edits: Edits) {
+  const changes: Record<string, OptionValue | null> = {};
+  const problems: Record<string, string> = {};
+  for (const option of options) {
+    const text = edits[option.key];
+    if (text === undefined) continue;
+    const found = text === null ? { value: null } : read(option, text);
+    if ("reason" in found) problems[option.key] = found.reason;
+    else if (!same(found.value, own[option.key])) changes[option.key] = found.value;
+  }
+  return { changes, problems };
+}
+
+/** The options that a search finds, by label, key, flag and help. */
+export function found(options: readonly Option[], text: string): readonly Option[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return options;
+  return options.filter((option) => {
+    const all = `${option.label} ${option.key} ${option.flag ?? ""} ${option.help}`.toLowerCase();
+    return words.every((word) => all.includes(word));
+  });
+}
