@@ -2,8 +2,8 @@
 export interface Gpu {
   name: string;
   /** 0 to 1. */
-  utilization?: number | null;
-  memory?: { used: number; total: number } | null;
+  use: number | null;
+  memory: { used: number; total: number };
   temperature?: number | null;
   power?: number | null;
 }
@@ -11,34 +11,41 @@ export interface Gpu {
 export interface HostMetrics {
   /** 0 to 1, over all cores. */
   cpu: number | null;
-  memory: { used: number; total: number } | null;
-  disk?: { used: number; total: number } | null;
-  network?: { received: number; sent: number } | null;
+  cores: number;
+  memory: { used: number; total: number };
+  disk: { used: number; total: number } | null;
+  /** Bytes a second. */
+  network: { received: number; sent: number } | null;
+  /** Null where there is none that can be asked. */
   gpu: Gpu[] | null;
   /** Seconds. */
-  uptime: number | null;
+  uptime: number;
 }
 
 export interface EngineMetrics {
   name: string;
   state: string;
+  /** Bytes that its processes hold. */
   rss: number | null;
+  /** In cores: 1 is one core. */
   cpu: number | null;
   tokensPerSecond: number | null;
   promptTokensPerSecond: number | null;
-  slotsBusy: number | null;
-  slots: number | null;
+  slotsBusy: number;
+  slots: number;
   /** 0 to 1. */
   kvUse: number | null;
-  queue: number | null;
-  requests: number | null;
+  queue: number;
+  /** Since the server's start. */
+  requests: number;
 }
 
 /** What `metrics:update` carries every ten seconds. */
 export interface Metrics {
   at: string;
   host: HostMetrics;
-  server: { rss: number | null; cpu: number | null };
+  /** Corral's own process; the processor in cores. */
+  server: { rss: number; cpu: number | null; uptime: number };
   engines: EngineMetrics[];
 }
 

@@ -33,6 +33,11 @@ const model = createRoute({
   validateSearch: (search: Record<string, unknown>) => search as { tab?: string },
   component: lazyRouteComponent(() => import("../features/models/ModelPage"), "ModelPage"),
 });
+const dashboard = createRoute({
+  getParentRoute: () => root,
+  path: "/dashboard",
+  component: lazyRouteComponent(() => import("../features/dashboard/DashboardPage"), "DashboardPage"),
+});
 const monitoring = createRoute({
   getParentRoute: () => root,
   path: "/monitoring",
@@ -72,7 +77,7 @@ function Conversation() {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, chat, models, model, monitoring, logs]),
+  routeTree: root.addChildren([home, chat, models, model, dashboard, monitoring, logs]),
   defaultPreload: "intent",
 });
 

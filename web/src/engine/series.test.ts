@@ -23,8 +23,8 @@ function engine(name: string, tokensPerSecond: number | null): EngineMetrics {
 function point(second: number, cpu: number | null = 0.5, engines: EngineMetrics[] = []): Metrics {
   return {
     at: new Date((START + second) * 1000).toISOString(),
-    host: { cpu, memory: null, gpu: null, uptime: 1 },
-    server: { rss: null, cpu: null },
+    host: { cpu, cores: 2, memory: { used: 1, total: 2 }, disk: null, network: null, gpu: null, uptime: 1 },
+    server: { rss: 1, cpu: null, uptime: 1 },
     engines,
   };
 }

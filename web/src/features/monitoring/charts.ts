@@ -22,6 +22,8 @@ function used(part: { used: number; total: number } | null | undefined): number 
   return part && part.total > 0 ? part.used / part.total : null;
 }
 
+const share = (cores: number | null, all: number) => (cores === null ? null : Math.min(1, cores / all));
+
 function graphics(points: readonly Metrics[]): Shown[] {
   const names = new Set<string>();
   for (const { host } of points)
@@ -43,28 +45,36 @@ function graphics(points: readonly Metrics[]): Shown[] {
     top: 1,
     plot: plot(
       points,
-      each((gpu) => gpu.utilization),
+      each((gpu) => gpu.use),
     ),
     empty,
   };
   if (names.size === 0) return [load];
   const memory = plot(
     points,
-    each((gpu) => gpu.memory?.used),
+    each((gpu) => gpu.memory.used),
   );
-  const top = Math.max(...points.flatMap(({ host }) => (host.gpu ?? []).map((gpu) => gpu.memory?.total ?? 0))) || null;
+  const top = Math.max(...points.flatMap(({ host }) => (host.gpu ?? []).map((gpu) => gpu.memory.total))) || null;
   return [load, { title: "Graphics memory", unit: BYTES, top, plot: memory, empty: NONE }];
 }
 
 /** All charts about the machine. */
 export function hostCharts(points: readonly Metrics[]): Shown[] {
-  const memory = points.at(-1)?.host.memory?.total ?? null;
+  const memory = points.at(-1)?.host.memory.total ?? null;
   return [
     {
       title: "Processor",
       unit: PERCENT,
       top: 1,
-      plot: plot(points, { Machine: ({ host }) => host.cpu }),
+      plot: plot(points, {
+        Machine: ({ host }) => host.cpu,
+        Engines: ({ host, engines }) =>
+          share(
+            sum(engines, ({ cpu }) => cpu),
+            host.cores,
+          ),
+        "Corral itself": ({ host, server }) => share(server.cpu, host.cores),
+      }),
       empty: NONE,
     },
     {
@@ -72,7 +82,7 @@ export function hostCharts(points: readonly Metrics[]): Shown[] {
       unit: BYTES,
       top: memory,
       plot: plot(points, {
-        "In use": ({ host }) => host.memory?.used,
+        "In use": ({ host }) => host.memory.used,
         Engines: ({ engines }) => sum(engines, ({ rss }) => rss),
         "Corral itself": ({ server }) => server.rss,
       }),

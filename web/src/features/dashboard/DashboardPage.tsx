@@ -1,0 +1,127 @@
+import { Button } from "@mantine/core";
+import { useDocumentTitle } from "@mantine/hooks";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useMemo } from "react";
+import type { EngineMetrics, Metrics } from "../../api/metrics";
+import { listModels, modelAction } from "../../api/models";
+import type { Model } from "../../api/types";
+import { duration } from "../../ui/format";
+import { useAsked, useConnection } from "../../ui/live";
+import { useMetrics } from "../../ui/metrics";
+import { EngineCard } from "./EngineCard";
+import { Machine } from "./Machine";
+import { MemoryBar } from "./MemoryBar";
+import { Problems } from "./Problems";
+import "./dashboard.css";
+
+const IDLE = new Set(["stopped", "idle"]);
+
+interface Status {
+  version: string;
+  startedAt: string;
+  memoryBudget?: number | null;
+}
+
+/** The course of an engine's speed through the points, null where it did not run. */
+function course(points: readonly Metrics[], name: string): (number | null)[] {
+  return points.map(({ engines }) => engines.find((engine) => engine.name === name)?.tokensPerSecond ?? null);
+}
+
+function NoEngine({ models }: { models: readonly Model[] }) {
+  const connection = useConnection();
+  const start = useMutation({ mutationFn: (name: string) => modelAction(connection, name, "start") });
+  const usable = models.find((model) => model.default && !model.problem) ?? models.find((model) => !model.problem);
+  return (
+    <div className="none">
+      <h3 className="empty">No engine runs</h3>
+      <p className="hint">
+        A model starts by itself with the first message to it.{" "}
+        {!usable && <Link to="/models">Get a model or choose a folder with some</Link>}
+      </p>
+      {usable && (
+        <Button size="xs" variant="default" loading={start.isPending} onClick={() => start.mutate(usable.name)}>
+          Start {usable.name}
+        </Button>
+      )}
+      {start.error && (
+        <p className="error" role="alert">
+          {start.error.message}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Engines({ models, points }: { models: readonly Model[]; points: readonly Metrics[] }) {
+  const latest = useMemo(
+    () => new Map<string, EngineMetrics>(points.at(-1)?.engines.map((engine) => [engine.name, engine])),
+    [points],
+  );
+  const running = models.filter((model) => !IDLE.has(model.state));
+  const rest = models.length - running.length;
+  return (
+    <section aria-labelledby="engines-title">
+      <header className="part-head">
+        <h2 id="engines-title" className="part">
+          Engines
+        </h2>
+        <Link to="/models" className="more">
+          {running.length > 0 && rest > 0 ? `${rest} further ${rest === 1 ? "model" : "models"}` : "All models"}
+        </Link>
+      </header>
+      {running.length === 0 ? (
+        <NoEngine models={models} />
+      ) : (
+        <ul className="cards">
+          {running.map((model) => (
+            <EngineCard
+              key={model.name}
+              model={model}
+              now={latest.get(model.name)}
+              course={course(points, model.name)}
+            />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+/** All that runs, at a glance. */
+export function DashboardPage() {
+  useDocumentTitle("Dashboard · Corral");
+  const connection = useConnection();
+  const models = useQuery<readonly Model[]>({ queryKey: ["models"], queryFn: () => listModels(connection) });
+  const metrics = useMetrics("10m");
+  const status = useAsked<Status>("status:get");
+  const points = metrics.data ?? [];
+  const latest = points.at(-1);
+  const writing = latest?.engines.reduce((sum, { slotsBusy }) => sum + slotsBusy, 0) ?? 0;
+  const waiting = latest?.engines.reduce((sum, { queue }) => sum + queue, 0) ?? 0;
+  const started = status.data ? (Date.now() - new Date(status.data.startedAt).getTime()) / 1000 : null;
+  const facts = [
+    latest && `${writing} ${writing === 1 ? "answer" : "answers"} being written`,
+    waiting > 0 && `${waiting} waiting`,
+    started !== null && `up ${duration(started)}`,
+    status.data && `Corral ${status.data.version}`,
+  ];
+  const error = models.error ?? metrics.error;
+  return (
+    <div className="page wide dashboard">
+      <header className="dashboard-head">
+        <h1>Dashboard</h1>
+        <p className="hint">{facts.filter(Boolean).join(" · ")}</p>
+      </header>
+      {error && (
+        <p className="error" role="alert">
+          {error.message}
+        </p>
+      )}
+      <Machine points={points} />
+      <MemoryBar latest={latest} budget={status.data?.memoryBudget ?? null} />
+      {models.data && <Engines models={models.data} points={points} />}
+      <Problems />
+    </div>
+  );
+}
