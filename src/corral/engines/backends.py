@@ -9,11 +9,13 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from corral.engines.process import Launch, passed_on
 from corral.engines.types import EngineSpec
-from corral.kit.errors import EngineFailed
+from corral.kit.errors import CorralError, EngineFailed
 from corral.kit.http import Address, TcpAddress, UnixAddress, parse_address
+from corral.models.options.launching import child_settings, embeds, projector, server_arguments
 
 CHILD = Path(__file__).with_name("child.py")
 GUARDIAN = Path(__file__).with_name("guardian.py")
@@ -50,38 +52,67 @@ def make_plan(spec: EngineSpec, environ: Mapping[str, str]) -> Plan:
     folder = Path(tempfile.mkdtemp(prefix="corral-"))
     path = folder / "engine.sock"
     environment = passed_on(dict(environ))
-    if entry is None:
-        config = {
-            "model": spec.model, "path": str(spec.path), "socket": str(path), "key": key, "context": spec.context_length,
-            "slots": spec.slots, "embeddings": spec.embeddings, "mmproj": str(spec.mmproj) if spec.mmproj else None,
-        }  # fmt: skip
-        launch = Launch(CHILD, token, config, environment)
-        return Plan(UnixAddress(str(path)), _bearer(key), True, launch, folder)
-    if entry.llama_server:
-        command = _llama_server(entry.llama_server, spec, path)
-        environment["LLAMA_API_KEY"] = key
-        return Plan(UnixAddress(str(path)), _bearer(key), True, Launch(GUARDIAN, token, command, environment), folder)
-    port = free_port()
-    fill = {"model": str(spec.path or ""), "port": str(port), "socket": str(path), "key": key}
-    template = entry.command or ()
-    command = [_fill(part, fill) for part in template]
+    try:
+        if entry is None:
+            launch = Launch(CHILD, token, _child(spec, path, key), environment)
+            return Plan(UnixAddress(str(path)), _bearer(key), True, launch, folder)
+        if entry.llama_server:
+            command = _llama_server(entry.llama_server, spec, path)
+            environment["LLAMA_API_KEY"] = key
+            launch = Launch(GUARDIAN, token, command, environment)
+            return Plan(UnixAddress(str(path)), _bearer(key), True, launch, folder)
+        port = free_port()
+        fill = {"model": str(spec.path or ""), "port": str(port), "socket": str(path), "key": key}
+        template = entry.command or ()
+        command = [part for one in template for part in _parts(one, spec, fill)]
+    except CorralError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     own = any("{socket}" in part for part in template)
     where: Address = UnixAddress(str(path)) if own else TcpAddress("127.0.0.1", port)
     environment["CORRAL_ENGINE_KEY"] = key
     return Plan(where, _bearer(key), False, Launch(GUARDIAN, token, command, environment), folder)
 
 
+def _child(spec: EngineSpec, path: Path, key: str) -> dict[str, Any]:
+    """What the embedded engine is told."""
+    mmproj = projector(spec.options, spec.mmproj, _folder(spec))
+    return {
+        "model": spec.model, "path": str(spec.path), "socket": str(path), "key": key, "context": spec.context_length,
+        "slots": spec.slots, "embeddings": embeds(spec.options, spec.embeddings), "mmproj": str(mmproj) if mmproj else None,
+        "settings": child_settings(spec.options, _folder(spec)),
+    }  # fmt: skip
+
+
 def _llama_server(binary: str, spec: EngineSpec, path: Path) -> list[str]:
-    command = [
-        binary, "--model", str(spec.path), "--alias", spec.model, "--host", str(path),
-        "--ctx-size", str(spec.context_length * spec.slots), "--parallel", str(spec.slots), "--batch-size", "512",
-        "--jinja", "--slots", "--metrics", "--no-webui",
-    ]  # fmt: skip
-    if spec.embeddings:
-        command.append("--embeddings")
-    if spec.mmproj:
-        command += ["--mmproj", str(spec.mmproj)]
+    # What is not for anyone to choose comes last, since the last of two flags wins.
+    command = [binary, *_model_arguments(spec), "--host", str(path), "--slots", "--metrics", "--no-webui"]
+    if "--no-jinja" not in command:
+        command.append("--jinja")
     return command
+
+
+def _model_arguments(spec: EngineSpec) -> list[str]:
+    """The flags of llama-server for a model and its options."""
+    folder = _folder(spec)
+    arguments = [
+        "--model", str(spec.path), "--alias", spec.model, *server_arguments(spec.options, folder),
+        "--ctx-size", str(spec.context_length * spec.slots), "--parallel", str(spec.slots),
+    ]  # fmt: skip
+    if embeds(spec.options, spec.embeddings):
+        arguments.append("--embeddings")
+    mmproj = projector(spec.options, spec.mmproj, folder)
+    return [*arguments, "--mmproj", str(mmproj)] if mmproj else arguments
+
+
+def _folder(spec: EngineSpec) -> Path:
+    """Where the files are that options name without a folder."""
+    return spec.path.parent if spec.path else Path()
+
+
+def _parts(part: str, spec: EngineSpec, values: Mapping[str, str]) -> list[str]:
+    """An argument of a command template; `{options}` alone becomes the flags of llama-server for the model."""
+    return _model_arguments(spec) if part == "{options}" else [_fill(part, values)]
 
 
 def _fill(part: str, values: Mapping[str, str]) -> str:

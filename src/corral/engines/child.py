@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -31,30 +32,90 @@ def watch_lifeline() -> None:
 
 
 def parameters(config: dict[str, Any]) -> Any:
-    """xllamacpp's parameters. Only these options are ever set; none comes from outside unchecked."""
+    """xllamacpp's parameters: the options that were checked and translated, then what is never for anyone to choose."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
+    for path, value in config["settings"]:
+        place(xllamacpp, params, path, value)
     params.model.path = config["path"]
     params.model_alias = {config["model"]}
     params.n_ctx = int(config["context"]) * int(config["slots"])
     params.n_parallel = int(config["slots"])
-    # A request that is given up in its prompt ends at the next batch, so batches are small.
-    params.n_batch = 512
-    params.hostnames = [config["socket"]]
-    params.port = 0
-    params.api_keys = [config["key"]]
-    params.cache_ram_mib = 0
-    params.cors_origins = ""
-    params.ui = False
-    params.endpoint_slots = True
-    params.endpoint_metrics = True
-    params.use_jinja = True
     if config.get("embeddings"):
         params.embedding = True
     if config.get("mmproj"):
         params.mmproj.path = config["mmproj"]
+    params.hostnames = [config["socket"]]
+    params.port = 0
+    params.api_keys = [config["key"]]
+    params.api_prefix = params.public_path = params.media_path = ""
+    params.server_tools = []
+    params.mcp_servers_config = params.mcp_servers_json = ""
+    params.cors_origins = ""
+    params.ui = params.ui_mcp_proxy = False
+    params.endpoint_slots = params.endpoint_metrics = True
+    params.endpoint_props = False
+    params.offline = True
+    params.slot_save_path = config.get("saves") or ""
     return params
+
+
+def place(engine: Any, params: Any, path: str, value: Any) -> None:
+    """Sets one attribute, named with its way from the parameters. A value of one key says what is made of it."""
+    *way, name = path.split(".")
+    for part in way:
+        params = getattr(params, part)
+    if isinstance(value, dict) and len(value) == 1 and name != "default_template_kwargs":
+        (form, inner), old = next(iter(value.items())), getattr(params, name)
+        value = FORMS[form](engine, inner, old)
+    setattr(params, name, value)
+
+
+def member(engine: Any, named: list[str]) -> Any:
+    """A member of one of the engine's enumerations."""
+    enumeration, name = named
+    return getattr(getattr(engine, enumeration), name)
+
+
+def bits(engine: Any, inner: list[Any], old: int) -> int:
+    """The bits of several members in one number."""
+    enumeration, names = inner
+    for name in names:
+        old |= int(member(engine, [enumeration, name]))
+    return old
+
+
+def schema(engine: Any, text: str, old: Any) -> Any:
+    """The grammar of a JSON schema."""
+    made = engine.json_schema_to_grammar(text)
+    return engine.CommonGrammar(engine.common_grammar_type.COMMON_GRAMMAR_TYPE_OUTPUT_FORMAT, made)
+
+
+def biases(engine: Any, inner: list[list[Any]], old: Any) -> list[Any]:
+    """Pairs of token and bias."""
+    made = []
+    for token, bias in inner:
+        one = engine.LlamaLogitBias()
+        one.token, one.bias = token, bias
+        made.append(one)
+    return made
+
+
+FORMS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "enum": lambda engine, inner, old: member(engine, inner),
+    "enums": lambda engine, inner, old: [member(engine, one) for one in inner],
+    "bits": bits,
+    "bias": biases,
+    "grammar": lambda engine, inner, old: engine.CommonGrammar(
+        engine.common_grammar_type.COMMON_GRAMMAR_TYPE_USER, inner
+    ),
+    "schema": schema,
+    "lora": lambda engine, inner, old: [engine.CommonAdapterLoraInfo(path, scale) for path, scale in inner],
+    "all": lambda engine, inner, old: [inner] * len(old),
+    "first": lambda engine, inner, old: [*inner, *old[len(inner) :]],
+    "range": lambda engine, inner, old: [inner[0] <= at <= inner[1] for at in range(len(old))],
+}
 
 
 def main() -> None:

@@ -59,8 +59,9 @@ class Stay:
 class EngineSpec:
     """What is needed to run a model. `entry` is None for the embedded engine.
 
-    options: values of the catalogue by name, in effect for this model. memory_bytes: what it is expected to use, 0 when
-    nobody has worked it out.
+    options: the values that were set for it, checked, by their names in the catalogue; what is not set is the engine's
+    default. context_length and slots are those in effect; embeddings and mmproj are what its file and folder say, where
+    the options do not. memory_bytes: what it is expected to use, 0 when nobody has worked it out.
     """
 
     model: str

@@ -50,7 +50,7 @@ GPU: tuple[Option, ...] = (
         "--main-gpu", "main_gpu", minimum=0, maximum=127, shared=True, advanced=True),
     Option("device", _G, Kind.TEXTS, "Devices", None,
         "Names of the devices to use, or none. Not set: all of them.",
-        "--device", None, minimum=1, maximum=100, count=(1, 32), shared=True, advanced=True),
+        "--device", None, minimum=1, maximum=100, count=(1, 32), advanced=True),
     Option("kv_offload", _G, Kind.BOOL, "Context on the GPU", True,
         "Keeps the context with the layers on the GPU.",
         "--kv-offload", "!no_kv_offload", off_flag="--no-kv-offload", shared=True),
