@@ -27,6 +27,12 @@ const models = createRoute({
   validateSearch: (search: Record<string, unknown>) => search as Record<string, string | boolean | undefined>,
   component: lazyRouteComponent(() => import("../features/models/ModelsPage"), "ModelsPage"),
 });
+const downloads = createRoute({
+  getParentRoute: () => root,
+  path: "/downloads",
+  validateSearch: (search: Record<string, unknown>): { repo?: string } => ({ repo: words(search.repo) }),
+  component: lazyRouteComponent(() => import("../features/models/downloads/DownloadsPage"), "DownloadsPage"),
+});
 const model = createRoute({
   getParentRoute: () => root,
   path: "/models/$name",
@@ -77,7 +83,7 @@ function Conversation() {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, chat, models, model, dashboard, monitoring, logs]),
+  routeTree: root.addChildren([home, chat, models, model, downloads, dashboard, monitoring, logs]),
   defaultPreload: "intent",
 });
 

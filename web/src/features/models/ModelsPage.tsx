@@ -1,14 +1,17 @@
 import { Button } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import type { Model } from "../../api/types";
 import { whole } from "../../ui/format";
 import { useConnection } from "../../ui/live";
+import { BetterModel } from "./downloads/BetterModel";
+import { DownloadList } from "./downloads/DownloadList";
 import { ModelTable } from "./ModelTable";
 import "../../ui/controls.css";
 import "./models.css";
+import "./downloads/downloads.css";
 import { ALL, choices, type Filters, matching, SIZES, type Sorting, sorted } from "./rows";
 import { useModels } from "./useModels";
 
@@ -113,6 +116,9 @@ export function ModelsPage() {
           <Button size="xs" variant="default" loading={rescan.isPending} onClick={() => rescan.mutate()}>
             Look again
           </Button>
+          <Button size="xs" component={Link} to="/downloads">
+            Get a model
+          </Button>
         </div>
       </header>
       {problem && (
@@ -121,6 +127,8 @@ export function ModelsPage() {
         </p>
       )}
       {isPending && <p className="hint late">Reading the models…</p>}
+      {data && !data.some((model) => !model.included && !model.problem) && <BetterModel />}
+      <DownloadList />
       {data && data.length > 0 && (
         <>
           <FilterBar models={data} filters={filters} set={set} />

@@ -43,17 +43,22 @@ function reasons(error: unknown): Record<string, string> {
   return typeof fields === "object" && fields !== null ? (fields as Record<string, string>) : {};
 }
 
-/** What another person changed, from the details of a refusal: {diff: {key: [before, after]}}, or objects of both. */
+/** What an engine wrote that did not start. */
+function LastLines({ error }: { error: unknown }) {
+  const lines = error instanceof Refused && Array.isArray(error.details.lastLines) ? error.details.lastLines : [];
+  return lines.length > 0 ? <pre>{lines.join("\n")}</pre> : null;
+}
+
+/** What another person changed, from the details of a refusal. */
 function conflictOf(error: unknown): Conflict | null {
-  if (!(error instanceof Refused) || error.code !== "conflict" || typeof error.details.diff !== "object") return null;
-  const before: Record<string, OptionValue | null> = {};
-  const after: Record<string, OptionValue | null> = {};
-  for (const [key, change] of Object.entries(error.details.diff ?? {})) {
-    const pair = change as [OptionValue, OptionValue] | { before?: OptionValue; after?: OptionValue };
-    before[key] = (Array.isArray(pair) ? pair[0] : (pair as { before?: OptionValue }).before) ?? null;
-    after[key] = (Array.isArray(pair) ? pair[1] : (pair as { after?: OptionValue }).after) ?? null;
-  }
-  return { before, after };
+  if (!(error instanceof Refused) || error.code !== "conflict" || !error.details.diff) return null;
+  const diff = Object.entries(
+    error.details.diff as Record<string, { before: OptionValue | null; now: OptionValue | null }>,
+  );
+  return {
+    before: Object.fromEntries(diff.map(([key, change]) => [key, change.before])),
+    after: Object.fromEntries(diff.map(([key, change]) => [key, change.now])),
+  };
 }
 
 /** A form of options with its unsaved changes: reviewed, saved against a version, with every reason beside its field. */
@@ -116,6 +121,7 @@ export function OptionEditor(props: Props) {
       {saving.error && !conflict && (
         <div role="alert" className="error save-error">
           {saving.error.message}
+          <LastLines error={saving.error} />
           {unknown.map(([key, reason]) => (
             <div key={key}>
               {key}: {reason}

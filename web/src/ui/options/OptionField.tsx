@@ -13,6 +13,10 @@ interface Props {
   /** What is written and not saved; null takes the own value away. */
   edit: string | null | undefined;
   problem: string | undefined;
+  /** Why it cannot be changed here. */
+  locked?: string | null;
+  /** What else is to be known, after where the value comes from. */
+  note?: string | null;
   onEdit: (key: string, edit: string | null | undefined) => void;
 }
 
@@ -22,7 +26,7 @@ interface ControlProps {
   placeholder: string;
   /** What a switch shows while nothing is set. */
   fallback: boolean | null;
-  marks: { id: string; "aria-describedby": string; "aria-invalid": boolean };
+  marks: { id: string; "aria-describedby": string; "aria-invalid": boolean; disabled: boolean };
   set: (value: string) => void;
 }
 
@@ -69,12 +73,13 @@ function Control({ option, value, placeholder, fallback, marks, set }: ControlPr
 
 /** One option: its label and help, a control of its kind, where its value comes from, and why it cannot be. */
 export const OptionField = memo(function OptionField(props: Props) {
-  const { option, own, inherited, from, edit, problem, onEdit } = props;
+  const { option, own, inherited, from, edit, problem, locked, note, onEdit } = props;
   const id = useId();
   const value = edit === undefined ? written(option, own) : (edit ?? "");
   const isOwn = value !== "";
   const set = (text: string) => onEdit(option.key, text === written(option, own) ? undefined : text);
   const bounds = range(option);
+  const says = locked ?? (isOwn ? `Set here. Otherwise ${told(option, inherited)} (${from}).` : `From ${from}.`);
   return (
     <div className="option" data-own={isOwn} data-edited={edit !== undefined} data-testid={`option-${option.key}`}>
       <div className="option-text">
@@ -93,14 +98,19 @@ export const OptionField = memo(function OptionField(props: Props) {
             value={value}
             placeholder={inherited === null || inherited === undefined ? "not set" : told(option, inherited)}
             fallback={typeof inherited === "boolean" ? inherited : null}
-            marks={{ id, "aria-describedby": `${id}-help ${id}-state`, "aria-invalid": problem !== undefined }}
+            marks={{
+              id,
+              "aria-describedby": `${id}-help ${id}-state`,
+              "aria-invalid": problem !== undefined,
+              disabled: !!locked,
+            }}
             set={set}
           />
           {option.unit && option.kind !== "bool" && <span className="option-unit">{option.unit}</span>}
           <button
             type="button"
             className="quiet"
-            style={{ visibility: isOwn ? "visible" : "hidden" }}
+            style={{ visibility: isOwn && !locked ? "visible" : "hidden" }}
             aria-label={`Reset ${option.label}`}
             title={`Back to ${told(option, inherited)} (${from})`}
             onClick={() => onEdit(option.key, own === null || own === undefined ? undefined : null)}
@@ -109,7 +119,7 @@ export const OptionField = memo(function OptionField(props: Props) {
           </button>
         </div>
         <p id={`${id}-state`} className={problem ? "error" : "hint"} role={problem ? "alert" : undefined}>
-          {problem ?? (isOwn ? `Set here. Otherwise ${told(option, inherited)} (${from}).` : `From ${from}.`)}
+          {problem ?? [says, note].filter(Boolean).join(" ")}
         </p>
       </div>
     </div>
