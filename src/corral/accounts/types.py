@@ -21,6 +21,9 @@ class Permission(StrEnum):
     CONFIG_READ = "config:read"
     CONFIG_MANAGE = "config:manage"
     INFERENCE = "inference"
+    MONITORING_READ = "monitoring:read"
+    LOGS_READ = "logs:read"
+    LOGS_MANAGE = "logs:manage"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Metrics history, log queries and health; filled by later work."""
+"""Metrics with their history, and queries of the log. See docs/rooms/monitoring.md."""

@@ -34,6 +34,8 @@ class Connection:
     following: dict[str, Following] = field(default_factory=dict)
     pumps: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     in_flight: int = 0
+    endings: list[Callable[[], object]] = field(default_factory=list)
+    """Called once when the socket is lost."""
 
     def principal(self) -> Principal:
         """Who is calling, asked anew each time: a right that was taken away counts at once. Raises CorralError."""

@@ -170,6 +170,8 @@ class Realtime:
         with contextlib.suppress(CorralError):
             self._recovery.keep(connection.session, connection.principal().user_id, connection.following.values())
         self._followers.leave_all(connection)
+        for ended in connection.endings:
+            ended()
 
     async def _intent(self, event: str, sid: str, *args: Any) -> None:
         connection = self._connections.get(sid)
