@@ -80,7 +80,9 @@ class Settings(BaseModel):
         "You are a helpful assistant.", max_length=20_000, description="First message of a new agent."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    log_json: bool = Field(False, description="Log lines as JSON.")
+    log_json: bool = Field(False, description="Log lines on the console as JSON.")
+    log_days: int = Field(14, ge=1, le=3650, description="Days that DATA/logs is kept.")
+    log_max_bytes: int = Field(512 * 1024 * 1024, ge=1024**2, le=1024**4, description="Largest size of DATA/logs.")
     context_length: int = Field(4096, ge=128, le=1_048_576, description="Context per slot, capped by the model's own.")
     slots: int = Field(4, ge=1, le=64, description="Requests an engine answers at once.")
     queue: int = Field(

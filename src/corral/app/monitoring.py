@@ -1,0 +1,133 @@
+"""Wires the monitoring room: metrics and the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from corral.accounts.service import Accounts
+from corral.accounts.types import Permission
+from corral.bus import Bus
+from corral.engines import Engines
+from corral.inference import Inference
+from corral.inference.tap import Meter
+from corral.kit.clock import Clock
+from corral.monitoring.logs import TOPIC as LOGS_TOPIC
+from corral.monitoring.logs import Logs
+from corral.monitoring.metrics import TOPIC as METRICS_TOPIC
+from corral.monitoring.metrics import Collector, EngineView, History, Metrics
+from corral.monitoring.metrics.gpu import Gpus, open_nvml
+from corral.monitoring.metrics.host import HostReader
+from corral.realtime.intents import Intents
+from corral.realtime.log_followers import LogFollowers
+from corral.realtime.monitoring import add_logs, add_metrics
+from corral.settings import Settings
+from corral.store import Database
+from corral.surfaces.api.logs import logs_router
+from corral.surfaces.api.monitoring import monitoring_router
+from corral.surfaces.api.routing import ApiRouter
+from corral.telemetry import LogFiles, LogHub
+from corral.version import __version__
+
+TOPICS = {METRICS_TOPIC: Permission.MONITORING_READ, LOGS_TOPIC: Permission.LOGS_READ}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is looked at."""
+
+    engines: Engines
+    inference: Inference
+    meter: Meter
+    sockets: Callable[[], int]
+
+
+class MonitoringRoom:
+    """Metrics and the log of one server. `start` after the database is open, `stop` when all else has stopped."""
+
+    def __init__(self, settings: Settings, data: Path, hub: LogHub, *, clock: Clock, bus: Bus) -> None:
+        self._data = data
+        self._hub = hub
+        self._clock = clock
+        self._bus = bus
+        self.files = LogFiles(data / "logs", days=settings.log_days, max_bytes=settings.log_max_bytes)
+        self._collector: Collector | None = None
+        self._followers: LogFollowers | None = None
+        self._logs = Logs(hub, self.files, bus)
+        self._metrics: Metrics | None = None
+
+    def start(self, database: Database, watched: Watched) -> None:
+        """Writes the log's files from now on, and begins to take samples."""
+        self._hub.add_sink(self.files)
+        reader = HostReader(self._data, Gpus(open_nvml()))
+
+        def about_us() -> tuple[int, int]:
+            return watched.sockets(), self._hub.lost
+
+        collector = Collector(reader, lambda: views(watched), about_us, clock=self._clock, bus=self._bus)
+        history = History(database, self._clock)
+        self._metrics = Metrics(collector, history, self._clock, version=__version__, usage=lambda: usage(watched))
+        self._collector, self._followers = collector, LogFollowers(self._hub, self._clock)
+        self._followers.start()
+        collector.start(history)
+
+    async def stop(self) -> None:
+        """Takes no more samples; what was logged is written."""
+        if self._collector is not None:
+            await self._collector.stop()
+        if self._followers is not None:
+            await self._followers.stop()
+
+    def close(self) -> None:
+        """Writes what is left of the log. May block for a moment."""
+        self._hub.remove_sink(self.files)
+        self.files.flush()
+
+    def routers(self, accounts: Accounts) -> list[ApiRouter]:
+        """The routes of metrics and the log."""
+        assert self._metrics is not None
+        return [monitoring_router(accounts, self._metrics), logs_router(accounts, self._logs)]
+
+    def add_intents(self, intents: Intents) -> None:
+        """The intents of metrics and the log."""
+        assert self._metrics is not None
+        assert self._followers is not None
+        add_metrics(intents, self._metrics)
+        add_logs(intents, self._logs, self._followers)
+
+
+def views(watched: Watched) -> list[EngineView]:
+    """The engines as the collector sees them."""
+    found = []
+    for door in watched.engines.doors():
+        status = door.status
+        waiting = watched.inference.waiting(status.model)
+        state = "sleeping" if getattr(status, "sleeping", False) else status.state.value
+        found.append(
+            EngineView(
+                status.model,
+                state,
+                status.pid,
+                status.slots,
+                status.busy,
+                waiting,
+                door.requests,
+                door.pool,
+                door.headers,
+            )
+        )
+    return found
+
+
+def usage(watched: Watched) -> Mapping[str, Mapping[str, int]]:
+    """What was asked through the API since the start, by model."""
+    return {
+        name: {
+            "requests": one.requests,
+            "failures": one.failures,
+            "promptTokens": one.prompt_tokens,
+            "completionTokens": one.completion_tokens,
+        }
+        for name, one in watched.meter.totals.items()
+    }
