@@ -55,8 +55,17 @@ export type Range = (typeof RANGES)[number];
 /** Seconds that a range looks back. */
 export const SPAN: Record<Range, number> = { "10m": 600, "1h": 3_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000 };
 
-/** The points of an answer to `metrics:history`, oldest first. */
-export function readHistory(answer: unknown): readonly Metrics[] {
-  const { points = [] } = (answer ?? {}) as { points?: Metrics[] };
-  return points;
+type Column = readonly (number | null)[];
+
+/** What `metrics:history` answers: columns over one list of moments, null where nothing was measured. */
+export interface History {
+  /** Milliseconds since 1970, ascending. */
+  at: readonly number[];
+  /** Seconds between two moments. */
+  step: number;
+  host: Readonly<Record<string, Column>>;
+  server: Readonly<Record<string, Column>>;
+  engines: Readonly<Record<string, Readonly<Record<string, Column>>>>;
+  /** How many further engines ran, less busy than those. */
+  more: number;
 }

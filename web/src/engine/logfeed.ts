@@ -10,10 +10,10 @@ export interface LogSource {
   onOpen(opener: () => void): () => void;
 }
 
-interface Found {
+/** What `logs:search` answers: lines, the oldest first, and where to go on when there may be more. */
+export interface Found {
   lines: LogLine[];
-  /** What to ask with for what is older; nothing when there is no more. */
-  before?: string | null;
+  before: string | null;
 }
 
 export const PAGE = 500;
@@ -51,7 +51,7 @@ export class LogFeed {
   constructor(
     private readonly source: LogSource,
     capacity = 100_000,
-    private readonly soon: (run: () => void) => void = requestAnimationFrame,
+    private readonly soon: (run: () => void) => void = (run) => requestAnimationFrame(run),
   ) {
     this.ring = new LogRing(capacity);
   }
@@ -114,10 +114,9 @@ export class LogFeed {
       await this.source.request("logs:subscribe", { level: NO_FILTER.level });
       const { lines } = await this.source.request<Found>("logs:search", searchFor(NO_FILTER, null));
       this.problem = null;
-      const sorted = inOrder(lines);
-      if (this.last !== null && lines.length >= PAGE && !sorted.some(({ id }) => id === this.last))
+      if (this.last !== null && lines.length >= PAGE && !lines.some(({ id }) => id === this.last))
         this.add([note("Lines are missing here: more came than are read again. The files have all of them.")]);
-      this.add(sorted);
+      this.add(lines);
     } catch (error) {
       this.problem = error instanceof Error ? error.message : String(error);
     }
@@ -157,12 +156,6 @@ export class LogFeed {
       for (const watcher of this.watchers) watcher();
     });
   }
-}
-
-/** Lines in the order of their time, whichever way they came. */
-export function inOrder(lines: readonly LogLine[]): LogLine[] {
-  const [first, last] = [lines[0], lines.at(-1)];
-  return first && last && first.at > last.at ? [...lines].reverse() : [...lines];
 }
 
 function note(message: string): LogLine {

@@ -42,15 +42,18 @@ describe("LogView", () => {
       line(1, { level: "debug" }),
       line(2, { level: "error", source: "engine:demo", message: "Out of (memory" }),
       line(3, { requestId: "req_1" }),
+      line(5, { source: "engines", fields: { candidates: ["req_0", "req_1"] } }),
       line(4, { level: "warning", fields: { model: "Corral-Demo" } }),
     ]);
     const ids = (filter: Partial<typeof NO_FILTER>) => shown(new LogView(ring, { ...NO_FILTER, ...filter }));
-    expect(ids({})).toEqual(["1", "2", "3", "4"]);
+    expect(ids({})).toEqual(["1", "2", "3", "5", "4"]);
+    expect(ids({ source: "engine" })).toEqual(["2"]);
+    expect(ids({ text: "ENGINE:" })).toEqual(["2"]);
     expect(ids({ level: "warning" })).toEqual(["2", "4"]);
     expect(ids({ source: "engine:demo" })).toEqual(["2"]);
     expect(ids({ text: " out of (MEM" })).toEqual(["2"]);
     expect(ids({ text: "model=corral" })).toEqual(["4"]);
-    expect(ids({ requestId: "req_1" })).toEqual(["3"]);
+    expect(ids({ requestId: "req_1" })).toEqual(["3", "5"]);
     expect(ids({ text: "nothing" })).toEqual([]);
   });
 

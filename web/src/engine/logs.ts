@@ -9,7 +9,7 @@ export interface Entry {
 export interface LogFilter {
   /** The least level shown. */
   level: string;
-  /** A source, or null for all. */
+  /** A source with all below it (`engine` takes `engine:NAME`), or null for all. */
   source: string | null;
   text: string;
   requestId: string | null;
@@ -28,17 +28,29 @@ export function rowText(line: LogLine): string {
   return text.includes("\n") ? text.replace(/\s*\n\s*/g, " ⏎ ") : text;
 }
 
+/** Whether a source is the wanted one or below it, as the server reads it as well. */
+export function isOf(source: string, wanted: string): boolean {
+  return source === wanted || (source.startsWith(wanted) && ".:".includes(source.charAt(wanted.length)));
+}
+
+/** Lines of engines may belong to one of several requests. */
+function isAbout({ requestId, fields }: LogLine, wanted: string): boolean {
+  const candidates = fields?.candidates;
+  return requestId === wanted || (Array.isArray(candidates) && candidates.includes(wanted));
+}
+
 /** Whether an entry passes `filter`; made once for a filter, called for each line. */
 export function matcher(filter: LogFilter): (entry: Entry) => boolean {
+  const { source, requestId } = filter;
   const least = grave(filter.level);
   const words = filter.text.trim();
   const pattern = words === "" ? null : new RegExp(words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
   return ({ line, text }) =>
     line.level === NOTE ||
     (grave(line.level) >= least &&
-      (filter.source === null || line.source === filter.source) &&
-      (filter.requestId === null || line.requestId === filter.requestId) &&
-      (pattern === null || pattern.test(text)));
+      (source === null || isOf(line.source, source)) &&
+      (requestId === null || isAbout(line, requestId)) &&
+      (pattern === null || pattern.test(text) || pattern.test(line.source)));
 }
 
 /** The level of a line that this page puts in itself, to say that lines are missing; it is always shown. */

@@ -3,7 +3,7 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
-import type { EngineMetrics, Metrics } from "../../api/metrics";
+import type { EngineMetrics, History, Metrics } from "../../api/metrics";
 import { listModels, modelAction } from "../../api/models";
 import type { Model } from "../../api/types";
 import { duration } from "../../ui/format";
@@ -21,11 +21,6 @@ interface Status {
   version: string;
   startedAt: string;
   memoryBudget?: number | null;
-}
-
-/** The course of an engine's speed through the points, null where it did not run. */
-function course(points: readonly Metrics[], name: string): (number | null)[] {
-  return points.map(({ engines }) => engines.find((engine) => engine.name === name)?.tokensPerSecond ?? null);
 }
 
 function NoEngine({ models }: { models: readonly Model[] }) {
@@ -53,10 +48,16 @@ function NoEngine({ models }: { models: readonly Model[] }) {
   );
 }
 
-function Engines({ models, points }: { models: readonly Model[]; points: readonly Metrics[] }) {
-  const latest = useMemo(
-    () => new Map<string, EngineMetrics>(points.at(-1)?.engines.map((engine) => [engine.name, engine])),
-    [points],
+interface EnginesProps {
+  models: readonly Model[];
+  latest: Metrics | undefined;
+  history: History | undefined;
+}
+
+function Engines({ models, latest, history }: EnginesProps) {
+  const now = useMemo(
+    () => new Map<string, EngineMetrics>(latest?.engines.map((engine) => [engine.name, engine])),
+    [latest],
   );
   const running = models.filter((model) => !IDLE.has(model.state));
   const rest = models.length - running.length;
@@ -78,8 +79,8 @@ function Engines({ models, points }: { models: readonly Model[]; points: readonl
             <EngineCard
               key={model.name}
               model={model}
-              now={latest.get(model.name)}
-              course={course(points, model.name)}
+              now={now.get(model.name)}
+              course={history?.engines[model.name]?.tokensPerSecond ?? []}
             />
           ))}
         </ul>
@@ -93,10 +94,8 @@ export function DashboardPage() {
   useDocumentTitle("Dashboard · Corral");
   const connection = useConnection();
   const models = useQuery<readonly Model[]>({ queryKey: ["models"], queryFn: () => listModels(connection) });
-  const metrics = useMetrics("10m");
+  const { latest, history, ...metrics } = useMetrics("10m");
   const status = useAsked<Status>("status:get");
-  const points = metrics.data ?? [];
-  const latest = points.at(-1);
   const writing = latest?.engines.reduce((sum, { slotsBusy }) => sum + slotsBusy, 0) ?? 0;
   const waiting = latest?.engines.reduce((sum, { queue }) => sum + queue, 0) ?? 0;
   const started = status.data ? (Date.now() - new Date(status.data.startedAt).getTime()) / 1000 : null;
@@ -118,9 +117,9 @@ export function DashboardPage() {
           {error.message}
         </p>
       )}
-      <Machine points={points} />
+      <Machine latest={latest} history={history} />
       <MemoryBar latest={latest} budget={status.data?.memoryBudget ?? null} />
-      {models.data && <Engines models={models.data} points={points} />}
+      {models.data && <Engines models={models.data} latest={latest} history={history} />}
       <Problems />
     </div>
   );

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import type { Metrics } from "../../api/metrics";
+import type { History, Metrics } from "../../api/metrics";
 import { bytes } from "../../ui/format";
 import { Sparkline } from "../../ui/Sparkline";
 
@@ -12,29 +12,24 @@ interface Tile {
 
 const percent = (part: number | null) => (part === null ? "–" : `${Math.round(part * 100)} %`);
 
-function mean(values: readonly (number | null)[]): number | null {
-  const known = values.filter((value) => value !== null);
-  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
-}
-
-function tiles(points: readonly Metrics[]): Tile[] {
-  const host = points.at(-1)?.host;
+function tiles(latest: Metrics | undefined, history: History | undefined): Tile[] {
+  const host = latest?.host;
   if (!host)
     return ["Processor", "Memory", "Disk", "Graphics"].map((label) => ({ label, value: "–", more: "", course: [] }));
-  const load = ({ gpu }: Metrics["host"]) => (gpu ? mean(gpu.map(({ use }) => use)) : null);
-  const cards = host.gpu?.length ?? 0;
+  const cards = host.gpu ?? [];
+  const { total, used } = host.memory;
   return [
     {
       label: "Processor",
       value: percent(host.cpu),
       more: `of ${host.cores} ${host.cores === 1 ? "core" : "cores"}`,
-      course: points.map((point) => point.host.cpu),
+      course: history?.host.cpu ?? [],
     },
     {
       label: "Memory",
-      value: percent(host.memory.used / host.memory.total),
-      more: `${bytes(host.memory.total - host.memory.used)} free`,
-      course: points.map((point) => point.host.memory.used / point.host.memory.total),
+      value: percent(used / total),
+      more: `${bytes(total - used)} free`,
+      course: history?.host.memory?.map((value) => (value === null ? null : value / total)) ?? [],
     },
     {
       label: "Disk",
@@ -44,18 +39,18 @@ function tiles(points: readonly Metrics[]): Tile[] {
     },
     {
       label: "Graphics",
-      value: cards > 0 ? percent(load(host)) : "None",
-      more: cards > 1 ? `${cards} cards` : (host.gpu?.[0]?.name ?? "no card that can be asked"),
-      course: cards > 0 ? points.map((point) => load(point.host)) : null,
+      value: cards.length > 0 ? percent(history?.host.gpu?.at(-1) ?? cards[0]?.use ?? null) : "None",
+      more: cards.length > 1 ? `${cards.length} cards` : (cards[0]?.name ?? "no NVIDIA card"),
+      course: cards.length > 0 ? (history?.host.gpu ?? []) : null,
     },
   ];
 }
 
 /** How busy the machine is, at a glance; each leads to the charts. */
-export function Machine({ points }: { points: readonly Metrics[] }) {
+export function Machine({ latest, history }: { latest: Metrics | undefined; history: History | undefined }) {
   return (
     <section className="tiles" aria-label="Machine">
-      {tiles(points).map(({ label, value, more, course }) => (
+      {tiles(latest, history).map(({ label, value, more, course }) => (
         <Link key={label} to="/monitoring" className="tile">
           <span className="tile-label">{label}</span>
           <span className="tile-value">{value}</span>

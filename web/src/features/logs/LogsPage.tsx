@@ -78,6 +78,7 @@ export function LogsPage() {
   const filtered =
     filter.text !== "" || filter.source !== null || filter.requestId !== null || filter.level !== "debug";
   const sources = feed.ring.sources();
+  if (sources.some((source) => source.startsWith("engine:"))) sources.push("engine");
   if (filter.source !== null && !sources.includes(filter.source)) sources.push(filter.source);
   const line = selected === null ? undefined : view.at(view.indexOf(selected))?.line;
   const clear = () => {
@@ -147,7 +148,9 @@ export function LogsPage() {
         >
           <option value="">All sources</option>
           {sources.map((source) => (
-            <option key={source}>{source}</option>
+            <option key={source} value={source}>
+              {source === "engine" ? "All engines" : source}
+            </option>
           ))}
         </select>
         {filter.requestId !== null && (

@@ -1,6 +1,5 @@
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
-import type { LogLine } from "../../api/logs";
-import { inOrder, LogFeed, PAGE, searchFor } from "../../engine/logfeed";
+import { type Found, LogFeed, searchFor } from "../../engine/logfeed";
 import { type LogFilter, LogView } from "../../engine/logs";
 import { useConnection } from "../../ui/live";
 
@@ -21,6 +20,8 @@ export function useLogFeed(): LogFeed {
   return feed;
 }
 
+const TRIES = 5;
+
 /** The lines that pass `filter`, and reading older ones from the files. */
 export function useLogView(feed: LogFeed, filter: LogFilter) {
   const connection = useConnection();
@@ -31,21 +32,28 @@ export function useLogView(feed: LogFeed, filter: LogFilter) {
   );
   view.update();
   const [reading, setReading] = useState(false);
-  const [ended, setEnded] = useState<LogView | null>(null);
+  const [reached, setReached] = useState<{ view: LogView; before: string | null } | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const before = reached?.view === view ? reached.before : undefined;
   const older = useCallback(async () => {
     setReading(true);
     setProblem(null);
     try {
-      const oldest = view.oldest() ?? feed.ring.at(feed.ring.first)?.line ?? null;
-      const wanted = searchFor({ level, source, text, requestId }, oldest?.id ?? null);
-      const { lines } = await connection.ask<{ lines: LogLine[] }>("logs:search", wanted);
-      view.prepend(inOrder(lines));
-      if (lines.length < PAGE) setEnded(view);
+      const oldest = view.oldest() ?? feed.ring.at(feed.ring.first)?.line;
+      let from = before ?? oldest?.id ?? null;
+      // A search ends after a while even when it has found nothing; it goes on from there.
+      for (let tries = 0; tries < TRIES; tries += 1) {
+        const wanted = searchFor({ level, source, text, requestId }, from);
+        const found = await connection.ask<Found>("logs:search", wanted);
+        view.prepend(found.lines);
+        from = found.before;
+        if (found.lines.length > 0 || from === null) break;
+      }
+      setReached({ view, before: from });
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));
     }
     setReading(false);
-  }, [connection, feed, view, level, source, text, requestId]);
-  return { view, older, reading, ended: ended === view, problem };
+  }, [connection, feed, view, before, level, source, text, requestId]);
+  return { view, older, reading, ended: before === null, problem };
 }

@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, useState } from "react";
 import uPlot from "uplot";
 import type { Plot } from "../../engine/series";
 import { ChartTable } from "./ChartTable";
-import { stamp, tick, type Unit } from "./units";
+import { axisStamp, stamp, tick, type Unit } from "./units";
 
 const HEIGHT = 176;
 
@@ -34,7 +34,16 @@ function axes(unit: Unit): uPlot.Axis[] {
   const [stroke, line] = [token("--soft"), token("--line")];
   const common = { stroke, font: "12px system-ui", ticks: { show: false }, border: { show: false } };
   return [
-    { ...common, grid: { show: false }, space: 72, size: 28 },
+    {
+      ...common,
+      grid: { show: false },
+      space: 88,
+      size: 28,
+      values: (chart, splits) => {
+        const { min = 0, max = 0 } = chart.scales.x ?? {};
+        return splits.map((moment) => axisStamp(moment, (max ?? 0) - (min ?? 0)));
+      },
+    },
     {
       ...common,
       grid: { stroke: line, width: 1 },

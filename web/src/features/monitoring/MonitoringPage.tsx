@@ -1,8 +1,8 @@
 import { useDocumentTitle } from "@mantine/hooks";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
-import { RANGES, type Range, SPAN } from "../../api/metrics";
-import { between, seconds } from "../../engine/series";
+import { type History, RANGES, type Range, SPAN } from "../../api/metrics";
+import { between } from "../../engine/series";
 import { useMetrics } from "../../ui/metrics";
 import { Chart } from "./Chart";
 import { engineCharts, hostCharts, type Shown } from "./charts";
@@ -11,15 +11,17 @@ import "../../ui/controls.css";
 import "./monitoring.css";
 
 const NAMES: Record<Range, string> = {
-  "10m": "10 minutes",
+  "10m": "10 min",
   "1h": "Hour",
   "24h": "Day",
   "7d": "Week",
   "30d": "30 days",
 };
 
+const NOTHING: History = { at: [], step: 10, host: {}, server: {}, engines: {}, more: 0 };
+
 /** Where the time axis begins and ends: what was marked, or all of the range up to the newest measurement. */
-function useWindow(range: Range, newest: string | undefined) {
+function useWindow(range: Range, newest: number | undefined) {
   const [marked, setMarked] = useState<{ from: number; to: number } | null>(null);
   useEffect(() => {
     if (!marked) return;
@@ -29,7 +31,7 @@ function useWindow(range: Range, newest: string | undefined) {
     window.addEventListener("keydown", pressed);
     return () => window.removeEventListener("keydown", pressed);
   }, [marked]);
-  const to = newest ? seconds(newest) : Math.floor(Date.now() / 1000);
+  const to = Math.floor((newest ?? Date.now()) / 1000);
   return { marked, setMarked, ...(marked ?? { from: to - SPAN[range], to }) };
 }
 
@@ -38,21 +40,18 @@ export function MonitoringPage() {
   useDocumentTitle("Monitoring · Corral");
   const { range = "10m", engine = null } = useSearch({ from: "/monitoring" });
   const navigate = useNavigate({ from: "/monitoring" });
-  const { data = [], error, isPending } = useMetrics(range);
-  const { marked, setMarked, from, to } = useWindow(range, data.at(-1)?.at);
-  const engines = useMemo(
-    () => [...new Set(data.flatMap((point) => point.engines.map(({ name }) => name)))].sort(),
-    [data],
-  );
-  const host = useMemo(() => hostCharts(data), [data]);
-  const models = useMemo(() => engineCharts(data, engine), [data, engine]);
+  const { history = NOTHING, latest, error, pending } = useMetrics(range);
+  const { marked, setMarked, from, to } = useWindow(range, history.at.at(-1));
+  const engines = Object.keys(history.engines).sort();
+  const host = useMemo(() => hostCharts(history, latest), [history, latest]);
+  const models = useMemo(() => engineCharts(history, engine), [history, engine]);
   const draw = (shown: readonly Shown[]) =>
     shown.map((chart) => (
       <Chart
         key={chart.title}
         {...chart}
         plot={marked ? between(chart.plot, from, to) : chart.plot}
-        empty={isPending ? "" : chart.empty}
+        empty={pending ? "" : chart.empty}
         from={from}
         to={to}
         onBrush={(start, end) => setMarked({ from: start, to: end })}
@@ -92,10 +91,15 @@ export function MonitoringPage() {
             </button>
           </>
         ) : (
-          "Every ten seconds. Draw over a chart to look at a part of it."
+          <span className="with-mouse">Draw over a chart to look at a part of it.</span>
         )}
       </p>
       <div className="charts">{draw(host)}</div>
+      {latest && !latest.host.gpu && (
+        <p className="hint no-graphics">
+          No graphics card that Corral can ask: it reads NVIDIA cards through their driver.
+        </p>
+      )}
       <header className="monitoring-head">
         <h2 className="part">Engines</h2>
         {engines.length > 1 && (

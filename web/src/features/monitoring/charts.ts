@@ -1,6 +1,6 @@
-import type { EngineMetrics, HostMetrics, Metrics } from "../../api/metrics";
-import { enginePlot, type Plot, plot } from "../../engine/series";
-import { BYTE_RATE, BYTES, COUNT, PERCENT, TOKENS, type Unit } from "./units";
+import type { History, Metrics } from "../../api/metrics";
+import { enginePlot, type Plot, plot, total } from "../../engine/series";
+import { BYTES, COUNT, PERCENT, TOKENS, type Unit } from "./units";
 
 export interface Shown {
   title: string;
@@ -10,124 +10,85 @@ export interface Shown {
   empty: string;
 }
 
+type Column = readonly (number | null)[];
+
 const NONE = "Nothing has been measured in this time.";
 const NO_ENGINE = "No engine ran in this time. One starts with the first message to its model.";
 
-function sum(engines: readonly EngineMetrics[], read: (engine: EngineMetrics) => number | null): number | null {
-  const known = engines.map(read).filter((value) => value !== null);
-  return known.length === 0 ? null : known.reduce((total, value) => total + value, 0);
+/** A column over its whole, at most one. */
+function share(column: Column | undefined, whole: number | undefined): Column | undefined {
+  if (!whole) return undefined;
+  return column?.map((value) => (value === null ? null : Math.min(1, value / whole)));
 }
 
-function used(part: { used: number; total: number } | null | undefined): number | null {
-  return part && part.total > 0 ? part.used / part.total : null;
-}
-
-const share = (cores: number | null, all: number) => (cores === null ? null : Math.min(1, cores / all));
-
-function graphics(points: readonly Metrics[]): Shown[] {
-  const names = new Set<string>();
-  for (const { host } of points)
-    for (const [index, gpu] of (host.gpu ?? []).entries()) names.add(`${index} ${gpu.name}`);
-  const each = (read: (gpu: NonNullable<HostMetrics["gpu"]>[number]) => number | null | undefined) =>
-    Object.fromEntries(
-      [...names].map((name) => [
-        name,
-        ({ host }: Metrics) => {
-          const gpu = host.gpu?.[Number.parseInt(name, 10)];
-          return gpu && read(gpu);
-        },
-      ]),
+/** All charts about the machine; `latest` says how much of everything there is. */
+export function hostCharts(history: History, latest: Metrics | undefined): Shown[] {
+  const { at, host, server, engines } = history;
+  const all = (figure: string) =>
+    total(
+      Object.values(engines).map((columns) => columns[figure]),
+      at.length,
     );
-  const empty = "This machine has no graphics card that Corral can ask. It reads NVIDIA cards through their driver.";
-  const load = {
-    title: "Graphics",
-    unit: PERCENT,
-    top: 1,
-    plot: plot(
-      points,
-      each((gpu) => gpu.use),
-    ),
-    empty,
-  };
-  if (names.size === 0) return [load];
-  const memory = plot(
-    points,
-    each((gpu) => gpu.memory.used),
-  );
-  const top = Math.max(...points.flatMap(({ host }) => (host.gpu ?? []).map((gpu) => gpu.memory.total))) || null;
-  return [load, { title: "Graphics memory", unit: BYTES, top, plot: memory, empty: NONE }];
-}
-
-/** All charts about the machine. */
-export function hostCharts(points: readonly Metrics[]): Shown[] {
-  const memory = points.at(-1)?.host.memory.total ?? null;
-  return [
+  const machine = latest?.host;
+  const cards = machine?.gpu ?? [];
+  const charts: Shown[] = [
     {
       title: "Processor",
       unit: PERCENT,
       top: 1,
-      plot: plot(points, {
-        Machine: ({ host }) => host.cpu,
-        Engines: ({ host, engines }) =>
-          share(
-            sum(engines, ({ cpu }) => cpu),
-            host.cores,
-          ),
-        "Corral itself": ({ host, server }) => share(server.cpu, host.cores),
+      plot: plot(history, {
+        Machine: host.cpu,
+        Engines: share(all("cpu"), machine?.cores),
+        "Corral itself": share(server.cpu, machine?.cores),
       }),
       empty: NONE,
     },
     {
       title: "Memory",
       unit: BYTES,
-      top: memory,
-      plot: plot(points, {
-        "In use": ({ host }) => host.memory.used,
-        Engines: ({ engines }) => sum(engines, ({ rss }) => rss),
-        "Corral itself": ({ server }) => server.rss,
-      }),
+      top: machine?.memory.total,
+      plot: plot(history, { "In use": host.memory, Engines: all("rss"), "Corral itself": server.rss }),
       empty: NONE,
     },
-    ...graphics(points),
     {
       title: "Disk",
-      unit: PERCENT,
-      top: 1,
-      plot: plot(points, { "In use": ({ host }) => used(host.disk) }),
+      unit: BYTES,
+      top: machine?.disk?.total,
+      plot: plot(history, { "In use": host.disk }),
       empty: NONE,
     },
+  ];
+  if (cards.length === 0) return charts;
+  const memory = cards.reduce((sum, card) => sum + card.memory.total, 0);
+  const name = cards.length > 1 ? `${cards.length} cards` : (cards[0]?.name ?? "");
+  return [
+    ...charts,
+    { title: "Graphics", unit: PERCENT, top: 1, plot: plot(history, { [name]: host.gpu }), empty: NONE },
     {
-      title: "Network",
-      unit: BYTE_RATE,
-      plot: plot(points, {
-        Received: ({ host }) => host.network?.received,
-        Sent: ({ host }) => host.network?.sent,
-      }),
+      title: "Graphics memory",
+      unit: BYTES,
+      top: memory,
+      plot: plot(history, { [name]: host.gpuMemory }),
       empty: NONE,
     },
   ];
 }
 
 /** All charts about the engines, or about one of them. */
-export function engineCharts(points: readonly Metrics[], only: string | null): Shown[] {
-  const one = (
-    title: string,
-    unit: Unit,
-    read: (engine: EngineMetrics) => number | null,
-    top: number | null = null,
-  ) => ({
+export function engineCharts(history: History, only: string | null): Shown[] {
+  const one = (title: string, unit: Unit, figure: string, top: number | null = null): Shown => ({
     title,
     unit,
     top,
-    plot: enginePlot(points, read, only),
+    plot: enginePlot(history, figure, only),
     empty: NO_ENGINE,
   });
   return [
-    one("Tokens written", TOKENS, (engine) => engine.tokensPerSecond),
-    one("Prompt tokens read", TOKENS, (engine) => engine.promptTokensPerSecond),
-    one("Slots at work", COUNT, (engine) => engine.slotsBusy),
-    one("Context in use", PERCENT, (engine) => engine.kvUse, 1),
-    one("Requests that wait", COUNT, (engine) => engine.queue),
-    one("Memory of engines", BYTES, (engine) => engine.rss),
+    one("Tokens written", TOKENS, "tokensPerSecond"),
+    one("Prompt tokens read", TOKENS, "promptTokensPerSecond"),
+    one("Slots at work", COUNT, "slotsBusy"),
+    one("Context in use", PERCENT, "kvUse", 1),
+    one("Requests that wait", COUNT, "queue"),
+    one("Memory of engines", BYTES, "rss"),
   ];
 }

@@ -14,7 +14,6 @@ const or = (say: (value: number) => string) => (value: number | null) => (value 
 
 export const PERCENT: Unit = { label: "%", say: or((value) => `${(value * 100).toFixed(0)} %`) };
 export const BYTES: Unit = { label: "bytes", say: or(bytes) };
-export const BYTE_RATE: Unit = { label: "bytes/s", say: or((value) => `${bytes(value)}/s`) };
 export const TOKENS: Unit = { label: "tokens/s", say: or((value) => `${number(value)} tok/s`), tick: number };
 export const COUNT: Unit = { label: "number", say: or(number), tick: number };
 
@@ -25,6 +24,24 @@ export const tick = (unit: Unit, value: number): string => unit.tick?.(value) ??
 export function stamp(moment: number, span: number): string {
   const date = new Date(moment * 1000);
   if (span > 86_400)
-    return date.toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    return date.toLocaleString([], {
+      day: "numeric",
+      month: "short",
+      hour: "2-digit",
+      minute: "2-digit",
+      hour12: false,
+    });
+  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+}
+
+/** A moment on the time axis, with the day only where there are several. */
+export function axisStamp(moment: number, span: number): string {
+  const date = new Date(moment * 1000);
+  if (span > 3 * 86_400) return date.toLocaleDateString([], { day: "numeric", month: "short" });
+  return date.toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: span <= 120 ? "2-digit" : undefined,
+    hour12: false,
+  });
 }
