@@ -44,12 +44,15 @@ export interface Fit {
   reason?: string | null;
 }
 
-/** The settings of a model: its own, and what counts where it has none with the layer that this comes from. */
+/** The settings of a model: its own, those of all models, and what counts with the layer that it comes from. */
 export interface Configuration {
   version: number;
   own: Values;
-  inherited: Values;
-  inheritedFrom: Readonly<Record<string, string>>;
+  server: Values;
+  effective: Values;
+  sources: Readonly<Record<string, string>>;
+  /** Whether its engine runs with other values than those that count. */
+  pending: boolean;
 }
 
 export interface ModelDetail extends Model {
@@ -59,18 +62,12 @@ export interface ModelDetail extends Model {
 
 export interface Template {
   name: string;
+  description: string;
   values: Values;
-  description?: string | null;
-  version?: number;
-  updatedAt?: string;
-  problem?: string | null;
-}
-
-/** The answer to a save. */
-export interface Saved {
   version: number;
-  applied?: string;
-  problem?: { message: string; fields?: Record<string, string> } | null;
+  updatedAt: string;
+  by: string;
+  problem: string | null;
 }
 
 /** Starting a large model takes as long as its file takes to read. */

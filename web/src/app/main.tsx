@@ -26,6 +26,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { showDensity } from "../ui/density";
 import { Live } from "../ui/live";
 import { router } from "./router";
 import { connection, queries, startServices } from "./services";
@@ -35,6 +36,7 @@ const theme = createTheme({ primaryColor: "teal", primaryShade: { light: 9, dark
 startServices((agentId) => {
   if (router.state.location.pathname === "/") void router.navigate({ to: "/c/$agentId", params: { agentId } });
 });
+showDensity();
 const root = document.getElementById("root");
 if (root)
   createRoot(root).render(

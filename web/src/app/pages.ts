@@ -1,4 +1,4 @@
-import { ChartIcon, DashboardIcon, LinesIcon, ModelsIcon } from "../ui/icons";
+import { ChartIcon, DashboardIcon, GearIcon, LinesIcon, ModelsIcon, SlidersIcon } from "../ui/icons";
 
 /** The pages beside the chats, in the order of the sidebar. */
 export const PAGES = [
@@ -6,4 +6,6 @@ export const PAGES = [
   { to: "/models", label: "Models", Icon: ModelsIcon },
   { to: "/monitoring", label: "Monitoring", Icon: ChartIcon },
   { to: "/logs", label: "Logs", Icon: LinesIcon },
+  { to: "/configuration", label: "Configuration", Icon: SlidersIcon },
+  { to: "/settings", label: "Settings", Icon: GearIcon },
 ] as const;

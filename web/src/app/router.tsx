@@ -33,6 +33,17 @@ const downloads = createRoute({
   validateSearch: (search: Record<string, unknown>): { repo?: string } => ({ repo: words(search.repo) }),
   component: lazyRouteComponent(() => import("../features/models/downloads/DownloadsPage"), "DownloadsPage"),
 });
+const configuration = createRoute({
+  getParentRoute: () => root,
+  path: "/configuration",
+  validateSearch: (search: Record<string, unknown>): { tab?: string } => ({ tab: words(search.tab) }),
+  component: lazyRouteComponent(() => import("../features/configuration/ConfigurationPage"), "ConfigurationPage"),
+});
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("../features/settings/SettingsPage"), "SettingsPage"),
+});
 const model = createRoute({
   getParentRoute: () => root,
   path: "/models/$name",
@@ -83,7 +94,18 @@ function Conversation() {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, chat, models, model, downloads, dashboard, monitoring, logs]),
+  routeTree: root.addChildren([
+    home,
+    chat,
+    models,
+    model,
+    downloads,
+    configuration,
+    settings,
+    dashboard,
+    monitoring,
+    logs,
+  ]),
   defaultPreload: "intent",
 });
 

@@ -2,7 +2,7 @@ import { useEffect, useRef } from "react";
 
 const SHOWN_FOR = 8_000;
 
-/** Says what has been done and offers to undo it, for some seconds. */
+/** Says what has been done and offers to undo it; `onClose` is called after some seconds. */
 export function Toast({ text, onUndo, onClose }: { text: string; onUndo?: () => void; onClose: () => void }) {
   const close = useRef(onClose);
   useEffect(() => {
@@ -16,13 +16,7 @@ export function Toast({ text, onUndo, onClose }: { text: string; onUndo?: () => 
     <div className="toast" role="status">
       <span>{text}</span>
       {onUndo && (
-        <button
-          type="button"
-          onClick={() => {
-            onUndo();
-            onClose();
-          }}
-        >
+        <button type="button" onClick={onUndo}>
           Undo
         </button>
       )}

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, type RefObject, useLayoutEffect, useRef, useState } from "react";
 import type { Model } from "../../api/types";
+import { density } from "../../ui/density";
 import { bytes, short, whole } from "../../ui/format";
 import { ArrowIcon } from "../../ui/icons";
 import type { Column, Sorting } from "./rows";
@@ -18,7 +19,7 @@ const COLUMNS: readonly { by: Column; label: string; number?: boolean }[] = [
   { by: "size", label: "Size", number: true },
   { by: "context", label: "Context", number: true },
 ];
-const ROW = 52;
+const ROWS = { comfortable: 52, compact: 40 };
 
 function Action({ model }: { model: Model }) {
   const act = useModelAction(model.name);
@@ -103,7 +104,7 @@ export function ModelTable({ rows, sorting, onSort, page }: Props) {
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => page.current,
-    estimateSize: () => ROW,
+    estimateSize: () => ROWS[density()],
     getItemKey: (at) => rows[at]?.name ?? at,
     scrollMargin: above,
     overscan: 8,

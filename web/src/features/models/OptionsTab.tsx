@@ -1,7 +1,7 @@
 import { useDebouncedValue } from "@mantine/hooks";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
-import type { Catalogue, Fit, ModelDetail, Option, Saved, Values } from "../../api/models";
+import type { Catalogue, Fit, ModelDetail, Option, Values } from "../../api/models";
 import { START } from "../../api/models";
 import { useAsked, useConnection } from "../../ui/live";
 import { OptionEditor, type SaveRequest } from "../../ui/options/OptionEditor";
@@ -21,12 +21,6 @@ function Prediction({ name, changes }: { name: string; changes: Values }) {
   return data ? <FitCard fit={data} busy={isFetching} /> : <p className="hint late">Predicting the memory…</p>;
 }
 
-const SOURCES: Record<string, string> = {
-  default: "the default",
-  server: "the settings of all models",
-  settings: "the settings of the server",
-};
-
 /** The settings of one model as a form of the whole catalogue. */
 export function OptionsTab({ model, reload }: { model: ModelDetail; reload: () => Promise<unknown> }) {
   const live = useConnection();
@@ -37,8 +31,15 @@ export function OptionsTab({ model, reload }: { model: ModelDetail; reload: () =
     () => (catalogue.data?.options ?? []).filter((option: Option) => option.scopes.includes("model")),
     [catalogue.data],
   );
+  const inherited = useMemo(
+    () => Object.fromEntries(options.map(({ key, default: none }) => [key, configuration?.server[key] ?? none])),
+    [options, configuration],
+  );
   const from = useCallback(
-    (key: string) => SOURCES[configuration?.inheritedFrom[key] ?? "default"] ?? "the default",
+    (key: string) => {
+      if (configuration?.sources[key] === "settings") return "the settings of the server";
+      return (configuration?.server[key] ?? null) === null ? "the default" : "the settings of all models";
+    },
     [configuration],
   );
   if (!configuration || !catalogue.data)
@@ -50,24 +51,31 @@ export function OptionsTab({ model, reload }: { model: ModelDetail; reload: () =
       <p className="hint late">Reading the options…</p>
     );
   const save = async (request: SaveRequest) => {
-    const saved = await live.request<Saved>("models:save", { name: model.name, ...request }, START);
+    const saved = await live.request("models:save", { name: model.name, ...request }, START);
     void client.invalidateQueries({ queryKey: ["models:analyze"] });
     return saved;
   };
   return (
-    <OptionEditor
-      place={`model:${model.name}`}
-      catalogue={catalogue.data}
-      options={options}
-      own={configuration.own}
-      inherited={configuration.inherited}
-      from={from}
-      version={configuration.version}
-      running={!["stopped", "failed"].includes(model.state)}
-      save={save}
-      reload={reload}
-    >
-      {(changes) => <Prediction name={model.name} changes={changes} />}
-    </OptionEditor>
+    <>
+      {configuration.pending && (
+        <p className="hint" role="status">
+          The engine runs with earlier settings. It takes these with its next start.
+        </p>
+      )}
+      <OptionEditor
+        place={`model:${model.name}`}
+        catalogue={catalogue.data}
+        options={options}
+        own={configuration.own}
+        inherited={inherited}
+        from={from}
+        version={configuration.version}
+        running={!["stopped", "failed"].includes(model.state)}
+        save={save}
+        reload={reload}
+      >
+        {(changes) => <Prediction name={model.name} changes={changes} />}
+      </OptionEditor>
+    </>
   );
 }

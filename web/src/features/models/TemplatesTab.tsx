@@ -6,6 +6,11 @@ import { useAsked, useConnection, usePush } from "../../ui/live";
 import { told } from "../../ui/options/form";
 import { Toast } from "../../ui/Toast";
 
+interface Applied {
+  template: string;
+  results: { name: string; ok: boolean; applied?: string; error?: string }[];
+}
+
 function Summary({ template, catalogue }: { template: Template; catalogue: Catalogue | undefined }) {
   const said = Object.entries(template.values).map(([key, value]) => {
     const option = catalogue?.options.find((one) => one.key === key);
@@ -27,17 +32,14 @@ export function TemplatesTab({ model, reload }: { model: ModelDetail; reload: ()
   const values = model.configuration?.own ?? {};
   const count = Object.values(values).filter((value) => value !== null).length;
   const save = useMutation({
-    mutationFn: (template: Pick<Template, "name" | "values">) => live.intend("templates:save", template),
+    mutationFn: ({ name, values, description }: Pick<Template, "name" | "values"> & { description?: string }) =>
+      live.intend("templates:save", { name, values, description }),
     onSuccess: () => setName(""),
     onSettled: refresh,
   });
   const apply = useMutation({
     mutationFn: (template: Template) =>
-      live.intend("templates:apply", {
-        name: template.name,
-        models: [model.name],
-        version: model.configuration?.version,
-      }),
+      live.intend<Applied>("templates:apply", { name: template.name, models: [model.name] }),
     onSettled: reload,
   });
   const remove = useMutation({
@@ -92,10 +94,17 @@ export function TemplatesTab({ model, reload }: { model: ModelDetail; reload: ()
           </li>
         ))}
       </ul>
-      {apply.isSuccess && (
-        <p role="status" className="hint">
-          “{apply.variables.name}” is set. A running engine takes it with its next start.
-        </p>
+      {apply.data?.results.map((result) =>
+        result.ok ? (
+          <p key={result.name} role="status" className="hint">
+            “{apply.data.template}” is set.
+            {result.applied === "next" && " A running engine takes it with its next start."}
+          </p>
+        ) : (
+          <p key={result.name} role="alert" className="error">
+            {result.error}
+          </p>
+        ),
       )}
       <form className="inline-form" onSubmit={submit}>
         <label htmlFor="template-name">Make a template of what is set for this model</label>
@@ -115,7 +124,10 @@ export function TemplatesTab({ model, reload }: { model: ModelDetail; reload: ()
       {removed && (
         <Toast
           text={`Template “${removed.name}” deleted`}
-          onUndo={() => save.mutate({ name: removed.name, values: removed.values })}
+          onUndo={() => {
+            save.mutate(removed);
+            setRemoved(null);
+          }}
           onClose={() => setRemoved(null)}
         />
       )}
