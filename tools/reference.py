@@ -13,12 +13,14 @@ import typer
 from corral.accounts.service import LocalAccounts
 from corral.cli.main import EXIT_CODES, app
 from corral.kit import errors
+from corral.realtime.configuration import add_configuration
 from corral.realtime.handlers import add_agents, add_models, add_turns
 from corral.realtime.intents import Intents
 from corral.settings import AttachedEngine, Settings
 from corral.surfaces.api.agents import agents_router
 from corral.surfaces.api.application import build_api
 from corral.surfaces.api.chat import chat_router
+from corral.surfaces.api.configuration import configuration_router
 from corral.surfaces.api.health import health_router
 from corral.surfaces.api.models import models_router
 
@@ -119,7 +121,8 @@ def http() -> str:
     routers = [
         chat_router(accounts, nothing),
         agents_router(accounts, nothing),
-        models_router(accounts, nothing),
+        models_router(accounts, nothing, nothing),
+        configuration_router(accounts, nothing),
         health_router(accounts, nothing, nothing),
     ]
     described = build_api(routers).openapi()
@@ -154,6 +157,7 @@ def socketio() -> str:
     add_models(intents, nothing, nothing)
     add_agents(intents, nothing)
     add_turns(intents, nothing, nothing)
+    add_configuration(intents, nothing, nothing)
     rows = []
     for intent in map(intents.get, intents.names()):
         fields = ", ".join(f"`{field.alias or name}`" for name, field in intent.body.model_fields.items())

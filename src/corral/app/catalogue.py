@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from corral.app.rows import describe, state
 from corral.engines import Engines, EngineSpec
+from corral.engines.types import EngineState, EngineStatus
 from corral.inference import Route
 from corral.kit.errors import EngineFailed, ModelNotFound
 from corral.models import Model, ModelRegistry
+from corral.models.configuration import Configuration
+from corral.models.options.launching import shape
 from corral.models.registry import unknown_model
 from corral.settings import Settings
 
@@ -17,44 +21,62 @@ class Catalogue:
     """Models and their engines together: fills the ports of engines, inference and the surfaces."""
 
     def __init__(self, settings: Settings, registry: ModelRegistry) -> None:
-        self._settings = settings
+        self._given = settings
         self._registry = registry
+        self._rows: dict[str, tuple[Any, dict[str, Any]]] = {}
         self.engines: Engines | None = None
+        self.configuration: Configuration | None = None
+
+    @property
+    def _settings(self) -> Settings:
+        """Those that count now."""
+        return self.configuration.settings.now if self.configuration is not None else self._given
 
     def spec(self, model: str) -> EngineSpec:
         """See `engines.types.Specs`."""
-        settings, entry = self._settings, self._settings.engines.get(model)
+        settings, entry, options = self._settings, self._settings.engines.get(model), self._options(model)
         if entry is not None:
             path = Path(entry.model) if entry.model else None
-            return EngineSpec(model, path, 0, entry.context_length or settings.context_length, entry.slots, entry=entry)
+            context = options.get("ctx_size") or entry.context_length or settings.context_length
+            slots = options.get("parallel") or entry.slots
+            return EngineSpec(model, path, 0, context, slots, entry=entry, options=options)
         found = self._registry.get(model)
         if found.problem is not None:
             raise EngineFailed(f"The model {model!r} cannot be used: {found.problem}.")
-        context = min(settings.context_length, found.context_length or settings.context_length)
-        return EngineSpec(model, found.path, found.size_bytes, context, settings.slots, found.embeddings, found.mmproj)
+        context, slots = shape(
+            options, context=settings.context_length, slots=settings.slots, trained=found.context_length
+        )
+        return EngineSpec(
+            model, found.path, found.size_bytes, context, slots, found.embeddings, found.mmproj, options=options
+        )
+
+    def _options(self, model: str) -> dict[str, Any]:
+        """What is set for a model: for all of them, and its own."""
+        return self.configuration.set_for(model) if self.configuration is not None else {}
 
     def resolve(self, name: str | None) -> Route:
         """See `inference.service.Routes`."""
         if name is None:
             name = self.default()
-        if name not in self._settings.engines and name not in {model.name for model in self._registry.all()}:
+        if name not in self._settings.engines and not self._registry.has(name):
             raise unknown_model(name, self.names())
         entry = self._settings.engines.get(name)
-        return Route(name, entry.slots if entry else self._settings.slots)
+        slots = self._options(name).get("parallel") or (entry.slots if entry else self._settings.slots)
+        return Route(name, slots)
 
     def default(self) -> str:
         """The model of new chats. Raises ModelNotFound when there is none."""
         if self._settings.default_model:
             return self._settings.default_model
-        usable = [model for model in self._registry.all() if model.problem is None and not model.embeddings]
-        names = [*self._settings.engines, *(model.name for model in usable)]
-        if not names:
+        usable = (model.name for model in self._registry.all() if model.problem is None and not model.embeddings)
+        name = next(iter(self._settings.engines), None) or next(usable, None)
+        if name is None:
             raise ModelNotFound(f"There is no model yet. Put a GGUF file into {self._settings.data / 'models'}.")
-        return names[0]
+        return name
 
     def names(self) -> list[str]:
         """All names that can be asked for."""
-        return [*self._settings.engines, *(model.name for model in self._registry.all())]
+        return list(dict.fromkeys((*self._settings.engines, *(model.name for model in self._registry.all()))))
 
     def readiness(self) -> str | None:
         """Why no chat can be answered, None when one can."""
@@ -67,18 +89,47 @@ class Catalogue:
     # surfaces.api.models.ModelControl
 
     def models(self) -> list[dict[str, Any]]:
-        """All models in the wire form."""
-        return [self.model(name) for name in self.names()]
+        """All models in the wire form, without what only one page needs. Rows that did not change are the same objects."""
+        statuses = {status.model: status for status in self._running.statuses()}
+        default = self._default_or_none()
+        names = self.names()
+        self._rows = {name: self._row(name, statuses.get(name), is_default=name == default) for name in names}
+        return [row for _, row in self._rows.values()]
+
+    def _row(self, name: str, status: EngineStatus | None, *, is_default: bool) -> tuple[Any, dict[str, Any]]:
+        """The row of a model, after all that it was made of."""
+        found, configuration = self._found(name), self.configuration
+        made_of = (found, status, configuration.mark(name) if configuration is not None else None, is_default)
+        kept = self._rows.get(name)
+        if kept is not None and kept[0] == made_of:
+            return kept
+        known = configuration.row(name) if configuration is not None else {}
+        shown = state(status or self._at_rest(name, found), found)
+        return made_of, {**self._facts(name, found), **shown, **known, "default": is_default}
 
     def model(self, name: str) -> dict[str, Any]:
-        """One model in the wire form."""
-        entry = self._settings.engines.get(name)
-        found = None if entry is not None else self._registry.get(name)
-        usable = found is None or found.problem is None
-        status = self._running.status(name).as_dict() if usable else {"state": "failed"}
-        wire = describe(found) if found is not None else {"name": name, "path": entry.model if entry else None}
-        is_default = self._is_default(name)
-        return {**wire, "state": status["state"], "engine": status if usable else None, "default": is_default}
+        """One model in the wire form, with all that is set for it."""
+        found = self._found(name)
+        statuses = {status.model: status for status in self._running.statuses()}
+        row = self._row(name, statuses.get(name), is_default=name == self._default_or_none())[1]
+        if self.configuration is None:
+            return row
+        template = found.chat_template if found is not None else None
+        return {**row, "chatTemplate": template, **self.configuration.detail(name)}
+
+    def _found(self, name: str) -> Model | None:
+        """What the registry has of a model; None for one of the settings. Raises ModelNotFound."""
+        return None if name in self._settings.engines else self._registry.get(name)
+
+    def _facts(self, name: str, found: Model | None) -> dict[str, Any]:
+        return describe(found) if found is not None else {"name": name, "path": self._settings.engines[name].model}
+
+    def _at_rest(self, name: str, found: Model | None) -> EngineStatus:
+        """The state of an engine that was never used."""
+        if found is not None and found.problem is not None:
+            return EngineStatus(name, EngineState.FAILED)
+        spec = self.spec(name)
+        return EngineStatus(name, EngineState.STOPPED, slots=spec.slots, context_length=spec.context_length)
 
     async def start(self, name: str) -> dict[str, Any]:
         """See ModelControl."""
@@ -111,7 +162,7 @@ class Catalogue:
         """One model in OpenAI's form."""
         wire = self.model(name)
         spec = self.spec(name)
-        created = int(wire.pop("modified", 0))
+        created = int(wire.get("modified", 0))
         meta = {"n_ctx": spec.context_length, "n_ctx_train": wire.get("contextLength")}
         return {
             "id": name,
@@ -126,37 +177,13 @@ class Catalogue:
             "status": {"value": wire["state"]},
         }
 
-    def _is_default(self, name: str) -> bool:
+    def _default_or_none(self) -> str | None:
         try:
-            return self.default() == name
+            return self.default()
         except ModelNotFound:
-            return False
+            return None
 
     @property
     def _running(self) -> Engines:
         assert self.engines is not None
         return self.engines
-
-
-def describe(model: Model) -> dict[str, Any]:
-    """A model's own facts in the wire form."""
-    return {
-        "name": model.name,
-        "title": model.title,
-        "path": str(model.path),
-        "sizeBytes": model.size_bytes,
-        "architecture": model.architecture,
-        "parameters": model.parameters,
-        "quantization": model.quantization,
-        "contextLength": model.context_length,
-        "embeddingLength": model.embedding_length,
-        "layers": model.layers,
-        "heads": model.heads,
-        "tokenizer": model.tokenizer,
-        "licence": model.licence,
-        "parts": model.parts,
-        "mmproj": str(model.mmproj) if model.mmproj else None,
-        "included": model.included,
-        "problem": model.problem,
-        "modified": model.modified,
-    }

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from corral.accounts.service import LocalAccounts
+from corral.accounts.types import Permission
 from corral.agents import AgentOptions, Agents
 from corral.app.catalogue import Catalogue
+from corral.app.engine_control import EngineControl
 from corral.app.paths import by_path, not_started
 from corral.app.sources import AgentSource
 from corral.bus import MemoryBus
@@ -19,12 +21,15 @@ from corral.kit import faultpoints
 from corral.kit.clock import SystemClock, iso
 from corral.kit.errors import StartupError
 from corral.models import ModelRegistry
+from corral.models.configuration import Configuration, Surroundings
 from corral.realtime import Realtime, RealtimeParts
-from corral.settings import Settings, is_loopback
+from corral.realtime.configuration import add_configuration
+from corral.settings import Settings, Sourced, is_loopback
 from corral.store import Database, Location
 from corral.surfaces.api.agents import agents_router
 from corral.surfaces.api.application import build_api
 from corral.surfaces.api.chat import chat_router
+from corral.surfaces.api.configuration import configuration_router
 from corral.surfaces.api.health import health_router
 from corral.surfaces.api.models import models_router
 from corral.surfaces.asgi import App
@@ -42,7 +47,9 @@ PUBLIC_EXIT = 4
 class Corral:
     """The whole server. `start`, serve `asgi`, `stop`."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings | Sourced, environ: Mapping[str, str]) -> None:
+        self._sourced = Sourced.of(settings) if isinstance(settings, Settings) else settings
+        settings = self._sourced.settings
         if not is_loopback(settings.host):
             raise StartupError(
                 f"Without accounts Corral serves this machine only; {settings.host} is not loopback. Use --host 127.0.0.1.",
@@ -68,6 +75,7 @@ class Corral:
         self.catalogue.engines = self.engines
         self.inference = Inference(self.catalogue, self.engines, queue=settings.queue)
         self._database: Database | None = None
+        self._configuration: Configuration | None = None
         self._agents: Agents | None = None
         self._policy = EdgePolicy(known_hosts(settings.host, settings.allowed_hosts), settings.max_body_bytes)
         self._realtime: Realtime | None = None
@@ -79,17 +87,24 @@ class Corral:
         self._database = await Database.open(Location(self.data / "corral.db", settings.database_url))
         await self.engines.start_up()
         (self.data / "models").mkdir(exist_ok=True)
+        around = Surroundings(self.data, self._clock, self.bus, EngineControl(self.engines))
+        configuration = self._configuration = Configuration(self._database, self.registry, self._sourced, around)
+        await configuration.load()
+        self.catalogue.configuration = configuration
         await self.registry.start()
+        await configuration.start()
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
         source = AgentSource(self.inference)
         self._agents = Agents(self._database, source, clock=self._clock, bus=self.bus, options=options)
         await self._agents.start()
         parts = RealtimeParts(
-            self.accounts, self._agents, self.catalogue, self._health, self._policy, self.bus, self._clock
-        )
+            self.accounts, self._agents, self.catalogue, self._health, self._policy, self.bus, self._clock,
+            topics={"config": Permission.CONFIG_READ, "templates": Permission.MODELS_READ},
+            doors=(lambda intents: add_configuration(intents, configuration, self.catalogue),),
+        )  # fmt: skip
         self._realtime = Realtime(parts)
         await self._realtime.start()
-        self.asgi = self._build(self._agents, self._realtime)
+        self.asgi = self._build(self._agents, self._realtime, configuration)
 
     async def stop(self) -> None:
         """Lets turns finish for a while, then stops everything; what is left of a turn goes on after the next start."""
@@ -100,16 +115,19 @@ class Corral:
         self.inference.close()
         await self.engines.shut_down()
         await self.registry.stop()
+        if self._configuration is not None:
+            await self._configuration.stop()
         if self._database is not None:
             await self._database.close()
 
-    def _build(self, agents: Agents, realtime: Realtime) -> App:
+    def _build(self, agents: Agents, realtime: Realtime, configuration: Configuration) -> App:
         accounts = self.accounts
         api = build_api(
             [
                 chat_router(accounts, agents),
                 agents_router(accounts, agents),
-                models_router(accounts, self.catalogue),
+                models_router(accounts, self.catalogue, configuration),
+                configuration_router(accounts, configuration),
                 health_router(accounts, self.catalogue.readiness, self._health),
             ]
         )

@@ -49,7 +49,7 @@ def serve(
     from corral.cli.serving import serve as run_server
     from corral.settings import load_settings
 
-    run_server(load_settings({"host": host, "port": port, "data": data}, config=config).settings)
+    run_server(load_settings({"host": host, "port": port, "data": data}, config=config))
 
 
 @app.command()

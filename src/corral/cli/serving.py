@@ -16,7 +16,7 @@ import uvicorn
 
 from corral.app import Corral
 from corral.kit.errors import StartupError
-from corral.settings import Settings, environment
+from corral.settings import Sourced, environment
 from corral.telemetry import configure_logging, get_logger
 
 PORT_EXIT = 5
@@ -50,10 +50,11 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings) -> None:
+def serve(sourced: Sourced) -> None:
     """Serves until SIGTERM or SIGINT. Raises StartupError."""
+    settings = sourced.settings
     configure_logging(settings.log_level, as_json=settings.log_json)
-    corral = Corral(settings, environment())
+    corral = Corral(sourced, environment())
     listener = bind(settings.host, settings.port)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(corral, listener))

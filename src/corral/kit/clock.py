@@ -43,3 +43,8 @@ class SystemClock:
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and `Z`, the form of every time on the wire."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(milliseconds: int) -> datetime:
+    """The moment of milliseconds since 1970, as the tables keep them."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -100,6 +100,12 @@ class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
 
 
+class ConfigRefused(Conflict):
+    """An engine would not start with a configuration, so it was not taken; `details` has the fields at fault."""
+
+    code = "config_refused"
+
+
 class PayloadTooLarge(CorralError):
     """The body is over the limit."""
 

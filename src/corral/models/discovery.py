@@ -110,6 +110,15 @@ def _parts(path: Path, stem: str, total: int) -> tuple[str, ...]:
     return tuple(f"{stem}-{part:05d}-of-{total:05d}{path.suffix}" for part in range(1, min(total, MAX_FILES) + 1))
 
 
+def files_of(path: Path) -> list[Path]:
+    """All files of the model whose first file is `path`."""
+    split = _SPLIT.match(path.stem)
+    if not split:
+        return [path]
+    names = _parts(path, split["stem"], int(split["total"]))
+    return [path.with_name(name) for name in names if path.with_name(name).is_file()]
+
+
 def _pair(projector: Path, neighbours: list[Found]) -> None:
     """Gives a projector to the model whose name it shares most of; to an only neighbour in any case."""
     words = set(re.split(r"[-_.]+", projector.stem.lower())) - {"mmproj", "f16", "f32", "bf16", "q8", "0", "model"}

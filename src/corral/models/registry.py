@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from corral.kit.clock import Clock
 from corral.kit.errors import ModelNotFound
 from corral.kit.tasks import Tasks
 from corral.models.describe import describe
-from corral.models.discovery import find, signature
+from corral.models.discovery import Found, find, signature
 from corral.models.types import Model
 from corral.telemetry import get_logger
 
 WATCH_SECONDS = 2.0
 TOPIC = "models"
+READING = 1
+"""Counts up when files are read in another way, so that nothing is believed that an older Corral read."""
 _log = get_logger("corral.models")
 
 
@@ -36,7 +39,8 @@ class ModelRegistry:
         self._clock = clock
         self._bus = bus
         self._models: dict[str, Model] = {}
-        self._described: dict[object, Model] = {}
+        self._described: dict[str, Model] = {}
+        self._fingerprints: dict[str, str] = {}
         self._signature: object = None
         self._tasks = Tasks("models")
         self._scanning = asyncio.Lock()
@@ -50,9 +54,26 @@ class ModelRegistry:
         """Ends the watching."""
         await self._tasks.stop()
 
+    def remember(self, models: Mapping[str, Model]) -> None:
+        """Takes over what an earlier server read, by fingerprint, so that unchanged files need not be read again."""
+        self._described = {**models, **self._described}
+
+    def fingerprint(self, name: str) -> str | None:
+        """Changes with the files of a model; None for one that is read at every start."""
+        return self._fingerprints.get(name)
+
+    async def look_in(self, folders: Sequence[Path]) -> None:
+        """Takes other folders from now on."""
+        self._folders = tuple(folders)
+        await self.rescan()
+
     def all(self) -> tuple[Model, ...]:
         """All models, by name, the included one last."""
         return tuple(self._models.values())
+
+    def has(self, name: str) -> bool:
+        """Whether there is a model of this name."""
+        return name in self._models
 
     def get(self, name: str) -> Model:
         """The model called `name`. Raises ModelNotFound with names that are close."""
@@ -64,8 +85,8 @@ class ModelRegistry:
     async def rescan(self) -> tuple[Model, ...]:
         """Looks at the folders again and tells the bus when something changed."""
         async with self._scanning:
-            found, mark = await asyncio.to_thread(self._scan)
-            self._signature = mark
+            found, mark, fingerprints = await asyncio.to_thread(self._scan)
+            self._signature, self._fingerprints = mark, fingerprints
             models = {model.name: model for model in found}
             if models != self._models:
                 self._models = models
@@ -73,29 +94,36 @@ class ModelRegistry:
                 _log.info("models_found", count=len(models), unusable=sum(model.problem is not None for model in found))
         return self.all()
 
-    def _scan(self) -> tuple[list[Model], object]:
+    def _scan(self) -> tuple[list[Model], object, dict[str, str]]:
         mark = signature(self._folders)
         stats = {path: rest for path, *rest in mark}
-        described: dict[object, Model] = {}
+        described: dict[str, Model] = {}
+        fingerprints: dict[str, str] = {}
         models = []
         for found in find(self._folders):
             # Only what has changed is read again: a file that is being copied makes a scan every two seconds.
-            key = (found.name, tuple((str(path), *stats.get(str(path), ())) for path in found.files), found.missing)
+            key = _fingerprint(found, stats)
             model = self._described.get(key) or describe(found.name, tuple(found.files), missing=found.missing)
             described[key] = model
+            fingerprints[found.name] = key
             models.append(replace(model, mmproj=found.mmproj))
         self._described = described
         if self._included is not None and self._included.is_file():
             name = self._included.stem
             if name not in {model.name for model in models}:
                 models.append(describe(name, (self._included,), included=True))
-        return models, mark
+        return models, mark, fingerprints
 
     async def _watch(self) -> None:
         while True:
             await self._clock.sleep(WATCH_SECONDS)
             if await asyncio.to_thread(signature, self._folders) != self._signature:
                 await self.rescan()
+
+
+def _fingerprint(found: Found, stats: Mapping[str, Sequence[int]]) -> str:
+    files = [(str(path), *stats.get(str(path), ())) for path in found.files]
+    return hashlib.sha256(repr((READING, found.name, files, found.missing)).encode()).hexdigest()
 
 
 def unknown_model(name: str, known: Sequence[str] | dict[str, Model]) -> ModelNotFound:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
+
+import orjson
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
-from corral.surfaces.api.routing import ApiRouter
+from corral.models.configuration import Configuration
+from corral.surfaces.api.routing import ApiRouter, CurrentPrincipal
 
 
 class ModelControl(Protocol):
@@ -38,13 +43,24 @@ class ModelControl(Protocol):
         ...
 
 
-def models_router(accounts: Accounts, control: ModelControl) -> ApiRouter:
+class SaveModel(BaseModel):
+    """Changes of a model's options; null takes one away. `version` is the one that the changes were made to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    changes: dict[str, Any]
+    apply: Literal["now", "next"] = "next"
+
+
+def models_router(accounts: Accounts, control: ModelControl, configuration: Configuration) -> ApiRouter:
     """The routes of models. A name may hold a slash."""
     api = ApiRouter(accounts, prefix="/api", tags=["models"])
 
     @api.get("/models", permission=Permission.MODELS_READ)
-    async def list_models() -> dict[str, Any]:
-        return {"models": control.models()}
+    async def list_models() -> Response:
+        # Thousands of rows: nothing that looks at each value of them may stand between here and the wire.
+        return Response(orjson.dumps({"models": control.models()}), media_type="application/json")
 
     @api.post("/llama-server/rescan", permission=Permission.MODELS_MANAGE)
     async def rescan() -> dict[str, Any]:
@@ -62,8 +78,24 @@ def models_router(accounts: Accounts, control: ModelControl) -> ApiRouter:
     async def restart_model(name: str) -> dict[str, Any]:
         return await control.restart(name)
 
+    @api.post("/models/{name:path}/restore", permission=Permission.MODELS_MANAGE)
+    async def restore_model(name: str, principal: CurrentPrincipal) -> dict[str, Any]:
+        await configuration.restore(name, by=principal.user_id)
+        return control.model(name)
+
     @api.get("/models/{name:path}", permission=Permission.MODELS_READ)
     async def get_model(name: str) -> dict[str, Any]:
         return control.model(name)
+
+    @api.put("/models/{name:path}", permission=Permission.MODELS_MANAGE)
+    async def save_model(name: str, body: SaveModel, principal: CurrentPrincipal) -> dict[str, Any]:
+        applied = await configuration.save(
+            name, body.version, body.changes, by=principal.user_id, apply=body.apply == "now"
+        )
+        return {**control.model(name), "applied": applied}
+
+    @api.delete("/models/{name:path}", permission=Permission.MODELS_MANAGE)
+    async def delete_model(name: str, principal: CurrentPrincipal, file: bool = False) -> dict[str, Any]:
+        return await configuration.delete(name, by=principal.user_id, file=file)
 
     return api

@@ -1,0 +1,31 @@
+"""Fills the configuration's port to the engines."""
+
+from __future__ import annotations
+
+from corral.engines import Engines
+from corral.engines.types import EngineState
+
+_RUNNING = (EngineState.STARTING, EngineState.LOADING, EngineState.READY, EngineState.BUSY)
+
+
+class EngineControl:
+    """See `models.configuration.ports.EngineControl`."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+
+    def running(self, name: str) -> bool:
+        """See the port."""
+        return any(status.model == name and status.state in _RUNNING for status in self._engines.statuses())
+
+    def stale(self, name: str) -> bool:
+        """See the port."""
+        return False
+
+    async def apply(self, name: str) -> None:
+        """See the port."""
+        await self._engines.restart(name)
+
+    async def stop(self, name: str) -> None:
+        """See the port."""
+        await self._engines.stop(name)

@@ -1,0 +1,85 @@
+"""Decisions about configurations, as pure functions. Values go by the Python names of their options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from corral.models.options.catalogue import BY_NAME, OPTIONS
+from corral.models.options.types import Kind
+from corral.models.options.values import diff
+
+Values = Mapping[str, Any]
+
+_MEMORY = (
+    "ctx_size", "parallel", "batch_size", "ubatch_size", "gpu_layers", "cache_type_k", "cache_type_v", "cache_ram", "load_mode",
+    "kv_unified", "swa_full", "model_draft", "draft_gpu_layers", "kv_offload", "replicas",
+)  # fmt: skip
+"""Options that decide how much memory an engine needs."""
+
+
+def changed(own: Values, changes: Values) -> dict[str, Any]:
+    """`own` after `changes`, where None takes a value away."""
+    return {name: value for name, value in {**own, **changes}.items() if value is not None}
+
+
+def before_and_after(before: Values, after: Values) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Only what differs, with None for what is not set."""
+    pairs = diff(before, after)
+    return {name: old for name, (old, _) in pairs.items()}, {name: new for name, (_, new) in pairs.items()}
+
+
+def wire(values: Values) -> dict[str, Any]:
+    """The values under the names of the wire; what the catalogue no longer knows keeps its name."""
+    return {BY_NAME[name].wire if name in BY_NAME else name: value for name, value in values.items()}
+
+
+def differences(before: Values, after: Values) -> dict[str, dict[str, Any]]:
+    """What differs, by wire name, as {before, now}."""
+    old, new = map(wire, before_and_after(before, after))
+    return {name: {"before": old[name], "now": new[name]} for name in old}
+
+
+def walked_back(now: Values, newest_first: Iterable[Values]) -> dict[str, Any]:
+    """The values before some changes, from what each of them had found; the newest change comes first."""
+    values = dict(now)
+    for before in newest_first:
+        values = changed(values, before)
+    return values
+
+
+def sources(server: Values, own: Values, settings: Values) -> dict[str, str]:
+    """Which layer each option has its value from."""
+    layers = (("model", own), ("server", server), ("settings", settings))
+    return {
+        option.name: next((name for name, layer in layers if layer.get(option.name) is not None), "default")
+        for option in OPTIONS
+    }
+
+
+def blame(changes: Values, lines: Sequence[str], code: str, reason: str) -> dict[str, str]:
+    """Which of the changed options an engine's failed start tells of, each with the reason.
+
+    Options that the engine's last lines name, by flag, name or file; else those that need memory when it ran out; else
+    all that an engine takes at its start.
+    """
+    told = {name: line.strip() for name in changes for line in reversed(lines) if _names(name, changes[name], line)}
+    if told:
+        return told
+    if code in ("out_of_memory", "killed"):
+        hungry = [name for name in changes if name in _MEMORY]
+        if hungry:
+            return dict.fromkeys(hungry, reason)
+    return {name: reason for name in changes if BY_NAME[name].restart} or dict.fromkeys(changes, reason)
+
+
+def _names(name: str, value: Any, line: str) -> bool:
+    """Whether a line of an engine speaks of an option."""
+    option = BY_NAME[name]
+    if option.kind in (Kind.PATH, Kind.PATHS):
+        paths = [value] if isinstance(value, str) else value or ()
+        if any(path and path in line for path in paths):
+            return True
+    words = [option.flag or "", option.name] if "_" in option.name else [option.flag or ""]
+    return any(word and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", line) for word in words)

@@ -1,0 +1,402 @@
+"""What is set for models: the use cases that HTTP, Socket.IO and the command line share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from corral.bus import Bus, Lagged
+from corral.kit.clock import Clock, iso, moment
+from corral.kit.errors import CorralError, InvalidRequest, NotFound
+from corral.kit.tasks import Tasks
+from corral.models.configuration import records, trash
+from corral.models.configuration.application import AppSettings, wire_name
+from corral.models.configuration.changing import Changing
+from corral.models.configuration.importing import Reading, failure, read
+from corral.models.configuration.policy import sources, wire
+from corral.models.configuration.ports import EngineControl
+from corral.models.configuration.profiles import Profiles
+from corral.models.configuration.sets import Edit, Entry, Sets
+from corral.models.configuration.templates import Templates
+from corral.models.options.catalogue import DEFAULTS
+from corral.models.options.forms import catalogue_as_dict
+from corral.models.options.values import as_wire, merge
+from corral.models.registry import TOPIC, ModelRegistry, unknown_model
+from corral.settings import Settings, Sourced
+from corral.store import Database
+from corral.telemetry import get_logger
+
+PURGE_SECONDS = 3600.0
+HISTORY_PAGE = 100
+_log = get_logger("corral.configuration")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the configuration is at home: DATA, time, news and the engines."""
+
+    data: Path
+    clock: Clock
+    bus: Bus
+    engines: EngineControl
+
+
+class Configuration:
+    """All that is set, and how it changes. `start` it before use."""
+
+    def __init__(self, database: Database, registry: ModelRegistry, sourced: Sourced, around: Surroundings) -> None:
+        self._registry = registry
+        self._around = around
+        self._sets = Sets(database, registry, clock=around.clock, bus=around.bus)
+        self._changing = Changing(self._sets, around.engines, self._kind)
+        self.settings = AppSettings(sourced, self._sets, changed=self._settings_changed, known=self._known)
+        self.templates = Templates(self._sets, around.bus)
+        self.profiles = Profiles(self._sets, self._changing)
+        self._tasks = Tasks("configuration")
+        self._catalogue = catalogue_as_dict()
+
+    async def load(self) -> None:
+        """Reads what is set. Before the registry starts, so that it need not read known files again."""
+        await self._sets.load()
+        await self.templates.load()
+
+    async def start(self) -> None:
+        """Follows the registry from now on."""
+        await self._sets.sync()
+        self._tasks.start("follow the registry", self._follow())
+        self._tasks.start("empty the trash", self._purge())
+
+    async def stop(self) -> None:
+        """Ends the following."""
+        await self._tasks.stop()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                with self._around.bus.subscribe(TOPIC) as subscription:
+                    async for _ in subscription:
+                        await self._sets.sync()
+            except Lagged:
+                await self._sets.sync()
+
+    async def _purge(self) -> None:
+        while True:
+            await self.empty_trash()
+            await self._around.clock.sleep(PURGE_SECONDS)
+
+    # Reading, all from memory
+
+    def options(self) -> dict[str, Any]:
+        """The catalogue in the wire form."""
+        return self._catalogue
+
+    def own(self, name: str) -> Mapping[str, Any]:
+        """What is set for a model alone, by Python names."""
+        return self._sets.own(name)
+
+    def set_for(self, name: str) -> dict[str, Any]:
+        """What is set for a model, by Python names: for all models, and its own over that."""
+        return merge(self._sets.server(), self._sets.own(name))
+
+    def effective(self, name: str) -> dict[str, Any]:
+        """What counts for a model, by Python names: defaults, the settings, what is set for all models, its own."""
+        return merge(DEFAULTS, self._from_settings(), self._sets.server(), self._sets.own(name))
+
+    def row(self, name: str) -> dict[str, Any]:
+        """What a list of models says of one."""
+        entry = self._sets.entry(name)
+        return {"version": entry.version, "changed": len(entry.own), "template": entry.template, "fit": entry.fit}
+
+    def mark(self, name: str) -> object:
+        """Changes whenever `row` or what is set for a model may have."""
+        return self._sets.entry(name), self._sets.server_version, self.settings.revision
+
+    def detail(self, name: str) -> dict[str, Any]:
+        """All that is set for a model, in the wire form."""
+        entry, server, settings = self._sets.entry(name), self._sets.server(), self._from_settings()
+        effective = merge(DEFAULTS, settings, server, entry.own)
+        return {
+            "configuration": {
+                "version": entry.version,
+                "own": as_wire(entry.own),
+                "server": as_wire(merge(settings, server)),
+                "effective": as_wire(effective),
+                "sources": wire(sources(server, entry.own, settings)),
+                "pending": self._around.engines.stale(name),
+            },
+            "removed": _removed(entry),
+        }
+
+    def _from_settings(self) -> dict[str, Any]:
+        now = self.settings.now
+        return {"ctx_size": now.context_length, "parallel": now.slots}
+
+    def _known(self, name: str) -> bool:
+        return name in self.settings.now.engines or self._registry.has(name)
+
+    def _kind(self, name: str) -> str:
+        entry = self.settings.now.engines.get(name)
+        if entry is None:
+            return "embedded"
+        return "url" if entry.url else "llama_server" if entry.llama_server else "command"
+
+    def _must_know(self, name: str) -> None:
+        if not self._known(name):
+            raise unknown_model(name, [*self.settings.now.engines, *(model.name for model in self._registry.all())])
+
+    # Models
+
+    async def save(self, name: str, version: int, changes: Mapping[str, Any], *, by: str, apply: bool) -> str:
+        """Changes options of a model; `now` when its engine took them at once, else `next`.
+
+        Raises ModelNotFound, InvalidRequest, Conflict and ConfigRefused.
+        """
+        self._must_know(name)
+        took = await self._changing.save(name, version, changes, edit=Edit(by), apply=apply)
+        return "now" if took else "next"
+
+    async def delete(self, name: str, *, by: str, file: bool) -> dict[str, Any]:
+        """Takes away all that is set for a model, with `file` its files too; for a week it can be had back."""
+        self._must_know(name)
+        entry = self._sets.entry(name)
+        files: list[list[str]] = []
+        if file:
+            files = await self._plan(name, entry)
+            await self._around.engines.stop(name)
+        removed = {"own": wire(entry.own), "template": entry.template, "files": files, "by": by}
+        known = {"removed_at": self._sets.now(), "removed": removed, "template": None}
+        await self._changing.set_own(name, {}, Edit(by, "delete"), apply=False, **known)
+        if files:
+            try:
+                await trash.move(files)
+            except CorralError:
+                await self._bring_back(name, self._sets.entry(name), by)
+                raise
+            await self._registry.rescan()
+        _log.info("model_removed", model=name, files=len(files), by=by)
+        return {"name": name, "removed": _removed(self._sets.entry(name))}
+
+    async def _plan(self, name: str, entry: Entry) -> list[list[str]]:
+        if name in self.settings.now.engines:
+            raise InvalidRequest(f"{name!r} is an engine of corral.toml; there is no file to delete.", param="file")
+        model = self._registry.get(name)
+        if model.included:
+            raise InvalidRequest(f"{name!r} ships with Corral and cannot be deleted.", param="file")
+        key = f"{entry.id or 'new'}-{self._sets.now()}"
+        return await asyncio.to_thread(trash.plan, model.path, self._around.data / "trash", key)
+
+    async def restore(self, name: str, *, by: str) -> None:
+        """Brings back what `delete` took away. Raises NotFound when there is nothing, Conflict when its place is taken."""
+        entry = self._sets.entries().get(name)
+        if entry is None or entry.removed is None:
+            raise NotFound(f"Nothing of {name[:200]!r} was deleted within {trash.KEEP_DAYS} days.")
+        files = [[target, source] for source, target in entry.removed.get("files", ())]
+        if files:
+            await trash.move(files)
+        await self._bring_back(name, entry, by)
+        await self._registry.rescan()
+
+    async def _bring_back(self, name: str, entry: Entry, by: str) -> None:
+        removed = entry.removed or {}
+        known = {"removed_at": None, "removed": None, "template": removed.get("template")}
+        # Where something was set since, that stays.
+        own = dict(entry.own) if entry.own else self._changing.usable(removed.get("own", {}))
+        await self._changing.set_own(name, own, Edit(by, "restore"), apply=False, **known)
+
+    async def empty_trash(self) -> None:
+        """Deletes for good what was thrown away more than a week ago."""
+        now = self._sets.now()
+        for entry in list(self._sets.entries().values()):
+            if entry.removed_at is None or now - entry.removed_at < trash.KEEP_MILLISECONDS:
+                continue
+            await trash.empty(entry.removed or {})
+            if self._known(entry.name):
+                await self._sets.note(entry.name, removed_at=None, removed=None)
+            else:
+                await self._sets.forget([entry.name])
+
+    async def put_fit(self, name: str, values: Mapping[str, Any]) -> None:
+        """Keeps the last fit analysis of a model; values by the columns of `model_fit_params`."""
+        await self._sets.put_fit(name, values)
+
+    async def fit(self, name: str) -> dict[str, Any] | None:
+        """The last fit analysis of a model, by column; None when there is none."""
+        return await self._sets.fit(name)
+
+    # Templates
+
+    async def save_template(
+        self, name: str, *, values: Mapping[str, Any] | None, model: str | None, by: str, **more: Any
+    ) -> dict[str, Any]:
+        """Keeps options under a name: `values`, or all that is set for `model`."""
+        if (values is None) == (model is None):
+            raise InvalidRequest("A template is made of either values or a model.", param="values")
+        if model is not None:
+            self._must_know(model)
+            values = self._sets.own(model)
+        made = await self.templates.save(name, values or {}, by=by, **more)
+        if model is not None:
+            await self._sets.note(model, template=name)
+        return made
+
+    async def apply_template(self, name: str, models: Sequence[str], *, by: str, apply: bool) -> dict[str, Any]:
+        """Puts a template on models, over what they have. Raises NotFound; the result says what became of each model."""
+        values = self.templates.options(name)
+        results: list[dict[str, Any]] = []
+        for model in dict.fromkeys(models):
+            try:
+                self._must_know(model)
+                edit = Edit(by, "template", name)
+                took = await self._changing.add(model, values, edit, apply=apply, template=name)
+                results.append({"name": model, "ok": True, "applied": "now" if took else "next"})
+            except CorralError as error:
+                results.append({"name": model, "ok": False, "error": error.message})
+        self.templates.tell()
+        return {"template": name, "results": results}
+
+    # The settings of all
+
+    def everything(self) -> dict[str, Any]:
+        """`serverConfig` and `appConfig` with all that is known about them."""
+        settings, server = self._from_settings(), self._sets.server()
+        return {
+            "serverConfig": as_wire(server),
+            "appConfig": self.settings.values(),
+            "version": self._sets.server_version,
+            "effective": as_wire(merge(DEFAULTS, settings, server)),
+            "settings": self.settings.rows(),
+            "pending": self._pending(),
+        }
+
+    def _pending(self) -> list[str]:
+        """The models whose engines run with other values than those that count."""
+        names = (*self.settings.now.engines, *(model.name for model in self._registry.all()))
+        return [name for name in names if self._around.engines.stale(name)]
+
+    async def save_everything(
+        self, *, version: int | None, server: Mapping[str, Any] | None, app: Mapping[str, Any] | None, by: str
+    ) -> dict[str, Any]:
+        """Changes server defaults and settings. Raises InvalidRequest and Conflict; then nothing is changed."""
+        if server:
+            await self._changing.check_server(version, server)
+        if app:
+            await self.settings.save(app, by=by)
+        if server:
+            await self._changing.save_server(version, server, Edit(by))
+        everything = self.everything()
+        return {**everything, "restart": [row["name"] for row in everything["settings"] if row["pending"]]}
+
+    async def history(self, *, scope: str | None, name: str | None, before: str | None, limit: int) -> dict[str, Any]:
+        """Changes, the newest first."""
+        found = await self._sets.read(
+            lambda connection: records.changes(connection, scope, name, before, min(limit, HISTORY_PAGE) + 1)
+        )
+        page = found[: min(limit, HISTORY_PAGE)]
+        return {
+            "entries": [_change(one) for one in page],
+            **({"nextBefore": page[-1].id} if len(found) > len(page) else {}),
+        }
+
+    async def roll_back(self, key: str, *, by: str, apply: bool) -> dict[str, Any]:
+        """Sets what was set before a change; later changes of the same thing are taken back along with it.
+
+        Raises NotFound, InvalidRequest, ConfigRefused.
+        """
+        change = await self._sets.read(lambda connection: records.one_change(connection, key))
+        took = False
+        if change.scope in ("model", "server"):
+            if change.scope == "model":
+                self._must_know(change.name)
+            took = await self._changing.take_back(change, by, apply=apply)
+        elif change.scope == "app":
+            await self.settings.take_back(change, by)
+        elif change.scope == "template":
+            await self.templates.put_back(change, by)
+        else:
+            raise InvalidRequest("Switch back by activating another profile; its models have entries of their own.")
+        return {"scope": change.scope, "name": change.name, "applied": "now" if took else "next"}
+
+    # Import
+
+    async def take_over(self, document: Mapping[str, Any], kind: str | None, *, by: str) -> dict[str, Any]:
+        """Takes over an older dashboard's JSON file; what cannot be is told with the reason. Raises InvalidRequest."""
+        reading = read(document, kind)
+        taken: dict[str, Any] = {}
+        if reading.server:
+            await self._changing.save_server(None, reading.server, Edit(by, "import", reading.kind))
+            taken["serverConfig"] = as_wire(reading.server)
+        await self._take_folder(reading, taken, by)
+        await self._take_default(reading, taken, by)
+        await self._take_templates(reading, taken, by)
+        return {"kind": reading.kind, "imported": taken, "skipped": reading.skipped}
+
+    async def _take_folder(self, reading: Reading, taken: dict[str, Any], by: str) -> None:
+        if reading.folder is None:
+            return
+        folders = [str(folder) for folder in self.settings.now.models]
+        if not await asyncio.to_thread(Path(reading.folder).is_dir):
+            reading.skip("basePath", "is not a folder of this machine")
+        elif reading.folder not in folders:
+            try:
+                await self.settings.save({"models": [*folders, reading.folder]}, by=by, action="import")
+                taken["models"] = [*folders, reading.folder]
+            except CorralError as error:
+                reading.skip("basePath", failure(error))
+
+    async def _take_default(self, reading: Reading, taken: dict[str, Any], by: str) -> None:
+        if reading.default_model is None:
+            return
+        try:
+            await self.settings.save({"default_model": reading.default_model}, by=by, action="import")
+            taken["defaultModel"] = reading.default_model
+        except CorralError as error:
+            reading.skip("default_model", failure(error))
+
+    async def _take_templates(self, reading: Reading, taken: dict[str, Any], by: str) -> None:
+        made: dict[str, str] = {}
+        for model, template in reading.templates.items():
+            try:
+                if template not in self.templates.names():
+                    text = "From model-templates.json, which held only its name."
+                    await self.templates.save(template, {}, description=text, by=by)
+                self._must_know(model)
+                values = self.templates.options(template)
+                await self._changing.add(model, values, Edit(by, "import", template), apply=False, template=template)
+                made[model] = template
+            except CorralError as error:
+                reading.skip(f"model_templates.{model}", failure(error))
+        if made:
+            taken["modelTemplates"] = made
+            self.templates.tell()
+
+    async def _settings_changed(self, now: Settings) -> None:
+        await self._registry.look_in([self._around.data / "models", *now.models])
+
+
+def _removed(entry: Entry) -> dict[str, Any] | None:
+    if entry.removed is None or entry.removed_at is None:
+        return None
+    return {
+        "at": iso(moment(entry.removed_at)),
+        "until": iso(moment(entry.removed_at + trash.KEEP_MILLISECONDS)),
+        "file": bool(entry.removed.get("files")),
+    }
+
+
+def _change(one: records.Change) -> dict[str, Any]:
+    return {
+        "id": one.id, "at": iso(moment(one.at)), "by": one.by, "scope": one.scope, "name": one.name, "version": one.version,
+        "action": one.action, "before": _shown(one.scope, one.before), "after": _shown(one.scope, one.after),
+        "note": one.note,
+    }  # fmt: skip
+
+
+def _shown(scope: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    if scope == "app":
+        return {wire_name(name): value for name, value in values.items()}
+    if scope == "template" and values:
+        return {**values, "options": wire(values["options"])}
+    return wire(values)
