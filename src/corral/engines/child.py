@@ -92,21 +92,10 @@ def schema(engine: Any, text: str, old: Any) -> Any:
     return engine.CommonGrammar(engine.common_grammar_type.COMMON_GRAMMAR_TYPE_OUTPUT_FORMAT, made)
 
 
-def biases(engine: Any, inner: list[list[Any]], old: Any) -> list[Any]:
-    """Pairs of token and bias."""
-    made = []
-    for token, bias in inner:
-        one = engine.LlamaLogitBias()
-        one.token, one.bias = token, bias
-        made.append(one)
-    return made
-
-
 FORMS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "enum": lambda engine, inner, old: member(engine, inner),
     "enums": lambda engine, inner, old: [member(engine, one) for one in inner],
     "bits": bits,
-    "bias": biases,
     "grammar": lambda engine, inner, old: engine.CommonGrammar(
         engine.common_grammar_type.COMMON_GRAMMAR_TYPE_USER, inner
     ),
@@ -121,13 +110,14 @@ FORMS: dict[str, Callable[[Any, Any, Any], Any]] = {
 def main() -> None:
     """Runs until told to end."""
     die_with_parent()
-    config = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=watch_lifeline, daemon=True).start()
+    # Loaded before the configuration comes: Corral starts us while an engine that has to leave still does.
     import xllamacpp
 
+    config = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=watch_lifeline, daemon=True).start()
     try:
         server = xllamacpp.Server(parameters(config))
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, TypeError, AttributeError, AssertionError) as error:
         sys.stderr.write(f" E {error}\n")
         sys.stderr.flush()
         os._exit(1)

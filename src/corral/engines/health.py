@@ -72,6 +72,16 @@ async def loaded(plan: Plan, fallback: Loaded) -> Loaded:
     return Loaded(context or fallback.context_length, _positive(props.get("total_slots")) or fallback.slots)
 
 
+async def sleeping(plan: Plan) -> bool:
+    """Whether it has given its weights back for being idle; asking does not wake it."""
+    try:
+        status, body = await _get(plan, b"/props")
+        props = json.loads(body) if status == 200 else {}
+    except (UpstreamFailed, UpstreamTimeout, ValueError):
+        return False
+    return isinstance(props, dict) and props.get("is_sleeping") is True
+
+
 async def _get(plan: Plan, path: bytes) -> tuple[int, bytes]:
     # A connection of its own: an old one may go on to answer where nobody takes a new one.
     pool = HttpPool(plan.address)

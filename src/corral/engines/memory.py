@@ -11,11 +11,7 @@ from typing import Protocol
 
 import psutil
 
-from corral.engines.types import EngineSpec
-
 RESERVE_SHARE, RESERVE_MOST = 0.1, 2 << 30
-RUNTIME = 64 << 20
-"""What an engine needs beside its model, when nobody has said or measured anything better."""
 _CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 _CGROUP_USED = ("memory.current", "memory/memory.usage_in_bytes")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -47,11 +43,12 @@ class SystemGauge:
     def used(self, pids: Iterable[int]) -> Mapping[int, int]:
         """See `Gauge.used`. Pages that several processes share are divided between them where the system tells."""
         children: defaultdict[int, list[int]] = defaultdict(list)
-        wanted = list(pids)
+        asked = list(pids)
+        wanted = [pid for pid in asked if psutil.pid_exists(pid)]
         if wanted:
             for process in psutil.process_iter(["ppid"]):
                 children[process.info["ppid"] or 0].append(process.pid)
-        return {pid: sum(_own(one) for one in _family(pid, children)) for pid in wanted}
+        return dict.fromkeys(asked, 0) | {pid: sum(map(_own, _family(pid, children))) for pid in wanted}
 
     def machine(self) -> Machine:
         """See `Gauge.machine`."""
@@ -70,11 +67,6 @@ def budget(setting: int | None, machine: Machine) -> int:
     if setting is not None:
         return setting
     return machine.total - min(RESERVE_MOST, int(machine.total * RESERVE_SHARE))
-
-
-def guess(spec: EngineSpec) -> int:
-    """What an engine will use when nothing better is known: its file, and some more."""
-    return spec.memory_bytes or (spec.size_bytes + RUNTIME if spec.path is not None else RUNTIME)
 
 
 def _family(root: int, children: Mapping[int, list[int]]) -> list[int]:

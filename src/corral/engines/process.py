@@ -56,7 +56,7 @@ class EngineProcess:
 
     @classmethod
     async def start(cls, launch: Launch, log: LineRing) -> EngineProcess:
-        """Starts it in a session of its own. Raises OSError."""
+        """Starts it in a session of its own; it waits for `configure`. Raises OSError."""
         # asyncio's own pipe for the output would hide the end of the process while a grandchild holds it open.
         output, its_output = os.pipe()
         try:
@@ -68,9 +68,12 @@ class EngineProcess:
             os.close(its_output)
         made = cls(process, log)
         made._pump = made._tasks.start("log", made._read(output))
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(launch.config).encode() + b"\n")
         return made
+
+    def configure(self, config: Any) -> None:
+        """Tells it what to do."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(config).encode() + b"\n")
 
     @property
     def pid(self) -> int:
@@ -89,6 +92,14 @@ class EngineProcess:
             with contextlib.suppress(psutil.Error):
                 total += one.memory_info().rss
         return total
+
+    def listens(self, port: int) -> bool:
+        """Whether it or what it started listens at `port`; yes where the system does not tell."""
+        try:
+            connections = [one for process in self._family() for one in process.net_connections("tcp")]
+        except psutil.Error:
+            return True
+        return any(one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port for one in connections)
 
     async def wait(self) -> int:
         """Its exit code, after its last line was read."""

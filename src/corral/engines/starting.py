@@ -1,4 +1,4 @@
-"""Bringing one engine up: launched, asked for its health, and cleaned away again when that fails."""
+"""Bringing one engine up: given a place, launched, asked for its health, and cleaned away again when that fails."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from corral.engines.backends import Plan, make_plan
+from corral.engines.carry import Carry
+from corral.engines.claims import Claim, NoRoom, Tenant
 from corral.engines.health import Answer, Health, Loaded, loaded, probe
 from corral.engines.policy import Progress, diagnose
 from corral.engines.process import EngineProcess
 from corral.engines.reaper import Ledger
-from corral.engines.types import EngineOptions, EngineProblem, EngineSpec, EngineState, EngineStatus
+from corral.engines.steward import Steward
+from corral.engines.types import EngineOptions, EngineProblem, EngineSpec, EngineState
 from corral.kit.clock import Clock
 from corral.kit.errors import CorralError
-from corral.kit.http import HttpPool
+from corral.kit.http import HttpPool, TcpAddress
 from corral.kit.rings import LineRing
 
+PORT_TRIES = 3
 Show = Callable[..., None]
 """Tells the owner's status: fields of EngineStatus by name."""
 
@@ -29,16 +33,18 @@ class Host:
     ledger: Ledger
     options: EngineOptions
     environ: Mapping[str, str]
-    changed: Callable[[EngineStatus], None]
+    steward: Steward
+    carry: Carry
 
 
 @dataclass(slots=True, eq=False)
 class Up:
-    """An engine that answers. `process` is None for one that is attached."""
+    """An engine that answers. `process` and `claim` are None for one that is attached."""
 
     plan: Plan
     pool: HttpPool
     process: EngineProcess | None
+    claim: Claim | None
     loaded: Loaded
     leases: int = 0
     watchers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -47,11 +53,13 @@ class Up:
 class Starting:
     """One try to bring an engine up. Cancelled, it leaves nothing behind."""
 
-    def __init__(self, spec: EngineSpec, host: Host, log: LineRing, show: Show) -> None:
-        self._spec = spec
+    def __init__(self, tenant: Tenant, host: Host, log: LineRing, show: Show) -> None:
+        self._tenant = tenant
+        self._spec: EngineSpec = tenant.spec
         self._host = host
         self._log = log
         self._show = show
+        self._claim: Claim | None = None
         self._plan: Plan | None = None
         self._process: EngineProcess | None = None
 
@@ -61,6 +69,8 @@ class Starting:
         result: Up | EngineProblem | None = None
         try:
             result = await self._launch()
+        except NoRoom as error:
+            result = EngineProblem("no_room", error.message, "")
         except CorralError as error:
             result = EngineProblem("bad_settings", error.message, "Check its settings.")
         except OSError as error:
@@ -68,21 +78,45 @@ class Starting:
             result = EngineProblem("not_started", text, "See `corral doctor`.")
         finally:
             if not isinstance(result, Up):
-                await clean_up(self._host, self._plan, self._process)
+                await clean_up(self._host, self._plan, self._process, self._claim)
         return result
 
     async def _launch(self) -> Up | EngineProblem:
+        if not self._spec.attached:
+            self._claim = self._host.steward.claim(self._tenant)
+            await self._claim.prepared()
+        for _ in range(PORT_TRIES):
+            result = await self._try()
+            taken = isinstance(result, EngineProblem) and result.code == "port_taken"
+            if not taken or self._plan is None or not isinstance(self._plan.address, TcpAddress):
+                break
+            # Somebody else took the port between our choice and its start: another one.
+            await clean_up(self._host, self._plan, self._process, None)
+        return result
+
+    async def _try(self) -> Up | EngineProblem:
         plan = self._plan = make_plan(self._spec, self._host.environ)
+        self._process = None
         if plan.launch is not None:
+            saves = self._host.carry.folder(self._spec)
+            if saves is not None and isinstance(plan.launch.config, dict):
+                # With the slash at its end: the engine puts names right behind it.
+                plan.launch.config["saves"] = f"{saves}/"
             # Noted first: whatever ends us from here on, the next server finds what is left.
             self._host.ledger.add(plan.launch.token, str(plan.folder or ""))
             self._process = await EngineProcess.start(plan.launch, self._log)
+            # Its program is up while those that it displaces still leave.
+            if self._claim is not None:
+                await self._claim.granted()
+            self._process.configure(plan.launch.config)
         self._show(state=EngineState.LOADING, progress=0.0, pid=self._process.pid if self._process else None)
         problem = await self._until_ready(plan)
         if problem is not None:
             return problem
         fallback = Loaded(self._spec.context_length, self._spec.slots)
-        return Up(plan, HttpPool(plan.address), self._process, await loaded(plan, fallback))
+        up = Up(plan, HttpPool(plan.address), self._process, self._claim, await loaded(plan, fallback))
+        await self._host.carry.restore(self._spec, self._tenant.replica, up.pool, plan)
+        return up
 
     async def _until_ready(self, plan: Plan) -> EngineProblem | None:
         """Asks for its health until it is well. Lines and memory are progress; without any it is given up."""
@@ -92,7 +126,7 @@ class Starting:
         while True:
             if process is not None and process.code is not None:
                 return diagnose(self._spec.model, await process.wait(), self._log.tail())
-            health = await probe(plan)
+            health = await self._asked(plan)
             if health.answer is Answer.WELL:
                 return None
             now = clock.monotonic()
@@ -106,6 +140,17 @@ class Starting:
                 return problem
             await clock.sleep(interval)
             interval = min(0.5, interval * 1.3)
+
+    async def _asked(self, plan: Plan) -> Health:
+        process, address = self._process, plan.address
+        # Whoever else listens at that port is not to learn its key, nor to be taken for it.
+        if (
+            process is not None
+            and isinstance(address, TcpAddress)
+            and not await asyncio.to_thread(process.listens, address.port)
+        ):
+            return Health(Answer.GONE, "it does not listen yet.")
+        return await probe(plan)
 
     def _hopeless(self, health: Health, stalled: float) -> EngineProblem | None:
         """Whether it makes no sense to wait any longer."""
@@ -128,9 +173,9 @@ def unreachable(spec: EngineSpec, health: Health) -> EngineProblem:
     return EngineProblem("unreachable", text, "Start it, or correct the url; Corral tries again by itself.")
 
 
-async def clean_up(host: Host, plan: Plan | None, process: EngineProcess | None) -> None:
-    """Ends what there is of an engine; also when the caller is cancelled meanwhile."""
-    ending = asyncio.ensure_future(_end(host, plan, process))
+async def clean_up(host: Host, plan: Plan | None, process: EngineProcess | None, claim: Claim | None) -> None:
+    """Ends what there is of an engine, and then gives its place back; also when the caller is cancelled meanwhile."""
+    ending = asyncio.ensure_future(_end(host, plan, process, claim))
     try:
         await asyncio.shield(ending)
     except asyncio.CancelledError:
@@ -138,10 +183,14 @@ async def clean_up(host: Host, plan: Plan | None, process: EngineProcess | None)
         raise
 
 
-async def _end(host: Host, plan: Plan | None, process: EngineProcess | None) -> None:
+async def _end(host: Host, plan: Plan | None, process: EngineProcess | None, claim: Claim | None) -> None:
+    if claim is not None:
+        claim.leaving()
     if process is not None:
         await process.end(host.options.stop_grace)
     if plan is not None:
         plan.clean()
         if plan.launch is not None:
             host.ledger.remove(plan.launch.token)
+    if claim is not None:
+        await claim.free()

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+from corral.engines.memory import Gauge, SystemGauge
 from corral.kit.clock import iso
 from corral.kit.http import HttpPool
 from corral.settings import AttachedEngine
@@ -88,7 +89,12 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """One engine at one moment. `progress` is 0 to 1 while loading."""
+    """One engine at one moment, or all engines of a model together.
+
+    progress: 0 to 1 while loading. replica: its number among the engines of its model. waiting: requests that wait until
+    it is ready. memory: measured bytes of it and all that it started. waits_for_memory: others have to leave first.
+    sleeping: it has given its weights back and wakes with the next request. replicas: the parts that this is the sum of.
+    """
 
     model: str
     state: EngineState
@@ -100,12 +106,26 @@ class EngineStatus:
     context_length: int | None = None
     restarts: int = 0
     error: EngineProblem | None = None
+    replica: int = 0
+    waiting: int = 0
+    memory: int | None = None
+    waits_for_memory: bool = False
+    pinned: bool = False
+    sleeping: bool = False
+    last_used: datetime | None = None
+    replicas: tuple[EngineStatus, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """One name an engine: the model's, with a number where there are several."""
+        return f"{self.model}#{self.replica + 1}" if self.replica else self.model
 
     def as_dict(self) -> dict[str, Any]:
         """The wire form."""
         error = self.error
         return {
-            "name": self.model,
+            "name": self.name,
+            "model": self.model,
             "state": self.state.value,
             "progress": self.progress,
             "pid": self.pid,
@@ -114,6 +134,13 @@ class EngineStatus:
             "busy": self.busy,
             "contextLength": self.context_length,
             "restarts": self.restarts,
+            "waiting": self.waiting,
+            "memory": self.memory,
+            "waitsForMemory": self.waits_for_memory,
+            "pinned": self.pinned,
+            "sleeping": self.sleeping,
+            "lastUsed": iso(self.last_used) if self.last_used else None,
+            "replicas": [one.as_dict() for one in self.replicas],
             "error": None
             if error is None
             else {
@@ -154,6 +181,9 @@ class EngineOptions:
     server. stop_grace: between SIGTERM and SIGKILL. drain: how long a stop waits for requests. health_interval: the
     first pause between two questions of a start. health_every, health_misses: a ready engine is asked so often, and is
     given up after so many misses in a row. crash_limit: failures within crash_window after which it stays down.
+    memory_budget: bytes for all engines together, None for what the machine has. min_residency, max_wait: how long a
+    model stays at least when others want its memory, and how long a request may wait for its turn. kv_budget: bytes on disk
+    for the KV states of engines that have ended, 0 keeps none. gauge: how memory is measured.
     """
 
     start_stall: float = 60.0
@@ -166,3 +196,8 @@ class EngineOptions:
     crash_limit: int = 5
     crash_window: float = 300.0
     log_lines: int = 200
+    memory_budget: int | None = None
+    min_residency: float = 1.0
+    max_wait: float = 300.0
+    kv_budget: int = 2 << 30
+    gauge: Gauge = field(default_factory=SystemGauge)

@@ -1,0 +1,45 @@
+"""The right to one request at a ready engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from corral.engines.lines import EngineLog
+from corral.engines.starting import Up
+from corral.engines.types import EngineSpec
+from corral.kit.context import request_id
+
+
+class Lease:
+    """Release it when the answer has ended."""
+
+    __slots__ = (
+        "_log", "_released", "_request", "_turned", "_up", "context_length", "headers", "model", "native", "pool", "slots",
+        "upstream_model",
+    )  # fmt: skip
+
+    def __init__(self, up: Up, spec: EngineSpec, turned: Callable[[int], None], log: EngineLog) -> None:
+        """`turned` is told how many leases there are after each change; `log` learns which request it is for."""
+        self._log = log
+        self._request = request_id.get()
+        log.leased(self._request)
+        self._turned = turned
+        self._up = up
+        self._released = False
+        up.leases += 1
+        turned(up.leases)
+        self.model = spec.model
+        self.pool = up.pool
+        self.headers = up.plan.headers
+        self.native = up.plan.native
+        self.context_length = up.loaded.context_length
+        self.slots = up.loaded.slots
+        self.upstream_model = spec.entry.upstream_model if spec.entry else None
+
+    def release(self) -> None:
+        """Gives it back; a second time does nothing."""
+        if not self._released:
+            self._released = True
+            self._log.released(self._request)
+            self._up.leases -= 1
+            self._turned(self._up.leases)

@@ -1,0 +1,488 @@
+"""The one task that owns the state of an engine.
+
+Everything that happens to an engine is a message in its mailbox: a wish from outside, or news of a task that the owner
+started. News carries the thing it is about, so what comes too late is known and dropped. Only the owner changes the
+state, so there is nothing to lock. docs/rooms/engines.md draws the states.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import replace
+from typing import Protocol
+
+from corral.engines.health import Answer, probe, sleeping
+from corral.engines.lines import EngineLog
+from corral.engines.messages import (
+    WISHES,
+    Brought,
+    Change,
+    Leave,
+    Lost,
+    Message,
+    News,
+    Nudge,
+    Opened,
+    Rested,
+    Start,
+    Stop,
+    Wish,
+    Withdraw,
+)
+from corral.engines.policy import diagnose, restart_delay
+from corral.engines.process import EngineProcess
+from corral.engines.starting import Host, Starting, Up, clean_up, unreachable
+from corral.engines.types import EngineProblem, EngineSpec, EngineState, EngineStatus
+from corral.kit.errors import EngineFailed, ShuttingDown
+from corral.kit.tasks import Tasks
+from corral.telemetry import get_logger
+
+_log = get_logger("corral.engines")
+_DRAIN_STEP = 0.02
+_TELL_AFTER = 0.25
+"""Seconds until it is told that an engine became busy or free."""
+_REMEMBERED = 50
+_RESTING = (EngineState.STOPPED, EngineState.FAILED)
+
+
+class Listener(Protocol):
+    """Whoever looks after the engines of a model."""
+
+    def told(self, engine: Owner) -> None:
+        """Its status has changed."""
+        ...
+
+    def turned(self, engine: Owner) -> None:
+        """A lease was given or came back."""
+        ...
+
+
+class Owner:
+    """The state of one engine and the task that changes it; `Engine` is how others see it.
+
+    `replica` is its number among the engines of its model. A gentle one makes nobody leave for it.
+    """
+
+    def __init__(
+        self, spec: EngineSpec, host: Host, listener: Listener, replica: int = 0, *, gentle: bool = False
+    ) -> None:
+        self._listener = listener
+        self.name = f"{spec.model}#{replica + 1}" if replica else spec.model
+        self.replica = replica
+        self.gentle = gentle
+        self.log = EngineLog(spec.model, host.options.log_lines)
+        self.requests = 0
+        self.last_used = host.clock.monotonic()
+        self._spec = spec
+        self._host = host
+        self._status = EngineStatus(
+            spec.model, EngineState.STOPPED, slots=spec.slots, context_length=spec.context_length, replica=replica
+        )
+        self._mailbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._since = 0.0
+        self._closed, self._held = False, False
+        self._tasks = Tasks(f"engine {self.name}")
+        self._bringing: asyncio.Task[Up | EngineProblem] | None = None
+        self._again = False
+        self._change: tuple[EngineSpec, asyncio.Future[None]] | None = None
+        self._restart: asyncio.Task[None] | None = None
+        self._up: Up | None = None
+        self._failures: list[float] = []
+        self._kept = 0.0
+        self._closing = False
+        self._loop = asyncio.get_running_loop()
+        self._telling: asyncio.TimerHandle | None = None
+        self._owner = self._tasks.start("owner", self._own())
+
+    @property
+    def spec(self) -> EngineSpec:
+        """How it runs, or will."""
+        return self._spec
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for it to be ready."""
+        return sum(not one.done() for one in self._waiting)
+
+    @property
+    def waiting_since(self) -> float:
+        """When the first of those came."""
+        return self._since
+
+    @property
+    def running(self) -> int:
+        """Leases out."""
+        return self._up.leases if self._up is not None else 0
+
+    def close_door(self) -> None:
+        """Requests wait from now on."""
+        self._closed = True
+
+    def open_door(self) -> None:
+        """Requests are served again."""
+        self._closed = False
+        self._mailbox.put_nowait(Opened())
+
+    def leave(self) -> None:
+        """Closed and empty, it ends; whoever waits for it begins to wait for a place."""
+        if self._up is not None:
+            self._mailbox.put_nowait(Leave(self._up))
+
+    def withdraw(self) -> None:
+        """Its start is given up."""
+        if self._bringing is not None:
+            self._mailbox.put_nowait(Withdraw(self._bringing))
+
+    @property
+    def status(self) -> EngineStatus:
+        """The state now; `busy` while a request runs."""
+        status, leases, steward = self._status, self.running, self._host.steward
+        state = EngineState.BUSY if leases and status.state is EngineState.READY else status.state
+        return replace(
+            status,
+            state=state,
+            busy=leases,
+            waiting=self.waiting,
+            memory=steward.used(self),
+            waits_for_memory=steward.waits(self),
+            pinned=self._spec.stay.pinned,
+        )
+
+    @property
+    def resting(self) -> bool:
+        """Whether it neither runs nor is about to."""
+        return self._status.state in _RESTING and self._restart is None
+
+    def _post(self, message: Message) -> None:
+        if self._owner.done():
+            raise ShuttingDown("The server is stopping.")
+        self._mailbox.put_nowait(message)
+
+    async def _own(self) -> None:
+        try:
+            while True:
+                message = await self._mailbox.get()
+                if isinstance(message, WISHES):
+                    await self._heed(message)
+                else:
+                    await self._learn(message)
+        finally:
+            # Nobody may wait for an owner that is gone.
+            while not self._mailbox.empty():
+                message = self._mailbox.get_nowait()
+                if isinstance(message, Start | Stop | Change):
+                    self._waiting.append(message.done)
+            self._refuse(ShuttingDown("The engine was given up."))
+
+    async def _heed(self, wish: Wish) -> None:
+        match wish:
+            case Start():
+                self._start(wish)
+                await self._admit()
+            case Opened():
+                await self._admit()
+            case Stop():
+                await self._stop()
+                if not wish.done.done():
+                    wish.done.set_result(None)
+            case Nudge():
+                if self.resting and self._rest() == 0.0:
+                    self._begin(again=False)
+            case Change():
+                await self._changed(wish)
+
+    async def _learn(self, message: News) -> None:
+        match message:
+            case Leave() if message.up is self._up:
+                await self._take_down(drain=0.0, carry=True)
+                self._rest_or_return()
+            case Withdraw() if message.task is self._bringing:
+                await self._give_up_start()
+                self._rest_or_return()
+            case Brought() if message.task is self._bringing:
+                self._brought(message.task)
+                await self._admit()
+            case Lost() if message.up is self._up:
+                await self._take_down(drain=0.0)
+                self._failed(message.problem, again=True)
+            case Rested() if message.task is self._restart:
+                self._restart = None
+                self._begin(again=True)
+            case _:
+                """News of something that was ended meanwhile."""
+
+    def _start(self, wish: Start) -> None:
+        self._since = min(self._since, wish.since) if self.waiting else wish.since
+        self._waiting = [one for one in self._waiting if not one.done()] + [wish.done]
+        self._host.steward.poke()
+        state = self._status.state
+        if state is EngineState.STOPPED:
+            self._begin(again=False)
+        elif state is EngineState.FAILED:
+            if wish.by_user:
+                self._failures.clear()
+            resting = self._cancel_restart() if wish.by_user or self._attached else False
+            if self._restart is None:
+                if self._rest() > 0.0 and not self._attached:
+                    self._refuse(self._failure())
+                else:
+                    self._begin(again=resting and self._attached)
+
+    async def _stop(self) -> None:
+        self._cancel_restart()
+        await self._give_up_start()
+        if self._up is not None:
+            await self._take_down(drain=self._host.options.drain, carry=True)
+        self._failures.clear()
+        self._show(state=EngineState.STOPPED, progress=None, pid=None, started_at=None, error=None, sleeping=False)
+        stopped = EngineFailed(f"The engine of {self._spec.model!r} was stopped while it started.", retry_after=1)
+        self._answer_change(stopped)
+        self._refuse(stopped)
+
+    async def _give_up_start(self) -> None:
+        task, self._bringing = self._bringing, None
+        if task is None:
+            return
+        self._show(state=EngineState.STOPPING)
+        task.cancel()
+        await asyncio.wait([task])
+        # It may have been up already, with the news of it still in the mailbox.
+        if not task.cancelled() and task.exception() is None and isinstance(up := task.result(), Up):
+            self._up = up
+            await self._take_down(drain=0.0)
+
+    def _rest_or_return(self) -> None:
+        """What follows when it had to leave: it waits for its next turn if anybody waits for it."""
+        self._show(state=EngineState.STOPPED, progress=None, pid=None, started_at=None, error=None, sleeping=False)
+        if self.waiting:
+            self._begin(again=False)
+
+    async def _changed(self, change: Change) -> None:
+        """Starts with other settings; see `change`."""
+        self._cancel_restart()
+        await self._give_up_start()
+        if self._up is not None:
+            await self._take_down(drain=0.0, carry=True)
+        self._change = (self._spec, change.done)
+        self._spec = change.spec
+        self._failures.clear()
+        self._begin(again=False)
+
+    def _answer_change(self, error: EngineFailed | None) -> bool:
+        """Tells whoever changed its settings how that went; whether there was anybody. An error brings the old ones back."""
+        change, self._change = self._change, None
+        if change is None:
+            return False
+        before, done = change
+        self._held = False
+        if error is not None:
+            self._spec = before
+        if not done.done():
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+        return True
+
+    def _begin(self, *, again: bool) -> None:
+        self._show(state=EngineState.STARTING, progress=None, error=None, pid=None, started_at=None, sleeping=False)
+        starting = Starting(self, self._host, self.log, self._show)
+        self._again = again
+        self._bringing = self._tasks.start("bring up", starting.run())
+        self._bringing.add_done_callback(lambda task: self._mailbox.put_nowait(Brought(task)))
+
+    def _brought(self, task: asyncio.Task[Up | EngineProblem]) -> None:
+        self._bringing = None
+        result: Up | EngineProblem
+        if task.cancelled() or task.exception() is not None:
+            text = f"The engine of {self._spec.model!r} could not be started."
+            result = EngineProblem("internal", text, "This is a fault of Corral; its log has more.")
+        else:
+            result = task.result()
+        if isinstance(result, EngineProblem):
+            self._failed(result, again=self._again)
+            return
+        self._up = up = result
+        self._closed, self.last_used = False, self._host.clock.monotonic()
+        self._answer_change(None)
+        if up.claim is not None:
+            up.claim.taken(up.process.pid if up.process else None)
+        if up.process is not None:
+            up.watchers.append(self._tasks.start("exit", self._watch_exit(up, up.process)))
+        up.watchers.append(self._tasks.start("health", self._watch_health(up)))
+        self._show(
+            state=EngineState.READY,
+            progress=None,
+            pid=up.process.pid if up.process else None,
+            started_at=self._host.clock.now(),
+            slots=up.loaded.slots,
+            context_length=up.loaded.context_length,
+        )
+        _log.info("engine_ready", model=self._spec.model, pid=self._status.pid)
+
+    def _failed(self, problem: EngineProblem, *, again: bool) -> None:
+        """Shows the failure, and starts again after a pause when that may help."""
+        if self._answer_change(EngineFailed(problem.text())):
+            self._begin(again=True)
+            return
+        now = self._host.clock.monotonic()
+        self._failures = [*self._failures[-_REMEMBERED:], now]
+        rest = self._rest()
+        if math.isinf(rest):
+            problem = replace(problem, hint=f"It failed too often and stays down until it is started. {problem.hint}")
+        elif again:
+            self._restart = self._tasks.start("restart", self._host.clock.sleep(rest))
+            self._restart.add_done_callback(lambda task: self._mailbox.put_nowait(Rested(task)))
+        restarts = self._status.restarts + (self._restart is not None)
+        self._show(
+            state=EngineState.FAILED,
+            progress=None,
+            pid=None,
+            started_at=None,
+            error=problem,
+            sleeping=False,
+            restarts=restarts,
+        )
+        _log.warning("engine_failed", model=self._spec.model, code=problem.code, again=self._restart is not None)
+        # For a restart of ours it is worth waiting; nobody knows when a server of somebody else comes back.
+        if self._restart is None or self._attached:
+            self._refuse(self._failure())
+
+    def _rest(self) -> float:
+        """Seconds until it may be tried again after its failures; infinite when it failed too often."""
+        if not self._failures:
+            return 0.0
+        options, now = self._host.options, self._host.clock.monotonic()
+        # A server of somebody else is asked again for ever: asking costs nothing.
+        limit = _REMEMBERED + 1 if self._attached else options.crash_limit
+        delay = restart_delay(self._failures, now, limit=limit, window=options.crash_window)
+        return math.inf if delay is None else max(0.0, self._failures[-1] + delay - now)
+
+    @property
+    def _attached(self) -> bool:
+        return self._spec.attached
+
+    def _failure(self) -> EngineFailed:
+        problem, rest = self._status.error, self._rest()
+        retry = 60 if math.isinf(rest) else max(1, math.ceil(rest))
+        return EngineFailed(problem.text() if problem else "The engine failed.", retry_after=retry)
+
+    @property
+    def _admitting(self) -> bool:
+        return not self._closed and not self._held and self._status.state is EngineState.READY
+
+    @property
+    def _drowsy(self) -> bool:
+        """Whether it may sleep: it has idled as long as it takes."""
+        up = self._up
+        if up is None or up.leases or not self._sleep_after:
+            return False
+        return self._host.clock.monotonic() - self.last_used >= self._sleep_after
+
+    @property
+    def _sleep_after(self) -> int:
+        seconds = self._spec.options.get("sleep_idle_seconds")
+        return max(0, seconds) if isinstance(seconds, int) and self._spec.entry is None else 0
+
+    async def _admit(self) -> None:
+        """Serves those who wait when it is ready. One that sleeps gets back what it knew first, which wakes it."""
+        if not self._admitting or not self.waiting:
+            return
+        up = self._up
+        if up is not None and self._drowsy and await sleeping(up.plan):
+            await self._host.carry.restore(self._spec, self.replica, up.pool, up.plan)
+            self._show(sleeping=False)
+        self.last_used = self._host.clock.monotonic()
+        if self._admitting:
+            self._serve()
+
+    def _serve(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
+
+    def _refuse(self, error: EngineFailed | ShuttingDown) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(error)
+        self._waiting.clear()
+
+    def _cancel_restart(self) -> bool:
+        """Gives up the restart that was to come; whether there was one."""
+        restart, self._restart = self._restart, None
+        return restart is not None and restart.cancel()
+
+    async def _take_down(self, drain: float, *, carry: bool = False) -> None:
+        self._show(state=EngineState.STOPPING)
+        up = self._up
+        assert up is not None
+        if up.claim is not None:
+            up.claim.leaving()
+        clock = self._host.clock
+        deadline = clock.monotonic() + drain
+        while up.leases and clock.monotonic() < deadline:
+            await clock.sleep(_DRAIN_STEP)
+        for watcher in up.watchers:
+            watcher.cancel()
+        if carry and up.process is not None:
+            await self._host.carry.save(self._spec, self.replica, up.pool, up.plan)
+        up.pool.close()
+        await clean_up(self._host, up.plan, up.process, up.claim)
+        self._up, self._closed = None, False
+
+    async def _watch_exit(self, up: Up, process: EngineProcess) -> None:
+        code = await process.wait()
+        self._mailbox.put_nowait(Lost(up, diagnose(self._spec.model, code, self.log.tail())))
+
+    async def _watch_health(self, up: Up) -> None:
+        """Gives it up when nobody listens any more, or when it is silent though it has nothing to do."""
+        options, misses = self._host.options, 0
+        while True:
+            await self._host.clock.sleep(options.health_every)
+            await self._lie_down(up)
+            health = await probe(up.plan)
+            missed = health.answer is Answer.GONE or (health.answer is Answer.SILENT and not up.leases)
+            misses = misses + 1 if missed else 0
+            if misses >= options.health_misses:
+                break
+        text = f"The engine of {self._spec.model!r} does not answer any more: {health.detail}"
+        hung = EngineProblem("unresponsive", text, "It is started again by itself.", tuple(self.log.tail()[-12:]))
+        problem = hung if up.process is not None else unreachable(self._spec, health)
+        self._mailbox.put_nowait(Lost(up, problem))
+
+    async def _lie_down(self, up: Up) -> None:
+        """Keeps what it knows before it falls asleep, and sees whether it has."""
+        idle = self._host.clock.monotonic() - self.last_used
+        if up.leases or not self._sleep_after or idle < self._sleep_after / 2:
+            return
+        if idle < self._sleep_after and self._kept < self.last_used:
+            self._kept = self._host.clock.monotonic()
+            await self._host.carry.save(self._spec, self.replica, up.pool, up.plan)
+        asleep = await sleeping(up.plan)
+        if asleep is not self._status.sleeping and up is self._up and self._status.state is EngineState.READY:
+            self._show(sleeping=asleep)
+
+    def _turned(self, leases: int) -> None:
+        if leases == 0:
+            self.last_used = self._host.clock.monotonic()
+            self._status = replace(self._status, last_used=self._host.clock.now())
+        self._listener.turned(self)
+        if leases > 1:
+            return
+        self._host.steward.turned()
+        # Told a moment later and once, so that many short requests do not flood those who watch.
+        if self._telling is None and not self._closing:
+            self._telling = self._loop.call_later(_TELL_AFTER, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        self._listener.told(self)
+
+    def _show(self, **changes: object) -> None:
+        status = replace(self._status, **changes)  # type: ignore[arg-type]
+        if status != self._status:
+            self._status = status
+            self._listener.told(self)
