@@ -1,74 +1,55 @@
-"""Takes llama-server's flags as it does and runs llama.cpp's server with them.
+"""A llama-server: llama.cpp's own parser of arguments and its own server, both out of the engine's library.
 
-A flag that the real program does not have is refused: the names are those in the engine's own library, which holds its
-parser. What follows a flag that wants a value is its value, whatever it begins with. `--report FILE` is ours: the
-arguments are written there as JSON.
+The library has the parser, though nothing in Python calls it. `REFUSED` are flags that this one does not know, as an
+older program would not.
 """
 
 from __future__ import annotations
 
-import json
+import ctypes
 import os
-import re
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
-SWITCHES = {
-    "--jinja", "--no-jinja", "--slots", "--metrics", "--no-webui", "--embeddings", "--reranking", "--no-kv-unified",
-    "--kv-unified", "--swa-full", "--no-cache-prompt", "--cache-prompt", "--no-kv-offload", "--kv-offload",
-    "--no-op-offload", "--op-offload", "--context-shift", "--no-context-shift", "--check-tensors", "--no-repack",
-    "--repack", "--no-host", "--no-warmup", "--warmup", "--no-cont-batching", "--cont-batching", "--ignore-eos",
-    "--backend-sampling", "--no-prefill-assistant", "--prefill-assistant", "--skip-chat-parsing",
-    "--no-skip-chat-parsing", "--lora-init-without-apply", "--no-mmproj-offload", "--mmproj-offload", "--no-perf",
-    "--perf", "--no-cache-idle-slots", "--cache-idle-slots", "--special",
-}  # fmt: skip
-TWO = {"--control-vector-layer-range"}
+REFUSED: tuple[str, ...] = ()
+_PARSE = "_Z19common_params_parseiPPcR13common_params13llama_examplePFviS0_E"
+_SERVER = 12
+"""llama.cpp's number for llama-server among its programs."""
+_HEAD = 16
+"""Where the parameters begin within the Python object that holds them: behind its count and its type."""
 
 
-def flags() -> set[str]:
-    """The flags that llama.cpp's parser knows."""
-    import xllamacpp.xllamacpp
+def parsed(arguments: list[str]) -> Any:
+    """The parameters that llama-server makes of its arguments, None when it refuses them and has said why."""
+    import xllamacpp
+    import xllamacpp.xllamacpp as library
 
-    data = Path(xllamacpp.xllamacpp.__file__).read_bytes()
-    return {found.decode() for found in re.findall(rb"(?<=\0)--[a-z][a-z0-9-]+(?=\0)", data)}
-
-
-def read(arguments: list[str]) -> dict[str, list[Any]]:
-    """The values of each flag. Leaves with 1, as the real program does, for one that is not known."""
-    known, given = flags(), dict[str, list[Any]]()
-    rest = iter(arguments)
-    for flag in rest:
-        if flag not in known:
-            print(f"error: invalid argument: {flag}", file=sys.stderr, flush=True)
-            sys.exit(1)
-        values = [] if flag in SWITCHES else [next(rest) for _ in range(2 if flag in TWO else 1)]
-        given.setdefault(flag, []).extend(values or [True])
-    return given
+    parse = ctypes.PyDLL(library.__file__)[_PARSE]
+    parse.restype = ctypes.c_bool
+    parse.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_char_p), ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+    texts = [b"llama-server", *(argument.encode() for argument in arguments)]
+    given = (ctypes.c_char_p * (len(texts) + 1))(*texts, None)
+    params = xllamacpp.CommonParams()
+    return params if parse(len(texts), given, id(params) + _HEAD, _SERVER, None) else None
 
 
 def main() -> None:
-    arguments = sys.argv[1:]
-    if arguments[:1] == ["--report"]:
-        Path(arguments[1]).write_text(json.dumps(arguments[2:]))
-        arguments = arguments[2:]
-    given = {flag: values[-1] for flag, values in read(arguments).items()}
+    for argument in sys.argv[1:]:
+        if argument in REFUSED:
+            print(f"error: invalid argument: {argument}", file=sys.stderr, flush=True)
+            sys.exit(1)
+    params = parsed(sys.argv[1:])
+    if params is None:
+        sys.exit(1)
     import xllamacpp
 
-    params = xllamacpp.CommonParams()
-    params.model.path, params.model_alias = given["--model"], {given["--alias"]}
-    params.n_ctx, params.n_parallel = int(given["--ctx-size"]), int(given["--parallel"])
-    params.n_batch, params.cache_ram_mib = int(given["--batch-size"]), int(given["--cache-ram"])
-    params.hostnames, params.port = [given["--host"]], 0
-    params.api_keys = [os.environ["LLAMA_API_KEY"]]
-    params.use_jinja = "--jinja" in given
-    params.embedding = "--embeddings" in given
-    params.sampling.temp = float(given.get("--temp", 0.8))
-    if "--lora-scaled" in given:
-        path, scale = given["--lora-scaled"].rsplit(":", 1)
-        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, float(scale))]
-    server = xllamacpp.Server(params)
+    params.port = 0
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        print(f" E {error}", file=sys.stderr, flush=True)
+        os._exit(1)
     print(f"listening on {server.listening_address}", file=sys.stderr, flush=True)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     while True:

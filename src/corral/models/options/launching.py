@@ -119,6 +119,12 @@ def _lora_arguments(values: Values, folder: Path) -> list[str]:
     return ["--lora-scaled", _joined(BY_NAME["lora"], texts)] if texts else []
 
 
+def _draft_arguments(values: Values, folder: Path) -> list[str]:
+    """A draft model alone drafts nothing; how it is used has to be said."""
+    kind = [] if values.get("spec_type") else ["--spec-type", "draft-simple"]
+    return ["--spec-draft-model", _path(values["model_draft"], folder), *kind]
+
+
 _ARGUMENTS: dict[str, Callable[[Values, Path], list[str]]] = {
     "samplers": lambda values, _: ["--samplers", ";".join(values["samplers"])],
     "logit_bias": lambda values, _: [
@@ -133,7 +139,7 @@ _ARGUMENTS: dict[str, Callable[[Values, Path], list[str]]] = {
     "cpu_range": lambda values, _: ["--cpu-range", "{}-{}".format(*values["cpu_range"])],
     "cpu_strict": lambda values, _: ["--cpu-strict", str(int(values["cpu_strict"]))],
     "prio": lambda values, _: ["--prio", str(_PRIORITIES[values["prio"]])],
-    "prio_batch": lambda values, _: ["--prio-batch", str(_PRIORITIES[values["prio_batch"]])],
+    "model_draft": _draft_arguments,
     "lora": _lora_arguments,
     "lora_scales": lambda values, _: [],
 }  # fmt: skip
@@ -151,7 +157,7 @@ def child_settings(values: Values, folder: Path) -> list[Setting]:
     """What is set on the embedded engine's parameters, in order. Raises InvalidRequest for options it does not take."""
     told = _told(values)
     refuse(untaken(told, "embedded"))
-    settings: list[Setting] = []
+    settings: list[Setting] = _template_values(told, folder)
     for name, value in told.items():
         settings += _SETTINGS[name](told, folder) if name in _SETTINGS else [_setting(BY_NAME[name], value, folder)]
     chosen = [_USER_SAMPLING[name] for name in told if name in _USER_SAMPLING]
@@ -187,27 +193,52 @@ def _placements(values: Values, _: Path) -> list[Setting]:
 
 def _reasoning(values: Values, _: Path) -> list[Setting]:
     wanted = values["reasoning"]
-    return [("enable_reasoning", {"auto": -1, "on": 1, "off": 0}[wanted]), *_template_values(values, _)]
+    return [("enable_reasoning", {"auto": -1, "on": 1, "off": 0}[wanted])]
 
 
 def _template_values(values: Values, _: Path) -> list[Setting]:
     """The template gets JSON texts; whether to think is one of its values too."""
-    given = {name: json.dumps(value) for name, value in (values.get("chat_template_kwargs") or {}).items()}
+    given: dict[str, Any] = {"preserve_reasoning": values.get("reasoning_preserve", True)}
+    if values.get("reasoning_effort"):
+        given["reasoning_effort"] = values["reasoning_effort"]
+    given |= values.get("chat_template_kwargs") or {}
     if values.get("reasoning", "auto") != "auto":
-        given["enable_thinking"] = json.dumps(values["reasoning"] == "on")
-    return [("default_template_kwargs", given)] if given else []
+        given["enable_thinking"] = values["reasoning"] == "on"
+    return [("default_template_kwargs", {name: json.dumps(value) for name, value in given.items()})]
+
+
+_CPU = ("cpuparams", "cpuparams_batch", "speculative.draft.cpuparams", "speculative.draft.cpuparams_batch")
+"""Threads that write answers, read prompts, and those of the draft model."""
+
+
+def _cpu(name: str, value: Any) -> list[Setting]:
+    return [(f"{place}.{name}", value) for place in _CPU]
+
+
+def _threads(values: Values, _: Path) -> list[Setting]:
+    """Threads for prompts and for drafting are as many as for answers, where nothing else is said."""
+    writing = values.get("threads", -1)
+    reading = values.get("threads_batch", writing)
+    drafting = values.get("draft_threads", writing)
+    numbers = (writing, writing if reading < 0 else reading, writing if drafting < 0 else drafting, reading)
+    return [(f"{place}.n_threads", number) for place, number in zip(_CPU, numbers, strict=True)]
 
 
 _SETTINGS: dict[str, Callable[[Values, Path], list[Setting]]] = {
     "seed": lambda values, _: [("sampling.seed", values["seed"] % 2**32)],
     "samplers": lambda values, _: [("sampling.samplers", ";".join(values["samplers"]))],
-    "logit_bias": lambda values, _: [
-        ("sampling.logit_bias", {"bias": [[int(token), bias] for token, bias in values["logit_bias"].items()]})
-    ],
     "grammar": lambda values, _: [("sampling.grammar", {"grammar": values["grammar"]})],
     "json_schema": lambda values, _: [("sampling.grammar", {"schema": json.dumps(values["json_schema"])})],
     "reasoning": _reasoning,
-    "chat_template_kwargs": _template_values,
+    "chat_template_kwargs": lambda values, _: [],
+    "reasoning_effort": lambda values, _: [],
+    "reasoning_preserve": lambda values, _: [("preserve_reasoning_specified", True)],
+    "threads": _threads,
+    "threads_batch": _threads,
+    "draft_threads": _threads,
+    "repeat_last_n": lambda values, _: [
+        ("sampling.penalty_last_n", values["repeat_last_n"]), ("sampling.n_prev", max(values["repeat_last_n"], 64)),
+    ],
     "reranking": lambda values, _: [
         ("embedding", True), ("pooling_type", {"enum": ["llama_pooling_type", "LLAMA_POOLING_TYPE_RANK"]}),
     ] if values["reranking"] else [],
@@ -218,13 +249,11 @@ _SETTINGS: dict[str, Callable[[Values, Path], list[Setting]]] = {
     "override_tensor": _placements,
     "n_cpu_moe": _placements,
     "timeout": lambda values, _: [("timeout_read", values["timeout"]), ("timeout_write", values["timeout"])],
-    "cpu_range": lambda values, _: [
-        ("cpuparams.cpumask", {"range": values["cpu_range"]}), ("cpuparams.mask_valid", True),
-        ("cpuparams_batch.cpumask", {"range": values["cpu_range"]}), ("cpuparams_batch.mask_valid", True),
-    ],
-    "cpu_strict": lambda values, _: [
-        ("cpuparams.strict_cpu", values["cpu_strict"]), ("cpuparams_batch.strict_cpu", values["cpu_strict"]),
-    ],
+    "cpu_range": lambda values, _: [*_cpu("cpumask", {"range": values["cpu_range"]}), *_cpu("mask_valid", True)],
+    "cpu_strict": lambda values, _: _cpu("strict_cpu", values["cpu_strict"]),
+    "prio": lambda values, _: _cpu("priority", _enum("prio", values["prio"])),
+    "poll": lambda values, _: _cpu("poll", values["poll"]),
+    "perf": lambda values, _: [("no_perf", not values["perf"]), ("sampling.no_perf", not values["perf"])],
     "lora": lambda values, folder: [("lora_adapters", {"lora": _adapters(values, folder)})],
     "lora_scales": lambda values, folder: [],
     "spec_type": lambda values, _: [
@@ -251,10 +280,8 @@ _ENUMS: dict[str, tuple[str, str]] = {
     "lazy_mode": ("llama_lazy_mode", "LLAMA_LAZY_MODE_"),
     "split_mode": ("llama_split_mode", "LLAMA_SPLIT_MODE_"),
     "rope_scaling": ("llama_rope_scaling_type", "LLAMA_ROPE_SCALING_TYPE_"),
-    "attention": ("llama_attention_type", "LLAMA_ATTENTION_TYPE_"),
     "numa": ("ggml_numa_strategy", "GGML_NUMA_STRATEGY_"),
     "prio": _PRIORITY,
-    "prio_batch": _PRIORITY,
     "spec_type": ("common_speculative_type", "COMMON_SPECULATIVE_TYPE_"),
 }
 _MEMBERS = {

@@ -97,7 +97,7 @@ SAMPLING: tuple[Option, ...] = (
         "--ignore-eos", "sampling.ignore_eos", advanced=True),
     Option("logit_bias", _G, Kind.JSON, "Token bias", None,
         "Makes single tokens likelier or less likely: an object of token number to a number from -100 to 100.",
-        "--logit-bias", "sampling.logit_bias", maximum=20_000, advanced=True),
+        "--logit-bias", None, maximum=20_000, advanced=True),
     Option("grammar", _G, Kind.TEXT, "Grammar", None,
         "A GBNF grammar that every answer follows unless the request says otherwise.",
         "--grammar", "sampling.grammar", minimum=1, maximum=100_000, multiline=True, advanced=True),

@@ -78,7 +78,10 @@ def _models() -> None:
             sa.BigInteger,
             "ctx_size parallel batch_size ubatch_size threads threads_batch sleep_idle_seconds idle_stop replicas",
         ),
-        *_columns(sa.Text, "flash_attn pooling chat_template chat_template_kwargs reasoning_format swap_group"),
+        *_columns(
+            sa.Text,
+            "flash_attn pooling chat_template chat_template_kwargs reasoning_format reasoning_effort swap_group",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_models"),
         sa.UniqueConstraint("name", name="uq_models_name"),
     )
@@ -123,14 +126,17 @@ def _memory_and_gpu() -> None:
 def _advanced() -> None:
     _one_to_one(
         "model_advanced_config",
-        *_columns(sa.Boolean, "context_shift check_tensors repack no_host warmup cont_batching skip_chat_parsing"),
+        *_columns(
+            sa.Boolean,
+            "context_shift check_tensors repack no_host warmup cont_batching reasoning_preserve skip_chat_parsing",
+        ),
         *_columns(sa.BigInteger, "yarn_orig_ctx ctx_checkpoints checkpoint_min_step"),
         *_columns(
             sa.Float,
             "rope_freq_base rope_freq_scale yarn_ext_factor yarn_attn_factor yarn_beta_slow yarn_beta_fast "
             "slot_prompt_similarity",
         ),
-        *_columns(sa.Text, "rope_scaling override_kv lazy_mode attention fit"),
+        *_columns(sa.Text, "rope_scaling override_kv lazy_mode fit"),
     )
 
 
@@ -194,13 +200,13 @@ def _server() -> None:
             sa.BigInteger,
             "ctx_size parallel batch_size ubatch_size threads threads_batch sleep_idle_seconds idle_stop top_k "
             "n_predict cache_ram cache_reuse gpu_layers main_gpu threads_http timeout sse_ping_interval verbosity "
-            "poll poll_batch fit_target fit_ctx embd_normalize",
+            "poll fit_target fit_ctx embd_normalize",
         ),
         *_columns(sa.Float, "temperature top_p min_p"),
         *_columns(
             sa.Text,
             "flash_attn reasoning_format reasoning cache_type_k cache_type_v load_mode split_mode tensor_split "
-            "device fit numa prio prio_batch cpu_range",
+            "fit numa prio cpu_range",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_model_server_config"),
     )
