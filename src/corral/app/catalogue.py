@@ -24,6 +24,7 @@ class Catalogue:
         self._given = settings
         self._registry = registry
         self._rows: dict[str, tuple[Any, dict[str, Any]]] = {}
+        self._listed: tuple[Any, list[dict[str, Any]]] = (None, [])
         self.engines: Engines | None = None
         self.configuration: Configuration | None = None
 
@@ -90,11 +91,17 @@ class Catalogue:
 
     def models(self) -> list[dict[str, Any]]:
         """All models in the wire form, without what only one page needs. Rows that did not change are the same objects."""
-        statuses = {status.model: status for status in self._running.statuses()}
-        default = self._default_or_none()
-        names = self.names()
-        self._rows = {name: self._row(name, statuses.get(name), is_default=name == default) for name in names}
-        return [row for _, row in self._rows.values()]
+        statuses = self._running.statuses()
+        made_of = (self._registry.revision, self._revision(), statuses)
+        if self._listed[0] != made_of:
+            by_name = {status.model: status for status in statuses}
+            default, names = self._default_or_none(), self.names()
+            self._rows = {name: self._row(name, by_name.get(name), is_default=name == default) for name in names}
+            self._listed = made_of, [row for _, row in self._rows.values()]
+        return self._listed[1]
+
+    def _revision(self) -> int:
+        return self.configuration.revision if self.configuration is not None else 0
 
     def _row(self, name: str, status: EngineStatus | None, *, is_default: bool) -> tuple[Any, dict[str, Any]]:
         """The row of a model, after all that it was made of."""
@@ -128,8 +135,12 @@ class Catalogue:
         """The state of an engine that was never used."""
         if found is not None and found.problem is not None:
             return EngineStatus(name, EngineState.FAILED)
-        spec = self.spec(name)
-        return EngineStatus(name, EngineState.STOPPED, slots=spec.slots, context_length=spec.context_length)
+        options, settings, entry = self._options(name), self._settings, self._settings.engines.get(name)
+        trained = found.context_length if found is not None else None
+        context = (entry.context_length if entry is not None else None) or settings.context_length
+        slots = entry.slots if entry is not None else settings.slots
+        context, slots = shape(options, context=context, slots=slots, trained=trained)
+        return EngineStatus(name, EngineState.STOPPED, slots=slots, context_length=context)
 
     async def start(self, name: str) -> dict[str, Any]:
         """See ModelControl."""

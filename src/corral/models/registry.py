@@ -28,6 +28,8 @@ _log = get_logger("corral.models")
 class ModelRegistry:
     """Knows the models in some folders and watches them.
 
+    `revision` counts the changes of what there is.
+
     Args:
         folders: where models lie; a folder that is not there has none.
         included: the model that ships with Corral, listed when it is there.
@@ -38,6 +40,7 @@ class ModelRegistry:
         self._included = included
         self._clock = clock
         self._bus = bus
+        self.revision = 0
         self._models: dict[str, Model] = {}
         self._described: dict[str, Model] = {}
         self._fingerprints: dict[str, str] = {}
@@ -90,6 +93,7 @@ class ModelRegistry:
             models = {model.name: model for model in found}
             if models != self._models:
                 self._models = models
+                self.revision += 1
                 self._bus.publish(TOPIC, {"event": "models:changed", "count": len(models)})
                 _log.info("models_found", count=len(models), unusable=sum(model.problem is not None for model in found))
         return self.all()

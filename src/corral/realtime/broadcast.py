@@ -70,7 +70,9 @@ class Broadcast:
         """Tells which rows are other than those that were told last; all of them when none were."""
         known, self._known = self._known, self._rows()
         now = self._known
-        changed = [model for name, model in now.items() if known.get(name) != model]
+        # Rows that did not change are the same objects, so that few of thousands have to be compared.
+        other = [(model, known.get(name)) for name, model in now.items() if known.get(name) is not model]
+        changed = [model for model, before in other if model != before]
         removed = [name for name in known if name not in now]
         if changed or removed:
             body = {"models": changed, "removed": removed, "full": not known}

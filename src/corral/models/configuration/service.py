@@ -110,9 +110,15 @@ class Configuration:
         entry = self._sets.entry(name)
         return {"version": entry.version, "changed": len(entry.own), "template": entry.template, "fit": entry.fit}
 
+    @property
+    def revision(self) -> int:
+        """Counts up whenever anything that is set, or known of a model, changes."""
+        return self._sets.revision + self.settings.revision
+
     def mark(self, name: str) -> object:
-        """Changes whenever `row` or what is set for a model may have."""
-        return self._sets.entry(name), self._sets.server_version, self.settings.revision
+        """Changes whenever what `row` says of a model may have, or the room that its engine takes."""
+        server, now = self._sets.server(), self.settings.now
+        return self._sets.entry(name), server.get("ctx_size") or now.context_length, server.get("parallel") or now.slots
 
     def detail(self, name: str) -> dict[str, Any]:
         """All that is set for a model, in the wire form."""

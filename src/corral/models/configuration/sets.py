@@ -54,7 +54,7 @@ class Edit:
 
 
 class Sets:
-    """The values of models and of the server. All reading is from memory."""
+    """The values of models and of the server. All reading is from memory; `revision` counts all changes."""
 
     def __init__(self, database: Database, registry: ModelRegistry, *, clock: Clock, bus: Bus) -> None:
         self._database = database
@@ -65,6 +65,7 @@ class Sets:
         self._trials: dict[str, Mapping[str, Any]] = {}
         self._server: Mapping[str, Any] = {}
         self.server_version = 0
+        self.revision = 0
         self._syncing = asyncio.Lock()
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -107,6 +108,7 @@ class Sets:
             repository.put_facts(connection, other, now, new=False)
 
         await self._database.write(work)
+        self.revision += 1
         for key, mark, model in new:
             self._entries[model.name] = Entry(key, model.name, fingerprint=mark)
         for _, mark, model in other:
@@ -161,6 +163,7 @@ class Sets:
 
         await self._database.write(work)
         self._entries[name] = made
+        self.revision += 1
         self.tell("model", name, made.version)
         return made
 
@@ -175,6 +178,7 @@ class Sets:
 
         await self._database.write(work)
         self._server, self.server_version = dict(own), version
+        self.revision += 1
         self.tell("server", "", version)
 
     async def note(self, name: str, **known: Any) -> Entry:
@@ -183,6 +187,7 @@ class Sets:
         columns = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in known.items()}
         await self._database.write(lambda connection: repository.put_version(connection, entry.id, columns))
         made = self._entries[name] = replace(self._entries[name], **known)
+        self.revision += 1
         self._bus.publish(TOPIC, {"event": "models:changed"})
         return made
 
@@ -193,6 +198,7 @@ class Sets:
         await self._database.write(lambda connection: repository.put_fit(connection, entry.id, kept))
         if entry.fit != values["verdict"]:
             self._entries[name] = replace(self._entries[name], fit=values["verdict"])
+            self.revision += 1
             self._bus.publish(TOPIC, {"event": "models:changed"})
 
     async def fit(self, name: str) -> dict[str, Any] | None:
@@ -203,6 +209,7 @@ class Sets:
     async def forget(self, names: Iterable[str]) -> None:
         """Removes models and all that is set for them."""
         keys = [self._entries.pop(name).id for name in names if name in self._entries]
+        self.revision += 1
         await self._database.write(lambda connection: repository.forget(connection, keys))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
@@ -216,7 +223,7 @@ class Sets:
     def tell(self, scope: str, name: str, version: int) -> None:
         """Tells who listens that something was set."""
         self._bus.publish(CONFIG_TOPIC, {"event": "config:changed", "scope": scope, "name": name, "version": version})
-        if scope in ("model", "app"):
+        if scope in ("model", "server", "app"):
             self._bus.publish(TOPIC, {"event": "models:changed"})
 
     async def _there(self, name: str) -> Entry:
