@@ -12,7 +12,7 @@ from corral.kit.clock import iso
 
 LEVELS = ("debug", "info", "warning", "error")
 _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN = (int, float, bool, type(None))
 
 
 class LogLine(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -77,10 +77,17 @@ def moment(created: float) -> str:
 
 def plain(value: Any) -> Any:
     """`value` as JSON can say it; what JSON does not know becomes text."""
+    if isinstance(value, str):
+        return sayable(value)
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, dict):
-        return {str(key): plain(entry) for key, entry in value.items()}
+        return {sayable(str(key)): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(entry) for entry in value]
-    return str(value)
+    return sayable(str(value))
+
+
+def sayable(text: str) -> str:
+    """The text without halves of characters, which no encoding takes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

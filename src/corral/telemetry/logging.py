@@ -17,7 +17,7 @@ from corral.kit.context import request_id
 from corral.telemetry.console import Console
 from corral.telemetry.hub import LogHub
 from corral.telemetry.levels import Levels
-from corral.telemetry.lines import level_name, plain
+from corral.telemetry.lines import level_name, plain, sayable
 
 _SECRET = re.compile(r"authorization|cookie|password|passwd|secret|api[-_]?key|token$|credential", re.IGNORECASE)
 _BEARER = re.compile(r"(?i)\b(bearer\s+|sk-)[A-Za-z0-9._~+/=-]{6,}")
@@ -98,10 +98,10 @@ class HubHandler(logging.Handler):
             event = dict(escape_controls(None, "", redact(None, "", event)))
         for name in ("level", "logger", "timestamp"):
             event.pop(name, None)
-        message = str(event.pop("event", ""))
+        message = sayable(str(event.pop("event", "")))
         request = str(event.pop("request_id", "") or getattr(record, "request_id", ""))
-        source = getattr(record, "source", record.name)
-        fields = {str(name): plain(value) for name, value in event.items()}
+        source = sayable(getattr(record, "source", record.name))
+        fields = plain(event)
         self._hub.take(record.created, level_name(record.levelno), source, message, (request, fields))
 
 
@@ -113,6 +113,14 @@ def configure_logging(level: str = "info", *, as_json: bool = False, background:
 
     Lines go to standard error, with `background` from a thread of its own; `hub.add_sink` adds the files.
     """
+    hub = LogHub(Levels(level))
+    hub.add_sink(Console(as_json=as_json, background=background))
+    hand_over(hub)
+    return hub
+
+
+def hand_over(hub: LogHub) -> None:
+    """Lets `hub` have all that is logged in this process from now on."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -127,10 +135,7 @@ def configure_logging(level: str = "info", *, as_json: bool = False, background:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    hub = LogHub(Levels(level))
-    hub.add_sink(Console(as_json=as_json, background=background))
     logging.getLogger().handlers[:] = [HubHandler(hub)]
-    return hub
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
