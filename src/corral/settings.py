@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -31,8 +32,12 @@ FIXED = {
     "faultpoint": "is for fault tests",
 }
 """Settings that a client may not change, with the reason."""
-LIVE = frozenset({"default_model", "models", "context_length", "slots"})
+LIVE = frozenset({"default_model", "models", "context_length", "slots", "idle_sleep", "idle_stop"})
 """Settings that count at once, or from an engine's next start on; all others want a restart of the server."""
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_UNITS = ("", "k", "m", "g", "t")
 
 
 class AttachedEngine(BaseModel):
@@ -93,6 +98,31 @@ class Settings(BaseModel):
     start_stall: float = Field(
         60.0, gt=0, le=3600, description="An engine's start fails after this long without progress."
     )
+    memory_budget: int | None = Field(
+        None,
+        ge=64 * 1024 * 1024,
+        description="Memory of all engines together, in bytes or like 12GiB; without it what the machine has, less a reserve.",
+    )
+    idle_sleep: float = Field(
+        600.0,
+        ge=0,
+        le=31_536_000,
+        description="An idle engine frees its weights after this long and wakes by itself; 0 never.",
+    )
+    idle_stop: float = Field(
+        3600.0, ge=0, le=31_536_000, description="An idle engine is stopped after this long; 0 never."
+    )
+    min_residency: float = Field(
+        1.0, ge=0, le=3600, description="A loaded model stays at least this long when others need its memory."
+    )
+    max_wait: float = Field(
+        300.0, ge=1, le=86_400, description="How long a request may wait for its model's turn; then it is refused."
+    )
+    kv_budget: int = Field(
+        2 * 1024**3,
+        ge=0,
+        description="Disk for what engines have read, kept while they are stopped, in bytes or like 2GiB; 0 keeps nothing.",
+    )
     stop_grace: float = Field(
         10.0, ge=0, le=600, description="How long running answers may finish when the server stops."
     )
@@ -100,6 +130,14 @@ class Settings(BaseModel):
         default_factory=dict, description="Engines beside the default one, by model name."
     )
     faultpoint: str | None = Field(None, description="Named crash point, for fault tests only.")
+
+    @field_validator("memory_budget", "kv_budget", mode="before")
+    @classmethod
+    def _bytes(cls, value: Any) -> Any:
+        found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+        if found is None:
+            return value
+        return int(float(found.group(1)) * 1024 ** _UNITS.index(found.group(2).lower()))
 
     @field_validator("models", "allowed_hosts", mode="before")
     @classmethod

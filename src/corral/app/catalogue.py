@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from corral.app.rows import describe, state
-from corral.engines import Engines, EngineSpec
+from corral.engines import Engines, EngineSpec, Stay
 from corral.engines.types import EngineState, EngineStatus
 from corral.inference import Route
 from corral.kit.errors import EngineFailed, ModelNotFound
@@ -40,7 +41,8 @@ class Catalogue:
             path = Path(entry.model) if entry.model else None
             context = options.get("ctx_size") or entry.context_length or settings.context_length
             slots = options.get("parallel") or entry.slots
-            return EngineSpec(model, path, 0, context, slots, entry=entry, options=options)
+            stay = self._stay(options)
+            return EngineSpec(model, path, 0, context, slots, entry=entry, options=options, stay=stay)
         found = self._registry.get(model)
         if found.problem is not None:
             raise EngineFailed(f"The model {model!r} cannot be used: {found.problem}.")
@@ -48,7 +50,22 @@ class Catalogue:
             options, context=settings.context_length, slots=settings.slots, trained=found.context_length
         )
         return EngineSpec(
-            model, found.path, found.size_bytes, context, slots, found.embeddings, found.mmproj, options=options
+            model, found.path, found.size_bytes, context, slots, found.embeddings, found.mmproj, options=options,
+            stay=self._stay(options),
+        )  # fmt: skip
+
+    def _stay(self, options: Mapping[str, Any]) -> Stay:
+        """How long a model's engines stay: as set for it, else as in the settings; 0 and less mean for ever."""
+        settings = self._settings
+        sleep, stop = options.get("sleep_idle_seconds"), options.get("idle_stop")
+        sleep = settings.idle_sleep if sleep is None else sleep
+        stop = settings.idle_stop if stop is None else stop
+        return Stay(
+            pinned=bool(options.get("pinned")),
+            replicas=options.get("replicas") or 1,
+            group=options.get("swap_group"),
+            idle_sleep=sleep if sleep > 0 else None,
+            idle_stop=stop if stop > 0 else None,
         )
 
     def _options(self, model: str) -> dict[str, Any]:

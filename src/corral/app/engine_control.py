@@ -20,11 +20,11 @@ class EngineControl:
 
     def stale(self, name: str) -> bool:
         """See the port."""
-        return False
+        return self._engines.stale(name)
 
     async def apply(self, name: str) -> None:
         """See the port."""
-        await self._engines.restart(name)
+        await self._engines.apply(name)
 
     async def stop(self, name: str) -> None:
         """See the port."""

@@ -382,9 +382,9 @@ class Owner:
         return self._host.clock.monotonic() - self.last_used >= self._sleep_after
 
     @property
-    def _sleep_after(self) -> int:
-        seconds = self._spec.options.get("sleep_idle_seconds")
-        return max(0, seconds) if isinstance(seconds, int) and self._spec.entry is None else 0
+    def _sleep_after(self) -> float:
+        stay = self._spec.stay
+        return 0.0 if stay.pinned or self._spec.entry is not None else stay.idle_sleep or 0.0
 
     async def _admit(self) -> None:
         """Serves those who wait when it is ready. One that sleeps gets back what it knew first, which wakes it."""

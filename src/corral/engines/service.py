@@ -42,6 +42,11 @@ class Engines:
         self._teams: dict[str, Team] = {}
         self._closed = False
 
+    @property
+    def clock(self) -> Clock:
+        """The clock by which requests wait."""
+        return self._clock
+
     async def start_up(self) -> None:
         """Ends engines that an earlier server left behind."""
         await asyncio.to_thread(self._ledger.reap)
@@ -135,6 +140,11 @@ class Engines:
             return self.status(model)
         await team.apply(spec or self._specs.spec(model))
         return team.status
+
+    def stale(self, model: str) -> bool:
+        """Whether an engine of the model runs otherwise than it would be started now."""
+        team = self._teams.get(model)
+        return team is not None and team.stale(self._specs.spec(model))
 
     def logs(self, model: str) -> list[str]:
         """The last lines of the model's engines."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -98,10 +99,7 @@ class Starting:
         plan = self._plan = make_plan(self._spec, self._host.environ)
         self._process = None
         if plan.launch is not None:
-            saves = self._host.carry.folder(self._spec)
-            if saves is not None and isinstance(plan.launch.config, dict):
-                # With the slash at its end: the engine puts names right behind it.
-                plan.launch.config["saves"] = f"{saves}/"
+            self._tell_more(plan.launch.config)
             # Noted first: whatever ends us from here on, the next server finds what is left.
             self._host.ledger.add(plan.launch.token, str(plan.folder or ""))
             self._process = await EngineProcess.start(plan.launch, self._log)
@@ -117,6 +115,16 @@ class Starting:
         up = Up(plan, HttpPool(plan.address), self._process, self._claim, await loaded(plan, fallback))
         await self._host.carry.restore(self._spec, self._tenant.replica, up.pool, plan)
         return up
+
+    def _tell_more(self, config: object) -> None:
+        """Tells an embedded engine where it keeps its states, and when it may sleep."""
+        stay = self._spec.stay
+        if self._spec.entry is None and isinstance(config, dict):
+            saves = self._host.carry.folder(self._spec)
+            # With the slash at its end: the engine puts names right behind it.
+            config["saves"] = f"{saves}/" if saves is not None else ""
+            sleep = math.ceil(stay.idle_sleep) if stay.idle_sleep and not stay.pinned else -1
+            config["settings"] = [*config["settings"], ["sleep_idle_seconds", sleep]]
 
     async def _until_ready(self, plan: Plan) -> EngineProblem | None:
         """Asks for its health until it is well. Lines and memory are progress; without any it is given up."""

@@ -81,6 +81,10 @@ class Team:
         """Their last lines."""
         return [line for engine in self._engines for line in engine.log.tail()]
 
+    def stale(self, spec: EngineSpec) -> bool:
+        """Whether one that runs would run otherwise with `spec`."""
+        return any(not engine.resting and not engine.spec.runs_like(spec) for engine in self._engines)
+
     def use(self, spec: EngineSpec) -> None:
         """Runs them so from their next start on; what needs no new start holds at once."""
         self._spec = spec

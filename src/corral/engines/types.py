@@ -47,12 +47,14 @@ class Stay:
     """How long engines of a model stay, and beside whom.
 
     pinned: never ended for others nor for being idle. replicas: engines behind the one name. group: models of the same
-    group never run at the same time. idle_stop: seconds without a request after which an engine ends; None never.
+    group never run at the same time. idle_sleep, idle_stop: seconds without a request after which an engine frees its
+    weights, and after which it ends; None never.
     """
 
     pinned: bool = False
     replicas: int = 1
     group: str | None = None
+    idle_sleep: float | None = None
     idle_stop: float | None = None
 
 

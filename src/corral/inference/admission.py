@@ -13,7 +13,7 @@ class Gate:
     """The slots of one model and the queue before them."""
 
     def __init__(self, slots: int, queue: int) -> None:
-        self._free = slots
+        self._running = 0
         self._slots = slots
         self._limit = queue
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -26,12 +26,17 @@ class Gate:
     @property
     def running(self) -> int:
         """How many are in."""
-        return self._slots - self._free
+        return self._running
+
+    def resize(self, slots: int) -> None:
+        """There are `slots` from now on; whoever is in stays in."""
+        self._slots = slots
+        self._admit()
 
     def try_enter(self) -> bool:
         """Enters when a slot is free and nobody waits."""
-        if self._free > 0 and not self._waiting:
-            self._free -= 1
+        if self._running < self._slots and not self._waiting:
+            self._running += 1
             return True
         return False
 
@@ -59,9 +64,12 @@ class Gate:
 
     def leave(self) -> None:
         """Gives the slot to the first who waits."""
-        while self._waiting:
+        self._running -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._running < self._slots:
             place = self._waiting.popleft()
             if not place.done():
+                self._running += 1
                 place.set_result(None)
-                return
-        self._free += 1

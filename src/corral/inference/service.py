@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,14 +11,14 @@ from typing import Protocol
 from corral.accounts.types import Permission, Principal
 from corral.engines import Engines, Lease
 from corral.inference.admission import Gate
-from corral.kit.errors import ShuttingDown
+from corral.kit.errors import ShuttingDown, TooManyRequests
 from corral.providers.local import stream_chat
 from corral.providers.types import ChatEvent, ChatRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a public model name stands for."""
+    """What a public model name stands for. `slots` are those of one engine."""
 
     name: str
     slots: int
@@ -45,8 +46,9 @@ class Visit:
         """Gives both back; a second time does nothing."""
         gate, self._gate = self._gate, None
         if gate is not None:
-            self.lease.release()
+            # The next request is known before this one ends: an engine that is wanted does not count as idle between them.
             gate.leave()
+            self.lease.release()
 
 
 class Inference:
@@ -54,23 +56,26 @@ class Inference:
 
     Args:
         queue: how many requests may wait for a slot of one model.
+        max_wait: how many seconds one of them may wait for its turn.
     """
 
-    def __init__(self, routes: Routes, engines: Engines, *, queue: int) -> None:
+    def __init__(self, routes: Routes, engines: Engines, *, queue: int, max_wait: float = 300.0) -> None:
         self._routes = routes
         self._engines = engines
         self._queue = queue
+        self._max_wait = max_wait
         self._gates: dict[str, Gate] = {}
         self._closing = False
+        engines.watch_demand(self._demand)
 
     def resolve(self, name: str | None) -> Route:
         """See `Routes.resolve`."""
         return self._routes.resolve(name)
 
-    async def enter(self, principal: Principal, model: str | None) -> Visit:
-        """Waits for a slot of `model` and a ready engine.
+    async def enter(self, principal: Principal, model: str | None, body: bytes = b"") -> Visit:
+        """Waits for a slot of `model` and a ready engine; `body` is the request, to find an engine that has read it.
 
-        Raises Forbidden, ModelNotFound, TooManyRequests, EngineFailed, ShuttingDown.
+        Raises Forbidden, ModelNotFound, TooManyRequests (also for a wait over the limit), EngineFailed, ShuttingDown.
         """
         principal.require(Permission.INFERENCE)
         if self._closing:
@@ -79,18 +84,16 @@ class Inference:
         gate = self._gates.get(route.name)
         if gate is None:
             gate = self._gates[route.name] = Gate(route.slots, self._queue)
-        if not gate.try_enter():
-            await gate.enter()
-        try:
-            lease = self._engines.try_lease(route.name) or await self._engines.lease(route.name)
-        except BaseException:
-            gate.leave()
-            raise
-        return Visit(gate, lease)
+        if gate.try_enter():
+            lease = self._engines.try_lease(route.name, body)
+            if lease is not None:
+                return Visit(gate, lease)
+            return Visit(gate, await self._in_time(route, gate, body, entered=True))
+        return Visit(gate, await self._in_time(route, gate, body, entered=False))
 
     async def stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """The answer to a chat, for agents. Closing the generator ends the work in the engine. Raises as `enter`."""
-        visit = await self.enter(principal, request.model or None)
+        visit = await self.enter(principal, request.model or None, _text(request))
         try:
             async with aclosing(stream_chat(request, visit.lease)) as events:
                 async for event in events:
@@ -106,3 +109,56 @@ class Inference:
     def close(self) -> None:
         """Refuses new work from now on."""
         self._closing = True
+
+    async def _in_time(self, route: Route, gate: Gate, body: bytes, *, entered: bool) -> Lease:
+        """A lease behind the gate. Raises TooManyRequests when that takes too long; to load its own engine does not count."""
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle | None = None
+        try:
+            async with asyncio.timeout(None) as scope:
+
+                def look() -> None:
+                    nonlocal timer
+                    if self._engines.coming(route.name):
+                        timer = loop.call_later(min(1.0, self._max_wait), look)
+                    else:
+                        scope.reschedule(loop.time())
+
+                timer = loop.call_later(self._max_wait, look)
+                return await self._leased(route, gate, body, entered=entered)
+        except TimeoutError:
+            raise TooManyRequests(
+                f"The model {route.name!r} had no turn for this request within {self._max_wait:.0f} s.",
+                retry_after=max(1.0, self._max_wait / 10),
+            ) from None
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    async def _leased(self, route: Route, gate: Gate, body: bytes, *, entered: bool) -> Lease:
+        since = self._engines.clock.monotonic()
+        if not entered:
+            gate.resize(self._engines.capacity(route.name, route.slots))
+            await gate.enter()
+        try:
+            lease = await self._engines.lease(route.name, body, since)
+            gate.resize(self._engines.capacity(route.name, route.slots))
+        except BaseException:
+            gate.leave()
+            raise
+        return lease
+
+    def _demand(self, model: str) -> int:
+        gate = self._gates.get(model)
+        return gate.running + gate.waiting if gate is not None else 0
+
+
+def _text(request: ChatRequest) -> bytes:
+    """The beginning of a chat, alike for the same conversation."""
+    parts, size = [], 0
+    for message in request.messages:
+        parts.append(f"{message.role}:{message.content}\n")
+        size += len(parts[-1])
+        if size > 1 << 16:
+            break
+    return "".join(parts).encode()

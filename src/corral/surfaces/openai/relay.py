@@ -117,7 +117,7 @@ class Relay:
         return response
 
     async def _whole(self, asked: Asked, body: bytes, send: Send, principal: Principal) -> None:
-        visit = await self._inference.enter(principal, asked.model)
+        visit = await self._inference.enter(principal, asked.model, body)
         usage, failed, kind = None, False, b"application/json"
         try:
             if visit.lease.native and self._generates:
@@ -145,7 +145,7 @@ class Relay:
     async def _stream(self, asked: Asked, body: bytes, send: Send, principal: Principal) -> None:
         stream = EventStream(send, _STREAM_HEADERS, keep_alive=self._limits.keep_alive, stall=self._limits.stall)
         try:
-            visit = await self._inference.enter(principal, asked.model)
+            visit = await self._inference.enter(principal, asked.model, body)
             await self._relay(visit, asked, body, stream)
             last = b""
         except CorralError as error:
