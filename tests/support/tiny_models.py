@@ -10,7 +10,6 @@ from typing import Any
 
 import gguf
 import numpy as np
-
 from tools import included_model
 
 LOUD = 1000.0

@@ -91,7 +91,7 @@ def _argument(option: Option, value: Any, folder: Path) -> list[str]:
     if option.kind is Kind.BOOL:
         return [flag] if value else [option.off_flag] if option.off_flag else []
     if option.kind is Kind.JSON:
-        return [flag, json.dumps(value)]
+        return [flag, _json(value)]
     if option.kind is Kind.PATH:
         return [flag, _path(value, folder)]
     if isinstance(value, list):
@@ -104,6 +104,10 @@ def _joined(option: Option, values: list[Any]) -> str:
     if any("," in text or '"' in text for text in texts):
         refuse({option.wire: "must have no comma and no quote for a llama-server"})
     return ",".join(texts)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _path(value: str, folder: Path) -> str:
@@ -125,6 +129,11 @@ def _draft_arguments(values: Values, folder: Path) -> list[str]:
     return ["--spec-draft-model", _path(values["model_draft"], folder), *kind]
 
 
+def _unless_automatic(name: str) -> Callable[[Values, Path], list[str]]:
+    # Said aloud, -1 is the number of cores; unsaid, it falls back on the other threads.
+    return lambda values, _: [BY_NAME[name].flag or "", str(values[name])] if values[name] > 0 else []
+
+
 _ARGUMENTS: dict[str, Callable[[Values, Path], list[str]]] = {
     "samplers": lambda values, _: ["--samplers", ";".join(values["samplers"])],
     "logit_bias": lambda values, _: [
@@ -140,6 +149,7 @@ _ARGUMENTS: dict[str, Callable[[Values, Path], list[str]]] = {
     "cpu_strict": lambda values, _: ["--cpu-strict", str(int(values["cpu_strict"]))],
     "prio": lambda values, _: ["--prio", str(_PRIORITIES[values["prio"]])],
     "model_draft": _draft_arguments,
+    **{name: _unless_automatic(name) for name in ("threads", "threads_batch", "draft_threads")},
     "lora": _lora_arguments,
     "lora_scales": lambda values, _: [],
 }  # fmt: skip
@@ -204,7 +214,7 @@ def _template_values(values: Values, _: Path) -> list[Setting]:
     given |= values.get("chat_template_kwargs") or {}
     if values.get("reasoning", "auto") != "auto":
         given["enable_thinking"] = values["reasoning"] == "on"
-    return [("default_template_kwargs", {name: json.dumps(value) for name, value in given.items()})]
+    return [("default_template_kwargs", {name: _json(value) for name, value in given.items()})]
 
 
 _CPU = ("cpuparams", "cpuparams_batch", "speculative.draft.cpuparams", "speculative.draft.cpuparams_batch")
@@ -228,7 +238,7 @@ _SETTINGS: dict[str, Callable[[Values, Path], list[Setting]]] = {
     "seed": lambda values, _: [("sampling.seed", values["seed"] % 2**32)],
     "samplers": lambda values, _: [("sampling.samplers", ";".join(values["samplers"]))],
     "grammar": lambda values, _: [("sampling.grammar", {"grammar": values["grammar"]})],
-    "json_schema": lambda values, _: [("sampling.grammar", {"schema": json.dumps(values["json_schema"])})],
+    "json_schema": lambda values, _: [("sampling.grammar", {"schema": _json(values["json_schema"])})],
     "reasoning": _reasoning,
     "chat_template_kwargs": lambda values, _: [],
     "reasoning_effort": lambda values, _: [],
