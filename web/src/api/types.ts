@@ -52,6 +52,9 @@ export interface Model {
   problem?: string | null;
   /** What the prediction said last: fits, tight or no. */
   fit?: string | null;
+  /** How many options are set for it alone. */
+  changed?: number;
+  removed?: { at: string; until: string; file: boolean } | null;
   error?: EngineError | null;
   engine?: {
     progress?: number | null;
@@ -63,6 +66,16 @@ export interface Model {
     restarts?: number | null;
     /** Bytes that its processes hold. */
     memory?: number | null;
+    /** Requests that wait until it is ready. */
+    waiting?: number;
+    /** Whether others have to leave the memory first. */
+    waitsForMemory?: boolean;
+    pinned?: boolean;
+    /** Whether it has given its weights back and wakes with the next request. */
+    sleeping?: boolean;
+    lastUsed?: string | null;
+    /** The engines that serve this model together, where there are several. */
+    replicas?: readonly { name: string; state: string; busy?: number; slots?: number; memory?: number | null }[];
     error?: EngineError | null;
   } | null;
 }

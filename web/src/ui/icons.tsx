@@ -60,3 +60,4 @@ export const SlidersIcon = icon(
 export const GearIcon = icon(
   <path d="M10 7.400a2.600 2.600 0 1 1 0 5.200a2.600 2.600 0 0 1 0-5.200M10 2.500v2.300M10 15.200v2.300M2.500 10h2.300M15.200 10h2.300M4.700 4.700l1.600 1.600M13.700 13.700l1.600 1.600M15.300 4.700l-1.600 1.600M6.300 13.700l-1.600 1.600" />,
 );
+export const MoreIcon = icon(<path d="M4.500 10h.01M10 10h.01M15.500 10h.01" />);

@@ -1,12 +1,14 @@
-import { Button } from "@mantine/core";
+import { Button, Menu } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
+import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import type { Fit, ModelDetail } from "../../api/models";
-import { BackIcon } from "../../ui/icons";
-import { useAsked } from "../../ui/live";
+import { BackIcon, MoreIcon } from "../../ui/icons";
+import { useAsked, useConnection, usePush } from "../../ui/live";
 import { Tabs } from "../../ui/Tabs";
 import "../../ui/controls.css";
 import "./models.css";
+import { DeletedToast, useDeleted } from "./deleted";
 import { EngineLog } from "./EngineLog";
 import { OptionsTab } from "./OptionsTab";
 import { Overview } from "./Overview";
@@ -21,7 +23,45 @@ const TABS = [
   { id: "log", label: "Engine log" },
 ];
 
-function Actions({ model }: { model: ModelDetail }) {
+function More({ model, reload }: { model: ModelDetail; reload: () => Promise<unknown> }) {
+  const live = useConnection();
+  const navigate = useNavigate();
+  const put = useDeleted((state) => state.put);
+  const remove = useMutation({
+    mutationFn: (file: boolean) => live.intend("models:delete", { name: model.name, file }, 120_000),
+    onSuccess: (_, file) => {
+      put({ name: model.name, file });
+      if (file) void navigate({ to: "/models" });
+      else void reload();
+    },
+  });
+  return (
+    <>
+      <Menu position="bottom-end" shadow="md" transitionProps={{ duration: 120 }}>
+        <Menu.Target>
+          <Button size="xs" variant="default" aria-label="More" loading={remove.isPending}>
+            <MoreIcon />
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown aria-label="More">
+          <Menu.Item disabled={!model.changed} onClick={() => remove.mutate(false)}>
+            Delete what is set for it
+          </Menu.Item>
+          <Menu.Item disabled={!!model.included || !model.path} onClick={() => remove.mutate(true)}>
+            Move the file to the trash
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      {remove.error && (
+        <p role="alert" className="error">
+          {remove.error.message}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Actions({ model, reload }: { model: ModelDetail; reload: () => Promise<unknown> }) {
   const act = useModelAction(model.name);
   const active = ["ready", "busy", "starting", "loading", "sleeping"].includes(model.state);
   const button = (action: "start" | "stop" | "restart", label: string) => (
@@ -45,6 +85,7 @@ function Actions({ model }: { model: ModelDetail }) {
       ) : (
         button("start", "Start")
       )}
+      <More model={model} reload={reload} />
     </div>
   );
 }
@@ -58,6 +99,9 @@ export function ModelPage() {
   const navigate = useNavigate();
   const rows = useModels();
   const detail = useAsked<ModelDetail>("models:get", { name });
+  usePush<{ scope?: string; name?: string }>("config:changed", (news) => {
+    if (news.scope !== "model" || news.name === name) void detail.refetch();
+  });
   const row = rows.data?.find((model) => model.name === name);
   const model = detail.data && { ...detail.data, ...row };
   const fit = useAsked<Fit>("models:analyze", { name }, !!model && !model.problem);
@@ -72,8 +116,9 @@ export function ModelPage() {
           {model && <State model={model} />}
           {model?.default && <span className="badge">default</span>}
         </div>
-        {model && <Actions model={model} />}
+        {model && <Actions model={model} reload={detail.refetch} />}
       </header>
+      <DeletedToast />
       {detail.error && !model && (
         <p role="alert" className="error">
           {detail.error.message}

@@ -6,6 +6,7 @@ import { useDeferredValue, useMemo, useRef, useState } from "react";
 import type { Model } from "../../api/types";
 import { whole } from "../../ui/format";
 import { useConnection } from "../../ui/live";
+import { DeletedToast } from "./deleted";
 import { BetterModel } from "./downloads/BetterModel";
 import { DownloadList } from "./downloads/DownloadList";
 import { ModelTable } from "./ModelTable";
@@ -126,6 +127,7 @@ export function ModelsPage() {
           {problem.message}
         </p>
       )}
+      <DeletedToast />
       {isPending && <p className="hint late">Reading the models…</p>}
       {data && !data.some((model) => !model.included && !model.problem) && <BetterModel />}
       <DownloadList />
@@ -149,7 +151,7 @@ export function ModelsPage() {
       {data && (
         <p className="hint">
           A <code>.gguf</code> file put into the folder <code>models</code> of the data folder appears here by itself.
-          More folders can be named in <code>corral.toml</code>.
+          More folders can be named in the <Link to="/settings">settings</Link>.
         </p>
       )}
     </div>

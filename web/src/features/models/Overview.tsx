@@ -30,8 +30,12 @@ function running(model: ModelDetail): [string, string | null | undefined][] {
   return [
     ["Started", engine.startedAt ? ago(new Date(engine.startedAt), new Date()) : null],
     ["Memory", engine.memory ? bytes(engine.memory) : null],
+    ["Last used", engine.lastUsed ? ago(new Date(engine.lastUsed), new Date()) : null],
     ["Slots", engine.slots ? `${engine.busy ?? 0} of ${engine.slots} busy` : null],
     ["Context", engine.contextLength ? `${whole(engine.contextLength)} tokens` : null],
+    ["Waiting requests", engine.waiting ? whole(engine.waiting) : null],
+    ["Kept loaded", engine.pinned ? "yes" : null],
+    ["Engines", engine.replicas?.length ? engine.replicas.map((one) => `${one.name} ${one.state}`).join(", ") : null],
     ["Restarts after a failure", engine.restarts ? whole(engine.restarts) : null],
     ["Process", String(engine.pid)],
   ];

@@ -18,14 +18,21 @@ export function trouble(model: Model): string | null {
   return model.problem ?? (error ? `${error.message} ${error.hint ?? ""}`.trim() : null);
 }
 
+/** The state of a model's engine in a word or two. */
+export function stateWord(model: Model): string {
+  if (model.problem) return "unusable";
+  if (model.engine?.waitsForMemory) return "waits for memory";
+  return model.engine?.sleeping ? "asleep" : model.state;
+}
+
 /** The state of a model's engine as a mark and a word. */
 export function State({ model }: { model: Model }) {
   const part = loading(model);
-  const state = model.problem ? "failed" : model.state;
+  const state = model.problem ? "failed" : model.engine?.sleeping ? "sleeping" : model.state;
   return (
     <span className="state" data-testid="model-state">
       <span className="mark" data-state={state} aria-hidden="true" />
-      {model.problem ? "unusable" : model.state}
+      {stateWord(model)}
       {part !== null && <span className="figure"> {Math.floor(part * 100)} %</span>}
     </span>
   );

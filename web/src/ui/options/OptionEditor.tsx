@@ -31,7 +31,13 @@ interface Props {
   children?: (changes: Values) => ReactNode;
 }
 
-const kept = new Map<string, Edits>();
+/** What the changes were begun on: somebody else may save meanwhile. */
+interface Base {
+  own: Values;
+  version: number;
+}
+
+const kept = new Map<string, { edits: Edits; base: Base | null }>();
 
 interface Conflict {
   before: Values;
@@ -63,27 +69,37 @@ function conflictOf(error: unknown): Conflict | null {
 
 /** A form of options with its unsaved changes: reviewed, saved against a version, with every reason beside its field. */
 export function OptionEditor(props: Props) {
-  const { place, catalogue, options, own, inherited, from, version, running, save, reload, children } = props;
-  const [edits, setEdits] = useState<Edits>(() => kept.get(place) ?? {});
+  const { place, catalogue, options, inherited, from, running, save, reload, children } = props;
+  const [edits, setEdits] = useState<Edits>(() => kept.get(place)?.edits ?? {});
+  const [base, setBase] = useState<Base | null>(() => kept.get(place)?.base ?? null);
+  const { own, version } = base ?? props;
   const [refused, setRefused] = useState<Readonly<Record<string, string>>>({});
   const [review, setReview] = useState(false);
   const [conflict, setConflict] = useState<Conflict | null>(null);
   const [done, setDone] = useState(false);
   const { changes, problems } = useMemo(() => changesOf(options, own, edits), [options, own, edits]);
-  const edit = useCallback((change: (before: Edits) => Edits) => {
-    setEdits((before) => {
-      const after = change(before);
-      setRefused((all) => Object.fromEntries(Object.entries(all).filter(([key]) => before[key] === after[key])));
-      return after;
-    });
-    setDone(false);
-  }, []);
+  const clear = () => {
+    setEdits({});
+    setRefused({});
+    setBase(null);
+  };
+  const edit = useCallback(
+    (change: (before: Edits) => Edits) => {
+      setBase((known) => known ?? { own: props.own, version: props.version });
+      setEdits((before) => {
+        const after = change(before);
+        setRefused((all) => Object.fromEntries(Object.entries(all).filter(([key]) => before[key] === after[key])));
+        return after;
+      });
+      setDone(false);
+    },
+    [props.own, props.version],
+  );
   const saving = useMutation({
     mutationFn: (apply: "now" | "next") => save({ version, changes, apply }),
     onSuccess: async () => {
       await reload();
-      setEdits({});
-      setRefused({});
+      clear();
       setDone(true);
     },
     onError: (error) => {
@@ -96,12 +112,13 @@ export function OptionEditor(props: Props) {
   const wrong = Object.keys(problems).length;
   const dirty = Object.keys(edits).length > 0;
   useEffect(() => {
-    kept.set(place, edits);
+    if (dirty) kept.set(place, { edits, base });
+    else kept.delete(place);
     if (!dirty) return;
     const warn = (event: BeforeUnloadEvent) => event.preventDefault();
     window.addEventListener("beforeunload", warn);
     return () => window.removeEventListener("beforeunload", warn);
-  }, [place, edits, dirty]);
+  }, [place, edits, base, dirty]);
   const label = (key: string) => options.find((option) => option.key === key)?.label ?? key;
   const unknown = Object.entries(refused).filter(([key]) => !options.some((option) => option.key === key));
   return (
@@ -141,8 +158,8 @@ export function OptionEditor(props: Props) {
                 size="xs"
                 variant="default"
                 onClick={() => {
-                  setEdits({});
-                  setRefused({});
+                  clear();
+                  saving.reset();
                 }}
               >
                 Discard
@@ -177,12 +194,12 @@ export function OptionEditor(props: Props) {
         onKeep={() => {
           setConflict(null);
           saving.reset();
-          void reload();
+          void reload().then(() => setBase(null));
         }}
         onDiscard={() => {
           setConflict(null);
           saving.reset();
-          setEdits({});
+          clear();
           void reload();
         }}
       />

@@ -1,7 +1,7 @@
 import { memo, useId } from "react";
 import type { Option, OptionValue } from "../../api/models";
 import { UndoIcon } from "../icons";
-import { inLines, range, told, written } from "./form";
+import { bare, inLines, range, told, written } from "./form";
 
 interface Props {
   option: Option;
@@ -19,6 +19,8 @@ interface Props {
   note?: string | null;
   onEdit: (key: string, edit: string | null | undefined) => void;
 }
+
+const says = (from: string) => (from === "the default" ? "Default." : `From ${from}.`);
 
 interface ControlProps {
   option: Option;
@@ -79,7 +81,7 @@ export const OptionField = memo(function OptionField(props: Props) {
   const isOwn = value !== "";
   const set = (text: string) => onEdit(option.key, text === written(option, own) ? undefined : text);
   const bounds = range(option);
-  const says = locked ?? (isOwn ? `Set here. Otherwise ${told(option, inherited)} (${from}).` : `From ${from}.`);
+  const source = locked ?? (isOwn ? `Set here. Otherwise ${told(option, inherited)} (${from}).` : says(from));
   return (
     <div className="option" data-own={isOwn} data-edited={edit !== undefined} data-testid={`option-${option.key}`}>
       <div className="option-text">
@@ -96,7 +98,7 @@ export const OptionField = memo(function OptionField(props: Props) {
           <Control
             option={option}
             value={value}
-            placeholder={inherited === null || inherited === undefined ? "not set" : told(option, inherited)}
+            placeholder={bare(option, inherited)}
             fallback={typeof inherited === "boolean" ? inherited : null}
             marks={{
               id,
@@ -119,7 +121,7 @@ export const OptionField = memo(function OptionField(props: Props) {
           </button>
         </div>
         <p id={`${id}-state`} className={problem ? "error" : "hint"} role={problem ? "alert" : undefined}>
-          {problem ?? [says, note].filter(Boolean).join(" ")}
+          {problem ?? [source, note].filter(Boolean).join(" ")}
         </p>
       </div>
     </div>

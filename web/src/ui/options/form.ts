@@ -14,13 +14,18 @@ export function written(option: Option, value: OptionValue | null | undefined): 
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/** A value as it is told where its unit stands beside it. */
+export function bare(option: Option, value: OptionValue | null | undefined): string {
+  return typeof value === "number" ? grouped(value) : told(option, value);
+}
+
 /** A value as it is told in a sentence, with its unit. */
 export function told(option: Option, value: OptionValue | null | undefined): string {
   if (value === null || value === undefined) return "not set";
   if (typeof value === "boolean") return value ? "on" : "off";
   if (typeof value === "number") return option.unit ? `${grouped(value)} ${option.unit}` : grouped(value);
   const text = written(option, value).replaceAll("\n", ", ");
-  if (text === "") return "empty";
+  if (text === "") return "none";
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
