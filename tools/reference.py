@@ -16,13 +16,16 @@ from corral.kit import errors
 from corral.realtime.configuration import add_configuration
 from corral.realtime.handlers import add_agents, add_models, add_turns
 from corral.realtime.intents import Intents
+from corral.realtime.monitoring import add_logs, add_metrics
 from corral.settings import AttachedEngine, Settings
 from corral.surfaces.api.agents import agents_router
 from corral.surfaces.api.application import build_api
 from corral.surfaces.api.chat import chat_router
 from corral.surfaces.api.configuration import configuration_router
 from corral.surfaces.api.health import health_router
+from corral.surfaces.api.logs import logs_router
 from corral.surfaces.api.models import models_router
+from corral.surfaces.api.monitoring import monitoring_router
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "<!-- Written by tools/reference.py from the code; `make docs` writes it again. -->\n"
@@ -124,6 +127,8 @@ def http() -> str:
         models_router(accounts, nothing, nothing),
         configuration_router(accounts, nothing),
         health_router(accounts, nothing, nothing),
+        monitoring_router(accounts, nothing),
+        logs_router(accounts, nothing),
     ]
     described = build_api(routers).openapi()
     rows = []
@@ -158,6 +163,8 @@ def socketio() -> str:
     add_agents(intents, nothing)
     add_turns(intents, nothing, nothing)
     add_configuration(intents, nothing, nothing)
+    add_metrics(intents, nothing)
+    add_logs(intents, nothing, nothing)
     rows = []
     for intent in map(intents.get, intents.names()):
         fields = ", ".join(f"`{field.alias or name}`" for name, field in intent.body.model_fields.items())

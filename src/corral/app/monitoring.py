@@ -51,15 +51,19 @@ class MonitoringRoom:
         self._hub = hub
         self._clock = clock
         self._bus = bus
-        self.files = LogFiles(data / "logs", days=settings.log_days, max_bytes=settings.log_max_bytes)
+        self._settings = settings
+        self._files: LogFiles | None = None
         self._collector: Collector | None = None
         self._followers: LogFollowers | None = None
-        self._logs = Logs(hub, self.files, bus)
+        self._logs: Logs | None = None
         self._metrics: Metrics | None = None
 
     def start(self, database: Database, watched: Watched) -> None:
         """Writes the log's files from now on, and begins to take samples."""
-        self._hub.add_sink(self.files)
+        days, size = self._settings.log_days, self._settings.log_max_bytes
+        self._files = LogFiles(self._data / "logs", days=days, max_bytes=size)
+        self._logs = Logs(self._hub, self._files, self._bus)
+        self._hub.add_sink(self._files)
         reader = HostReader(self._data, Gpus(open_nvml()))
 
         def about_us() -> tuple[int, int]:
@@ -81,17 +85,20 @@ class MonitoringRoom:
 
     def close(self) -> None:
         """Writes what is left of the log. May block for a moment."""
-        self._hub.remove_sink(self.files)
-        self.files.flush()
+        if self._files is not None:
+            self._hub.remove_sink(self._files)
+            self._files.flush()
 
     def routers(self, accounts: Accounts) -> list[ApiRouter]:
         """The routes of metrics and the log."""
         assert self._metrics is not None
+        assert self._logs is not None
         return [monitoring_router(accounts, self._metrics), logs_router(accounts, self._logs)]
 
     def add_intents(self, intents: Intents) -> None:
         """The intents of metrics and the log."""
         assert self._metrics is not None
+        assert self._logs is not None
         assert self._followers is not None
         add_metrics(intents, self._metrics)
         add_logs(intents, self._logs, self._followers)

@@ -6,6 +6,8 @@ from typing import Any
 
 from corral.surfaces.asgi import App, Receive, Scope, Send
 
+_API = ("/api", "/readyz", "/livez", "/metrics")
+
 
 def by_path(realtime: Any, openai: App, api: Any, web: Any) -> App:
     """The application that hands each request to the surface of its path."""
@@ -19,9 +21,7 @@ def by_path(realtime: Any, openai: App, api: Any, web: Any) -> App:
             await send({"type": "websocket.close", "code": 1008})
         elif path.startswith("/v1/"):
             await openai(scope, receive, send)
-        elif (
-            path.startswith("/api/") or path in ("/api", "/readyz", "/livez") or scope["method"] not in ("GET", "HEAD")
-        ):
+        elif path.startswith("/api/") or path in _API or scope["method"] not in ("GET", "HEAD"):
             await api(scope, receive, send)
         else:
             await web(scope, receive, send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from corral.accounts.types import Permission
 from corral.agents import AgentOptions, Agents
 from corral.app.catalogue import Catalogue
 from corral.app.engine_control import EngineControl
+from corral.app.monitoring import TOPICS, MonitoringRoom, Watched
 from corral.app.paths import by_path, not_started
 from corral.app.sources import AgentSource
 from corral.bus import MemoryBus
@@ -37,6 +39,7 @@ from corral.surfaces.edge.middleware import Edge, EdgePolicy, known_hosts
 from corral.surfaces.openai.application import OpenAIApp
 from corral.surfaces.openai.relay import Limits
 from corral.surfaces.web import WebApp
+from corral.telemetry import LogHub
 from corral.version import __version__
 
 PACKAGE = Path(__file__).parent.parent
@@ -47,7 +50,7 @@ PUBLIC_EXIT = 4
 class Corral:
     """The whole server. `start`, serve `asgi`, `stop`."""
 
-    def __init__(self, settings: Settings | Sourced, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings | Sourced, environ: Mapping[str, str], hub: LogHub) -> None:
         self._sourced = Sourced.of(settings) if isinstance(settings, Settings) else settings
         settings = self._sourced.settings
         if not is_loopback(settings.host):
@@ -74,6 +77,7 @@ class Corral:
         )
         self.catalogue.engines = self.engines
         self.inference = Inference(self.catalogue, self.engines, queue=settings.queue)
+        self.monitoring = MonitoringRoom(settings, self.data, hub, clock=self._clock, bus=self.bus)
         self._database: Database | None = None
         self._configuration: Configuration | None = None
         self._agents: Agents | None = None
@@ -97,10 +101,14 @@ class Corral:
         source = AgentSource(self.inference)
         self._agents = Agents(self._database, source, clock=self._clock, bus=self.bus, options=options)
         await self._agents.start()
+        self.monitoring.start(self._database, Watched(self.engines, self.inference, self._meter, self._sockets))
         parts = RealtimeParts(
             self.accounts, self._agents, self.catalogue, self._health, self._policy, self.bus, self._clock,
-            topics={"config": Permission.CONFIG_READ, "templates": Permission.MODELS_READ},
-            doors=(lambda intents: add_configuration(intents, configuration, self.catalogue),),
+            topics={"config": Permission.CONFIG_READ, "templates": Permission.MODELS_READ, **TOPICS},
+            doors=(
+                lambda intents: add_configuration(intents, configuration, self.catalogue),
+                self.monitoring.add_intents,
+            ),
         )  # fmt: skip
         self._realtime = Realtime(parts)
         await self._realtime.start()
@@ -117,8 +125,10 @@ class Corral:
         await self.registry.stop()
         if self._configuration is not None:
             await self._configuration.stop()
+        await self.monitoring.stop()
         if self._database is not None:
             await self._database.close()
+        await asyncio.to_thread(self.monitoring.close)
 
     def _build(self, agents: Agents, realtime: Realtime, configuration: Configuration) -> App:
         accounts = self.accounts
@@ -129,11 +139,15 @@ class Corral:
                 models_router(accounts, self.catalogue, configuration),
                 configuration_router(accounts, configuration),
                 health_router(accounts, self.catalogue.readiness, self._health),
+                *self.monitoring.routers(accounts),
             ]
         )
         openai = OpenAIApp(accounts, self.inference, self.catalogue, self._meter, Limits())
         web = WebApp(PACKAGE / "web_dist")
         return Edge(by_path(realtime.asgi, openai, api, web), self._policy)
+
+    def _sockets(self) -> int:
+        return self._realtime.sockets if self._realtime is not None else 0
 
     def _health(self) -> dict[str, Any]:
         totals = {

@@ -230,9 +230,9 @@ async def _answer() -> str:
     from corral.providers.types import ChatMessage, ChatRequest, TextDelta
     from corral.telemetry import configure_logging
 
-    configure_logging("error", as_json=False)
+    hub = configure_logging("error")
     with tempfile.TemporaryDirectory(prefix="corral-doctor-") as folder:
-        corral = Corral(load_settings({"data": folder}, environ={}).settings, {})
+        corral = Corral(load_settings({"data": folder}, environ={}).settings, {}, hub)
         try:
             await corral.start()
             principal = Principal("doctor", frozenset({Permission.INFERENCE}))

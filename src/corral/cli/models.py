@@ -135,8 +135,8 @@ def models_in_folders(settings: Settings) -> list[dict[str, Any]]:
     from corral.app import Corral
     from corral.telemetry import configure_logging
 
-    configure_logging("error", as_json=False)
-    corral = Corral(settings, {})
+    hub = configure_logging("error")
+    corral = Corral(settings, {}, hub)
     asyncio.run(corral.registry.rescan())
     return corral.catalogue.models()
 

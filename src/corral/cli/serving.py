@@ -17,7 +17,7 @@ import uvicorn
 from corral.app import Corral
 from corral.kit.errors import StartupError
 from corral.settings import Sourced, environment
-from corral.telemetry import configure_logging, get_logger
+from corral.telemetry import LogHub, configure_logging, get_logger
 
 PORT_EXIT = 5
 _log = get_logger("corral.serve")
@@ -53,11 +53,18 @@ def bind(host: str, port: int) -> socket.socket:
 def serve(sourced: Sourced) -> None:
     """Serves until SIGTERM or SIGINT. Raises StartupError."""
     settings = sourced.settings
-    configure_logging(settings.log_level, as_json=settings.log_json)
-    corral = Corral(sourced, environment())
+    hub = configure_logging(settings.log_level, as_json=settings.log_json, background=True)
+    try:
+        _run(Corral(sourced, environment(), hub), hub)
+    finally:
+        hub.flush()
+
+
+def _run(corral: Corral, hub: LogHub) -> None:
+    settings = corral.settings
     listener = bind(settings.host, settings.port)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(corral, listener))
+        runner.run(_serve(corral, listener, hub))
 
 
 def _loop_factory() -> Any:
@@ -66,7 +73,7 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-async def _serve(corral: Corral, listener: socket.socket) -> None:
+async def _serve(corral: Corral, listener: socket.socket, hub: LogHub) -> None:
     try:
         await corral.start()
     except BaseException:
@@ -89,7 +96,7 @@ async def _serve(corral: Corral, listener: socket.socket) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _signalled, stop)
+        loop.add_signal_handler(number, _signalled, stop, hub)
     port = listener.getsockname()[1]
     serving = asyncio.create_task(server.serve([listener]), name="http server")
     sys.stdout.write(f"Corral listens on http://{corral.settings.host}:{port}\n")
@@ -103,9 +110,10 @@ async def _serve(corral: Corral, listener: socket.socket) -> None:
     await asyncio.wait({serving}, timeout=5)
 
 
-def _signalled(stop: asyncio.Event) -> None:
+def _signalled(stop: asyncio.Event, hub: LogHub) -> None:
     if stop.is_set():
         # The second signal: leave at once. The database is safe at any moment, and engines end with us.
+        hub.flush(0.2)
         os._exit(1)
     _log.info("stopping")
     stop.set()

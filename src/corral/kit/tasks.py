@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+from corral.kit.context import request_id
 
 T = TypeVar("T")
 
@@ -23,11 +26,16 @@ class Tasks:
         self._stopping = False
 
     def start(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Runs `work` as a task. Raises RuntimeError after `stop`."""
+        """Runs `work` as a task. Raises RuntimeError after `stop`.
+
+        It outlives the request that happens to begin it, so what it logs is not under that request's id.
+        """
         if self._stopping:
             work.close()
             raise RuntimeError(f"{self._owner} is stopping; {name} was not started")
-        task = asyncio.create_task(work, name=f"{self._owner}:{name}")
+        context = contextvars.copy_context()
+        context.run(request_id.set, "")
+        task = asyncio.create_task(work, name=f"{self._owner}:{name}", context=context)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

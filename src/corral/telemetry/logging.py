@@ -94,7 +94,8 @@ class HubHandler(logging.Handler):
             event = {"event": record.getMessage(), **(getattr(record, "facts", None) or {})}
             if record.exc_info:
                 event["exception"] = _traces.formatException(record.exc_info)
-            add_request_id(None, "", event)
+            if not hasattr(record, "request_id"):
+                add_request_id(None, "", event)
             event = dict(escape_controls(None, "", redact(None, "", event)))
         for name in ("level", "logger", "timestamp"):
             event.pop(name, None)
