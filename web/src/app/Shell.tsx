@@ -5,6 +5,7 @@ import { useState } from "react";
 import { ConnectionPill } from "../ui/ConnectionPill";
 import { MenuIcon } from "../ui/icons";
 import { Help } from "./Help";
+import { Outage } from "./Outage";
 import { Palette } from "./Palette";
 import { Sidebar } from "./Sidebar";
 import { connection } from "./services";
@@ -84,6 +85,7 @@ export function Shell() {
         <aside data-collapsed={collapsed}>{sidebar}</aside>
       )}
       <main tabIndex={-1}>
+        <Outage />
         <Outlet />
       </main>
       <Palette opened={palette} onClose={() => setPalette(false)} />

@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent } from "@tanstack/react-router";
 import { RANGES, type Range } from "../api/metrics";
 import { ChatPage } from "../features/chat/ChatPage";
+import { Failed } from "./Failed";
 import { Shell } from "./Shell";
 import { connection, drafts, outbox, streams } from "./services";
 
@@ -107,6 +108,7 @@ export const router = createRouter({
     logs,
   ]),
   defaultPreload: "intent",
+  defaultErrorComponent: Failed,
 });
 
 declare module "@tanstack/react-router" {

@@ -13,19 +13,14 @@ export function ConnectionPill({ connection }: { connection: Connection }) {
     const timer = setInterval(() => tick((count) => count + 1), 500);
     return () => clearInterval(timer);
   }, [state]);
-  const label = LABELS[state.phase];
+  const label = queued > 0 ? `${LABELS[state.phase]}, ${queued} waiting` : LABELS[state.phase];
   const retryAt = state.phase === "waiting" ? state.retryAt : null;
   return (
     <div className="pill" data-phase={state.phase} title={label}>
       <span role="status" aria-label={label}>
         <span className="dot" aria-hidden="true" />
-        <span className="wide-only">{label}</span>
+        <span className="wide-only">{LABELS[state.phase]}</span>
       </span>
-      {queued > 0 && (
-        <span className="badge" role="status" title="Sent once, when the connection is back">
-          {queued} waiting
-        </span>
-      )}
       {retryAt !== null && (
         <button
           type="button"

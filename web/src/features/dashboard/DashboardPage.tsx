@@ -9,10 +9,12 @@ import type { Model } from "../../api/types";
 import { duration } from "../../ui/format";
 import { useAsked, useConnection } from "../../ui/live";
 import { useMetrics } from "../../ui/metrics";
+import { Downloads } from "./Downloads";
 import { EngineCard } from "./EngineCard";
 import { Machine } from "./Machine";
 import { MemoryBar } from "./MemoryBar";
 import { Problems } from "./Problems";
+import "../../ui/controls.css";
 import "./dashboard.css";
 
 const IDLE = new Set(["stopped", "idle"]);
@@ -120,6 +122,7 @@ export function DashboardPage() {
       <Machine latest={latest} history={history} />
       <MemoryBar latest={latest} budget={status.data?.memoryBudget ?? null} />
       {models.data && <Engines models={models.data} latest={latest} history={history} />}
+      <Downloads />
       <Problems />
     </div>
   );

@@ -111,6 +111,11 @@ export function LogList({ view, selected, onSelect, onOlder }: Props) {
     last.current = next;
   });
 
+  // A line that is looked at stays where it is.
+  const select = (id: string | null) => {
+    if (id !== null) setFollowing(false);
+    onSelect(id);
+  };
   const show = (index: number) => {
     const frame = box.current;
     const entry = view.at(Math.max(0, Math.min(index, length - 1)));
@@ -118,7 +123,7 @@ export function LogList({ view, selected, onSelect, onOlder }: Props) {
     const at = Math.max(0, Math.min(index, length - 1)) * row;
     if (at < frame.scrollTop) frame.scrollTop = at;
     else if (at + row > frame.scrollTop + frame.clientHeight) frame.scrollTop = at + row - frame.clientHeight;
-    onSelect(entry.line.id);
+    select(entry.line.id);
   };
   const pressed = (event: KeyboardEvent) => {
     const page = Math.max(1, Math.floor(place.view / row) - 1);
@@ -170,7 +175,7 @@ export function LogList({ view, selected, onSelect, onOlder }: Props) {
         onClick={(event) => {
           const at = (event.target as HTMLElement).closest<HTMLElement>("[data-index]")?.dataset.index;
           const id = at === undefined ? undefined : view.at(Number(at))?.line.id;
-          if (id !== undefined) onSelect(id === selected ? null : id);
+          if (id !== undefined) select(id === selected ? null : id);
         }}
       >
         <div style={{ height: length * row }}>

@@ -68,10 +68,11 @@ function options({ unit, labels, width, top, onIndex, onBrush }: Making): uPlot.
     width,
     height: HEIGHT,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     cursor: {
       sync: { key: "corral" },
       drag: { x: true, y: false, setScale: false },
+      y: false,
       points: { size: 6 },
       focus: { prox: -1 },
     },
@@ -148,7 +149,9 @@ export function Chart({ title, unit, plot, from, to, top = null, empty, onBrush 
     <section className="chart" aria-labelledby={id}>
       <header>
         <h2 id={id}>{title}</h2>
-        <span className="chart-unit">{unit.label}</span>
+        <span className="chart-unit">
+          {index !== null && moment !== undefined ? stamp(moment, to - from) : unit.label}
+        </span>
         <button type="button" className="link" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
           Table<span className="unseen"> of {title}</span>
         </button>
@@ -168,7 +171,6 @@ export function Chart({ title, unit, plot, from, to, top = null, empty, onBrush 
           </li>
         ))}
         {plot.more > 0 && <li className="hint">and {plot.more} more</li>}
-        {index !== null && moment !== undefined && <li className="hint legend-time">{stamp(moment, to - from)}</li>}
       </ul>
     </section>
   );

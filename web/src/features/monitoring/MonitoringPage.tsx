@@ -4,6 +4,7 @@ import { useEffect, useMemo, useState } from "react";
 import { type History, RANGES, type Range, SPAN } from "../../api/metrics";
 import { between } from "../../engine/series";
 import { useMetrics } from "../../ui/metrics";
+import { Segments } from "../../ui/Segments";
 import { Chart } from "./Chart";
 import { engineCharts, hostCharts, type Shown } from "./charts";
 import { stamp } from "./units";
@@ -61,21 +62,15 @@ export function MonitoringPage() {
     <div className="page wide monitoring">
       <header className="monitoring-head">
         <h1>Monitoring</h1>
-        <fieldset className="segments" aria-label="Time shown">
-          {RANGES.map((one) => (
-            <button
-              key={one}
-              type="button"
-              aria-pressed={one === range}
-              onClick={() => {
-                setMarked(null);
-                void navigate({ replace: true, search: (before) => ({ ...before, range: one }) });
-              }}
-            >
-              {NAMES[one]}
-            </button>
-          ))}
-        </fieldset>
+        <Segments
+          label="Time shown"
+          options={RANGES.map((one) => ({ value: one, label: NAMES[one] }))}
+          value={range}
+          onChange={(one) => {
+            setMarked(null);
+            void navigate({ replace: true, search: (before) => ({ ...before, range: one }) });
+          }}
+        />
       </header>
       {error && (
         <p className="error" role="alert">
