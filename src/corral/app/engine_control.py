@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from corral.engines import Engines
 from corral.engines.types import EngineState
+from corral.kit.errors import CorralError
 
 _RUNNING = (EngineState.STARTING, EngineState.LOADING, EngineState.READY, EngineState.BUSY)
 
@@ -20,7 +21,11 @@ class EngineControl:
 
     def stale(self, name: str) -> bool:
         """See the port."""
-        return self._engines.stale(name)
+        try:
+            return self._engines.stale(name)
+        except CorralError:
+            # Its file is gone or spoiled; what runs can only be older than that.
+            return False
 
     async def apply(self, name: str) -> None:
         """See the port."""

@@ -324,7 +324,7 @@ class Owner:
 
     def _failed(self, problem: EngineProblem, *, again: bool) -> None:
         """Shows the failure, and starts again after a pause when that may help."""
-        if self._answer_change(EngineFailed(problem.text())):
+        if self._answer_change(problem.error()):
             self._begin(again=True)
             return
         now = self._host.clock.monotonic()
@@ -367,7 +367,7 @@ class Owner:
     def _failure(self) -> EngineFailed:
         problem, rest = self._status.error, self._rest()
         retry = 60 if math.isinf(rest) else max(1, math.ceil(rest))
-        return EngineFailed(problem.text() if problem else "The engine failed.", retry_after=retry)
+        return problem.error(retry) if problem else EngineFailed("The engine failed.", retry_after=retry)
 
     @property
     def _admitting(self) -> bool:

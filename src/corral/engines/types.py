@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from corral.engines.memory import Gauge, SystemGauge
 from corral.kit.clock import iso
+from corral.kit.errors import EngineFailed
 from corral.kit.http import HttpPool
 from corral.settings import AttachedEngine
 
@@ -40,6 +41,11 @@ class EngineProblem:
         """One paragraph for an error message."""
         lines = "".join(f"\n  {line}" for line in self.last_lines[-5:])
         return f"{self.message} {self.hint}" + (f" Last lines of the engine:{lines}" if lines else "")
+
+    def error(self, retry_after: float | None = None) -> EngineFailed:
+        """The error that tells of it, with all that is known beside the text."""
+        details = {"code": self.code, "hint": self.hint, "lastLines": list(self.last_lines)}
+        return EngineFailed(self.text(), details=details, retry_after=retry_after)
 
 
 @dataclass(frozen=True, slots=True)

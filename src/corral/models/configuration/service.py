@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +139,8 @@ class Configuration:
 
     def _from_settings(self) -> dict[str, Any]:
         now = self.settings.now
-        return {"ctx_size": now.context_length, "parallel": now.slots}
+        sleep, stop = math.ceil(now.idle_sleep) or -1, math.ceil(now.idle_stop)
+        return {"ctx_size": now.context_length, "parallel": now.slots, "sleep_idle_seconds": sleep, "idle_stop": stop}
 
     def _known(self, name: str) -> bool:
         return name in self.settings.now.engines or self._registry.has(name)
