@@ -43,7 +43,9 @@ class Profiles:
     async def save(self, name: str, *, description: str | None, by: str) -> dict[str, Any]:
         """Keeps all that is set now under a name. Raises InvalidRequest when there are too many."""
         now, sets = self._sets.now(), self._sets
-        own = {entry.name: dict(entry.own) for entry in sets.entries().values() if entry.removed_at is None}
+        # A model whose settings alone were deleted is there still, with nothing set.
+        there = (entry for entry in sets.entries().values() if not (entry.removed or {}).get("files"))
+        own = {entry.name: dict(entry.own) for entry in there}
         server, version = dict(sets.server()), sets.server_version
 
         def work(connection: Connection) -> Profile:
