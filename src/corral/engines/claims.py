@@ -46,11 +46,6 @@ class Tenant(Protocol):
         ...
 
     @property
-    def waiting_since(self) -> float:
-        """When the oldest of those came."""
-        ...
-
-    @property
     def running(self) -> int:
         """How many requests it works on."""
         ...

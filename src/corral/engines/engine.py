@@ -47,13 +47,13 @@ class Engine(Owner):
         self.requests += 1
         return Lease(up, self._spec, self._turned, self.log)
 
-    async def wanted(self, since: float | None = None) -> None:
+    async def wanted(self) -> None:
         """Starts it when needed, and returns when it has become ready. Raises EngineFailed or ShuttingDown."""
-        await self._wish_start(by_user=False, since=since)
+        await self._wish_start(by_user=False)
 
     async def start(self) -> EngineStatus:
         """Starts it, whatever was before, and waits until it is ready. Raises EngineFailed with its last lines."""
-        await self._wish_start(by_user=True, since=None)
+        await self._wish_start(by_user=True)
         return self.status
 
     def nudge(self) -> None:
@@ -99,11 +99,11 @@ class Engine(Owner):
         while self.running:
             await self._host.clock.sleep(_DRAIN_STEP)
 
-    async def _wish_start(self, *, by_user: bool, since: float | None) -> None:
+    async def _wish_start(self, *, by_user: bool) -> None:
         if self._closing:
             raise ShuttingDown("The server is stopping.")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._post(Start(done, by_user, self._host.clock.monotonic() if since is None else since))
+        self._post(Start(done, by_user))
         try:
             await done
         except asyncio.CancelledError:

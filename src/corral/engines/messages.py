@@ -11,11 +11,10 @@ from corral.engines.types import EngineProblem, EngineSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """Wanted: a ready engine. `by_user` also ends a rest after failures; `since` is when the wish came up."""
+    """Wanted: a ready engine. `by_user` also ends a rest after failures."""
 
     done: asyncio.Future[None]
     by_user: bool
-    since: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -81,7 +81,6 @@ class Owner:
         )
         self._mailbox: asyncio.Queue[Message] = asyncio.Queue()
         self._waiting: list[asyncio.Future[None]] = []
-        self._since = 0.0
         self._closed, self._held = False, False
         self._tasks = Tasks(f"engine {self.name}")
         self._bringing: asyncio.Task[Up | EngineProblem] | None = None
@@ -105,11 +104,6 @@ class Owner:
     def waiting(self) -> int:
         """How many wait for it to be ready."""
         return sum(not one.done() for one in self._waiting)
-
-    @property
-    def waiting_since(self) -> float:
-        """When the first of those came."""
-        return self._since
 
     @property
     def running(self) -> int:
@@ -214,7 +208,6 @@ class Owner:
                 """News of something that was ended meanwhile."""
 
     def _start(self, wish: Start) -> None:
-        self._since = min(self._since, wish.since) if self.waiting else wish.since
         self._waiting = [one for one in self._waiting if not one.done()] + [wish.done]
         self._host.steward.poke()
         state = self._status.state

@@ -21,9 +21,10 @@ class Stage(StrEnum):
 class Place:
     """The memory of one engine, or the wish for it. Times are monotonic seconds, sizes bytes.
 
-    need: what it takes or will take. used: what was measured. since: when its oldest request came (WAITING), or when it
-    became ready (TAKEN). waiting, running: requests for it. closed: it takes no more requests for now. gentle: it may not
-    make others leave. group: models of one group exclude each other. last_used: when its last answer ended. idle_stop: how long it may idle.
+    need: what it takes or will take. used: what was measured. since: when it began to wait (WAITING), or when it became
+    ready (TAKEN). waiting, running: requests for it. closed: it takes no more requests for now. gentle: it may not
+    make others leave. group: models of one group exclude each other. last_used: when its last answer ended. idle_stop: how
+    long it may idle.
     """
 
     key: str

@@ -142,7 +142,7 @@ class _Decision:
     def _blocked(self, place: Place) -> bool:
         """Whether it waits for more than those who are about to be gone."""
         about = sum(one.need for one in self._all() if one.stage is Stage.LEAVING or one.key in self._orders.leave)
-        return place.need > self._room + about
+        return self._later < 0 or place.need > self._room + about
 
     def _send_away(self, place: Place, contenders: int) -> bool:
         """Closes it once its turn is over; whether it is about to be gone."""

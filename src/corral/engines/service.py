@@ -35,17 +35,11 @@ class Engines:
         self._specs = specs
         self._ledger = Ledger(ledger)
         self._bus = bus
-        self._clock = clock
         self._steward = Steward(options, clock)
         self._carry = Carry(ledger.parent / "kv", options.kv_budget)
         self._host = Host(clock, self._ledger, options, environ, self._steward, self._carry)
         self._teams: dict[str, Team] = {}
         self._closed = False
-
-    @property
-    def clock(self) -> Clock:
-        """The clock by which requests wait."""
-        return self._clock
 
     async def start_up(self) -> None:
         """Ends engines that an earlier server left behind."""
@@ -107,13 +101,9 @@ class Engines:
         team = self._teams.get(model)
         return team.try_lease(body) if team is not None else None
 
-    async def lease(self, model: str, body: bytes = b"", since: float | None = None) -> Lease:
-        """A lease; the first one starts an engine. `since` is when the request came (monotonic).
-
-        Raises ModelNotFound, EngineFailed, ShuttingDown.
-        """
-        since = self._clock.monotonic() if since is None else since
-        return self.try_lease(model, body) or await self._team(model).lease(since, body)
+    async def lease(self, model: str, body: bytes = b"") -> Lease:
+        """A lease; the first one starts an engine. Raises ModelNotFound, EngineFailed, ShuttingDown."""
+        return self.try_lease(model, body) or await self._team(model).lease(body)
 
     async def start(self, model: str) -> EngineStatus:
         """Starts the model's engines and waits until one is ready. Raises as `lease` does."""

@@ -178,7 +178,7 @@ class Steward:
             tenant.spec.model,
             claim.need,
             claim.stage,
-            tenant.waiting_since if claim.stage is Stage.WAITING else claim.moment,
+            claim.moment,
             used=claim.used,
             waiting=waiting,
             running=tenant.running,

@@ -99,7 +99,7 @@ class Team:
             return self._engines[0].try_lease()
         return None if self._queue else self._best(body)
 
-    async def lease(self, since: float, body: bytes = b"") -> Lease:
+    async def lease(self, body: bytes = b"") -> Lease:
         """A lease, starting engines when needed. Raises EngineFailed or ShuttingDown."""
         while True:
             lease = self._engines[0].try_lease() if len(self._engines) == 1 else self._best(body)
@@ -109,7 +109,7 @@ class Team:
                 self._want_another()
                 await self._turn()
             else:
-                await self._nearest().wanted(since)
+                await self._nearest().wanted()
 
     async def start(self) -> EngineStatus:
         """Starts one, and the others where there is memory. Raises EngineFailed with its last lines."""

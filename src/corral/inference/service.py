@@ -136,12 +136,11 @@ class Inference:
                 timer.cancel()
 
     async def _leased(self, route: Route, gate: Gate, body: bytes, *, entered: bool) -> Lease:
-        since = self._engines.clock.monotonic()
         if not entered:
             gate.resize(self._engines.capacity(route.name, route.slots))
             await gate.enter()
         try:
-            lease = await self._engines.lease(route.name, body, since)
+            lease = await self._engines.lease(route.name, body)
             gate.resize(self._engines.capacity(route.name, route.slots))
         except BaseException:
             gate.leave()
