@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from corral.kit.clock import Clock
 from corral.kit.errors import UpstreamFailed, UpstreamTimeout
 from corral.kit.http import HttpPool, Timeouts
-from corral.monitoring.metrics.figures import Counters, SlotFigures, Totals, parse_counters, parse_slots, rate
+from corral.monitoring.metrics.figures import (
+    Counters,
+    SlotFigures,
+    Totals,
+    is_awake,
+    parse_counters,
+    parse_slots,
+    rate,
+)
 from corral.monitoring.metrics.types import EngineView
 
 _TIMEOUTS = Timeouts(connect=1.0, head=2.0, idle=2.0)
@@ -37,6 +45,8 @@ class Asking:
         self._clock = clock
         self._known: dict[HttpPool, Known] = {}
         self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._before: float | None = None
+        self._round: float | None = None
 
     async def ask(self, views: Sequence[EngineView]) -> list[Known | None]:
         """What each of the engines says now; None for those that cannot be asked.
@@ -45,6 +55,7 @@ class Asking:
         """
         ready = [(view, view.pool) for view in views if view.pool is not None]
         self._known = {pool: self._known.get(pool) or Known() for _, pool in ready}
+        self._before, self._round = self._round, self._clock.monotonic()
         await asyncio.gather(*(self._one(view, self._known[pool]) for view, pool in ready))
         return [self._known[view.pool] if view.pool is not None else None for view in views]
 
@@ -55,8 +66,11 @@ class Asking:
             known.totals = _moved(known.totals, self._clock.monotonic())
             known.rates = (0.0, 0.0) if known.totals is not None else None
             return
-        working = view.busy or (known.counters is not None and known.counters.running)
         async with self._at_once:
+            working = view.busy or (known.counters is not None and known.counters.running)
+            if not working and view.pid is not None and known.requests != view.requests:
+                # It has worked since: what its slots hold is of interest, unless asking would wake it.
+                working = await self._awake(view, known)
             metrics, slots = await asyncio.gather(
                 self._get(view, known, b"/metrics"),
                 self._get(view, known, b"/slots") if working else _nothing(),
@@ -72,8 +86,16 @@ class Asking:
         )
         pending = known.slots.pending_tokens if known.slots is not None else 0
         now = Totals(self._clock.monotonic(), counters.tokens, counters.prompt_tokens, pending)
-        known.rates, known.totals, known.counters = rate(known.totals, now), now, counters
+        before = known.totals
+        if before is None and view.pid is not None and self._before is not None:
+            # One of ours that was not there the last time began to count at nothing.
+            before = Totals(self._before, 0.0, 0.0)
+        known.rates, known.totals, known.counters = rate(before, now), now, counters
         known.requests = view.requests
+
+    async def _awake(self, view: EngineView, known: Known) -> bool:
+        props = await self._get(view, known, b"/props")
+        return props is not None and is_awake(props)
 
     async def _get(self, view: EngineView, known: Known, path: bytes) -> bytes | None:
         if path in known.silent or view.pool is None:

@@ -85,7 +85,20 @@ class _Slot(msgspec.Struct):
     next_token: list[_Next] | _Next | None = None
 
 
+class _Props(msgspec.Struct):
+    is_sleeping: bool = False
+
+
 _slots = msgspec.json.Decoder(list[_Slot])
+_props = msgspec.json.Decoder(_Props)
+
+
+def is_awake(body: bytes) -> bool:
+    """Whether `/props` tells of an engine that does not sleep. Asking for it wakes nobody."""
+    try:
+        return not _props.decode(body).is_sleeping
+    except msgspec.DecodeError:
+        return False
 
 
 def parse_slots(body: bytes) -> SlotFigures | None:

@@ -13,8 +13,9 @@ import psutil
 
 _PROC = Path("/proc")
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_ENDED = (b"Z", b"X")
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-_SESSION, _USER, _SYSTEM, _RSS = 3, 11, 12, 21
+_STATE, _SESSION, _USER, _SYSTEM, _RSS = 0, 3, 11, 12, 21
 """Places in /proc/PID/stat, counted from behind the command's name."""
 
 
@@ -45,7 +46,7 @@ def _by_session(pids: set[int]) -> dict[int, Use]:
             continue
         parts = text[text.rindex(b")") + 2 :].split()
         session = int(parts[_SESSION])
-        if session in pids:
+        if session in pids and parts[_STATE] not in _ENDED:
             before = found.get(session, Use(0, 0.0))
             seconds = (int(parts[_USER]) + int(parts[_SYSTEM])) / _TICKS
             found[session] = Use(before.rss + int(parts[_RSS]) * _PAGE, before.cpu_seconds + seconds)
