@@ -119,14 +119,7 @@ class Changing:
             await self._engines.apply(name)
         except EngineFailed as error:
             names = [option for option in BY_NAME if before.get(option) != own.get(option)]
-            told = error.details or {}
-            lines = [str(line) for line in told.get("lastLines", ())] or error.message.splitlines()[1:]
-            first = error.message.splitlines()[0]
-            fields = blame({option: own.get(option) for option in names}, lines, str(told.get("code", "")), first)
-            raise ConfigRefused(
-                f"The engine of {name!r} does not start with this, so nothing was changed. {first}",
-                details={"fields": wire(fields), "lastLines": lines[-12:], "reason": first},
-            ) from None
+            raise _refusal(name, {option: own.get(option) for option in names}, error) from None
         finally:
             self._sets.try_out(name, None)
 
@@ -152,3 +145,16 @@ def _together(values: Values) -> None:
 def _usable(own: Values, scope: str) -> dict[str, Any]:
     """Old values as this version of Corral takes them. Raises InvalidRequest."""
     return {name: value for name, value in check(own, scope=scope).items() if value is not None}
+
+
+def _refusal(name: str, changes: Values, error: EngineFailed) -> ConfigRefused:
+    """What to say of a start that failed: the reason beside each option that may be its cause."""
+    told = error.details or {}
+    lines = [str(line) for line in told.get("lastLines", ())]
+    reason = error.message.splitlines()[0].removesuffix(" Last lines of the engine:")
+    fields = wire(blame(changes, lines, str(told.get("code", "")), reason))
+    first, why = next(iter(fields.items()))
+    return ConfigRefused(
+        f"The engine of {name!r} does not start with this, so nothing was changed. {first}: {why}",
+        details={"fields": fields, "lastLines": lines, "reason": reason},
+    )

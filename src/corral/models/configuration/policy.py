@@ -12,6 +12,9 @@ from corral.models.options.values import diff
 
 Values = Mapping[str, Any]
 
+_PREFIX = re.compile(r"^\s*(?:[\d.]+\s+)?[DIWE]\s+(?:\w+\s+)?(?:[\w()]+:\s+)*")
+"""What llama.cpp writes before what it says: the time, the level, and who says it."""
+_ERROR = re.compile(r"^\s*(?:[\d.]+\s+)?E\s")
 _MEMORY = (
     "ctx_size", "parallel", "batch_size", "ubatch_size", "gpu_layers", "cache_type_k", "cache_type_v", "cache_ram", "load_mode",
     "kv_unified", "swa_full", "model_draft", "draft_gpu_layers", "kv_offload", "replicas",
@@ -64,7 +67,12 @@ def blame(changes: Values, lines: Sequence[str], code: str, reason: str) -> dict
     Options that the engine's last lines name, by flag, name or file; else those that need memory when it ran out; else
     all that an engine takes at its start.
     """
-    told = {name: line.strip() for name in changes for line in reversed(lines) if _names(name, changes[name], line)}
+    worst_first = [*(line for line in lines if _ERROR.search(line)), *reversed(lines)]
+    told = {
+        name: _said(line)
+        for name in changes
+        if (line := next((one for one in worst_first if _names(name, changes[name], one)), None)) is not None
+    }
     if told:
         return told
     if code in ("out_of_memory", "killed"):
@@ -83,3 +91,8 @@ def _names(name: str, value: Any, line: str) -> bool:
             return True
     words = [option.flag or "", option.name] if "_" in option.name else [option.flag or ""]
     return any(word and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", line) for word in words)
+
+
+def _said(line: str) -> str:
+    """What a line of an engine says, without when and who."""
+    return _PREFIX.sub("", line).strip() or line.strip()
