@@ -89,10 +89,22 @@ class History:
         except CorralError as error:
             _log.warning("metrics_not_read", reason=error.message)
             rows = []
-        newest = max((row.at for row in rows), default=start - 1)
-        recent = [row for sample in self._recent for row in sample if row.at > newest]
-        rows += [row for row in recent if row.at >= start and (subjects is None or row.subject in subjects)]
+        rows += self._missing(rows, start, step, subjects)
         return {"range": range_, "step": step, "from": start, "to": now, **columns(points(rows, step))}
+
+    def _missing(self, rows: list[Row], start: int, step: int, subjects: list[str] | None) -> list[Row]:
+        """What is in memory and not among the rows that the table gave."""
+        known = {(row.subject, row.at) for row in rows}
+        newest = max((row.at for row in rows), default=-1)
+        return [
+            row
+            for sample in self._recent
+            for row in sample
+            # Of longer steps the rows stand for a time, which must not be counted twice.
+            if (row.at > newest if step > FINEST else (row.subject, row.at) not in known)
+            and row.at >= start
+            and (subjects is None or row.subject in subjects)
+        ]
 
 
 def rows_of(snapshot: Snapshot) -> list[Row]:
