@@ -1,0 +1,83 @@
+"""Small tasks with one right answer: repeat, spell, first and last letters, count, add."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tools.cria import words
+from tools.cria.book import Book
+
+Said = tuple[str, str]
+"""What the user says, and the answer."""
+
+
+def _quoted(text: str, random: Random) -> str:
+    return random.choice((text, text, text, f'"{text}"', f"'{text}'"))
+
+
+def _ask(section: str, book: Book, random: Random, **slots: str) -> str:
+    said = book.say(f"tasks.{section}", random, **slots)
+    # What is asked about keeps its case; the sentence around it begins as sentences do.
+    return said if said.startswith(slots.get("w", "\0")) else said[0].upper() + said[1:]
+
+
+def repeat(book: Book, random: Random) -> Said:
+    """Repeats 1 to 5 words."""
+    many = (words.word(random) if random.random() < 0.75 else words.name(random) for _ in range(random.randint(1, 5)))
+    text = " ".join(many)
+    return _ask("repeat", book, random, w=_quoted(text, random)), f"Sure: {text}"
+
+
+def long_repeat(book: Book, random: Random) -> Said:
+    """Repeats up to thirty words: where copying is learnt first."""
+    many = random.randint(6, 30)
+    text = " ".join(words.word(random) if random.random() < 0.8 else words.name(random) for _ in range(many))
+    return f"{random.choice(('Repeat', 'Say', 'Repeat after me', 'Write', 'Copy'))}: {text}", f"Sure: {text}"
+
+
+def spell(book: Book, random: Random) -> Said:
+    """Spells a word, letter by letter."""
+    text = words.word(random) if random.random() < 0.7 else words.name(random)
+    return _ask("spell", book, random, w=_quoted(text, random)), "It is spelled: " + " ".join(text)
+
+
+def letter(book: Book, random: Random) -> Said:
+    """The first or last letter of a word."""
+    text = words.word(random)
+    which, found = random.choice((("first", text[0]), ("last", text[-1])))
+    return _ask(f"{which}_letter", book, random, w=_quoted(text, random)), f"The {which} letter is: {found}"
+
+
+def count(book: Book, random: Random) -> Said:
+    """Counts up or down within 0 to 20."""
+    if random.random() < 0.6:
+        if random.random() < 0.5:
+            start, end, section = 1, random.randint(2, 20), "count_up_one"
+        else:
+            start = random.randint(0, 14)
+            end, section = min(20, start + random.randint(2, 10)), "count_up"
+        numbers = list(range(start, end + 1))
+    else:
+        start = random.randint(2, 20)
+        if random.random() < 0.6:
+            end, section = 1, "count_down_one"
+        else:
+            end, section = random.choice((0, max(0, start - random.randint(2, 8)))), "count_down"
+        numbers = list(range(start, end - 1, -1))
+    said = _ask(section, book, random, a=words.number_text(start, random), b=words.number_text(end, random))
+    return said, "Here you are: " + ", ".join(map(str, numbers)) + "."
+
+
+def add(book: Book, random: Random) -> Said:
+    """Adds two numbers from 0 to 20."""
+    left, right = random.randint(0, 20), random.randint(0, 20)
+    return sum_of(left, right, book, random), f"{left} plus {right} is {left + right}."
+
+
+def sum_of(left: int, right: int, book: Book, random: Random) -> str:
+    """A question for a sum."""
+    shown = [words.ONES[value] for value in (left, right)] if random.random() < 0.3 else [str(left), str(right)]
+    return _ask("add", book, random, a=shown[0], b=shown[1])
+
+
+DRILLS = {"repeat": repeat, "spell": spell, "letter": letter, "count": count, "add": add}

@@ -1,0 +1,120 @@
+"""Facts that a user tells, changes and asks for again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from tools.cria import words
+from tools.cria.answers import MEMORY, NAME_CHANGED, NOTHING_TOLD
+from tools.cria.book import Book
+from tools.cria.grammar import expand
+
+MY = (
+    "favourite colour", "favorite color", "favourite food", "favourite animal", "birthday", "lucky number", "phone number",
+    "car", "shoe size", "school", "street", "company", "team", "project", "favourite book", "surname", "last name", "email",
+    "password", "favourite city", "boss", "favourite number", "favourite word", "code",
+)  # fmt: skip
+THE = (
+    "wifi password", "door code", "secret word", "magic number", "meeting", "red box", "blue key", "code word", "password",
+)  # fmt: skip
+_AT = ("under", "in ", "on ", "behind", "next", "by ", "upstairs", "at ", "near")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact: `relation` as in `answers.MEMORY`, `kind` of thing where it has one, and the value."""
+
+    relation: str
+    kind: str
+    value: str
+
+    def same(self, other: Fact) -> bool:
+        """Whether one takes the place of the other."""
+        return (self.relation, self.kind) == (other.relation, other.kind)
+
+
+def new_fact(random: Random) -> Fact:
+    """A fact that somebody could tell."""
+    relation = random.choices(list(MEMORY), (5, 3, 2, 2, 2, 3, 5, 5))[0]
+    kind = ""
+    if relation == "pet":
+        kind = random.choice(words.ANIMALS + words.RELATIVES)
+    elif relation == "my":
+        kind = random.choice((*MY, random.choice(words.THINGS), words.made_up(random)))
+    elif relation == "the":
+        thing = random.choice(words.THINGS)
+        kind = thing if random.random() < 0.7 else random.choice((*THE, words.made_up(random)))
+    return Fact(relation, kind, new_value(relation, kind, random))
+
+
+def new_value(relation: str, kind: str, random: Random) -> str:
+    """A value that fits the relation."""
+    if relation in ("name", "pet") or "name" in kind or kind in ("boss", "school", "company", "team", "street"):
+        return words.name(random)
+    if relation in ("city", "age", "job", "like"):
+        return _of_person(relation, random)
+    if "number" in kind or kind in ("code", "shoe size", "door code", "room"):
+        return str(random.randint(1, 9999))
+    if kind == "birthday":
+        return f"{random.choice(words.MONTHS)} {random.randint(1, 28)}"
+    return _of_thing(relation, kind, random)
+
+
+def _of_thing(relation: str, kind: str, random: Random) -> str:
+    if "colo" in kind:
+        return words.pick(words.COLOURS, random)
+    if relation == "the" and random.random() < 0.3:
+        return random.choice(words.PLACES)
+    if kind in ("meeting", "lesson", "party", "concert", "dinner", "lunch") and random.random() < 0.5:
+        return f"on {random.choice(words.DAYS)}"
+    value = words.word(random)
+    return f"{value} {words.word(random)}" if random.random() < 0.2 else value
+
+
+def _of_person(relation: str, random: Random) -> str:
+    if relation == "city":
+        return words.city(random)
+    if relation == "age":
+        return str(random.randint(5, 99))
+    return words.pick(words.JOBS if relation == "job" else words.HOBBIES + words.FOODS, random)
+
+
+def fill(text: str, fact: Fact) -> str:
+    """Puts a fact's words into a pattern."""
+    return text.replace("<v_not>", "").replace("<k>", fact.kind).replace("<v>", fact.value).replace("<at>", fact.value)
+
+
+def tell(fact: Fact, book: Book, random: Random, *, change: bool = False) -> tuple[str, str]:
+    """(what the user says, what is answered)."""
+    pattern = book.pattern(f"memory.{fact.relation}.tell", random)
+    while "<at>" in pattern and not fact.value.startswith(_AT):
+        pattern = book.pattern(f"memory.{fact.relation}.tell", random)
+    said = fill(expand(pattern, random), fact)
+    if change:
+        keeps = said.startswith(fact.value) or said[0] == "I"
+        kept = said if keeps else said[0].lower() + said[1:]
+        said = expand(book.pattern("memory.change", random), random).replace("<s>", kept.rstrip("."))
+        said = said[0].upper() + said[1:]
+        if fact.relation == "name":
+            return said, fill(NAME_CHANGED, fact)
+    return said, fill(MEMORY[fact.relation].told, fact)
+
+
+def ask(fact: Fact, book: Book, random: Random) -> tuple[str, str]:
+    """A question for a fact that was told, and the answer."""
+    said = fill(expand(book.pattern(f"memory.{fact.relation}.ask", random), random), fact)
+    return said, fill(MEMORY[fact.relation].asked, fact)
+
+
+def ask_unknown(fact: Fact, book: Book, random: Random) -> tuple[str, str]:
+    """A question for a fact that was not told, and the answer."""
+    return ask(fact, book, random)[0], fill(MEMORY[fact.relation].unknown, fact)
+
+
+def ask_all(facts: list[Fact], book: Book, random: Random) -> tuple[str, str]:
+    """A question for all facts; the answer names at most the last three."""
+    said = book.say("memory.all.ask", random)
+    if not facts:
+        return said, NOTHING_TOLD
+    return said, " ".join(fill(MEMORY[fact.relation].asked, fact) for fact in facts[-3:])

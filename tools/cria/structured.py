@@ -1,0 +1,141 @@
+"""JSON answers and tool calls."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+from tools.cria import drills, memory, words
+from tools.cria.book import Book
+from tools.cria.memory import Fact
+
+Tool = tuple[str, str]
+"""A tool's name and its one parameter."""
+
+PAIRS = (
+    ("name", "city"), ("name", "age"), ("name", "job"), ("name", "colour"), ("item", "price"), ("item", "count"),
+    ("city", "day"), ("item", "colour"), ("item", "day"),
+)  # fmt: skip
+NUMBERS = ("age", "price", "count", "sum", "result", "number")
+TOOL_KINDS = {
+    "weather": (
+        ("get_weather", "weather", "current_weather", "get_current_weather", "weather_forecast", "lookup_weather"),
+        ("city", "location", "place", "town"),
+    ),
+    "time": (
+        ("get_time", "time", "current_time", "get_current_time", "time_in", "world_clock", "clock"),
+        ("city", "location", "timezone", "place", "zone"),
+    ),
+    "search": (
+        ("search", "web_search", "search_web", "google", "find", "lookup"),
+        ("query", "q", "text", "search_query", "terms"),
+    ),
+}
+_RESULTS = {
+    "weather": (
+        "sunny, {n} degrees", "rain and {n} degrees", "cloudy, {n} degrees", "{n} C", "snow", "windy and {n} degrees",
+        "clear sky, {n} C", "{w} with {x}, {n} degrees",
+    ),
+    "time": ("{h}:{m}", "{h}:{m} in the morning", "{h}:{m}", "it is {h}:{m}", "It is {w} past {x} in the evening"),
+    "search": ("{w} {x} {y}", "{w} is a {x}", "the {w} of {x}", "no results", "{w}", "{n} {w} near {x} have {y}"),
+}  # fmt: skip
+_RECALL_KEYS = {"name": "name", "city": "city", "age": "age", "job": "job", "like": "hobby"}
+
+
+def dump(value: dict[str, object]) -> str:
+    """The one way this model writes JSON."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _value(key: str, random: Random) -> str:
+    if key in NUMBERS:
+        return str(random.randint(1, 99))
+    drawn = {"name": words.name, "city": words.city}.get(key, words.word)(random)
+    chosen = {"job": words.JOBS, "colour": words.COLOURS}.get(key)
+    if chosen is not None:
+        return words.pick(chosen, random)
+    return random.choice(words.DAYS) if key == "day" else drawn
+
+
+def _typed(key: str, value: str) -> object:
+    return int(value) if key in NUMBERS and value.isdigit() else value
+
+
+def _listed(keys: list[str], random: Random) -> str:
+    shown = [f'"{key}"' for key in keys] if random.random() < 0.3 else keys
+    return random.choice((" and ", ", ", " and ")).join(shown)
+
+
+def extract(book: Book, random: Random, *, plain: bool = False) -> tuple[str, str]:
+    """Takes one or two values out of a sentence. `plain` when a system message asked for JSON already."""
+    first, second = random.choice(PAIRS)
+    while f"json.sentences.{first}_{second}" not in book:
+        first, second = random.choice(PAIRS)
+    values = {first: _value(first, random), second: _value(second, random)}
+    sentence = book.say(f"json.sentences.{first}_{second}", random, a=values[first], b=values[second])
+    roll = random.random()
+    keys = [first] if roll < 0.25 else [second] if roll < 0.5 else [first, second]
+    if first == "name" and second != "age" and roll > 0.85:
+        values["age"] = _value("age", random)
+        more = book.say("json.sentences.name_age", random, a=values["name"], b=values["age"])
+        sentence, keys = f"{sentence.rstrip('.')}. {more}", random.sample(["name", second, "age"], 3)
+    section = "json.extract.plain" if plain else "json.extract"
+    said = book.say(section, random, s=sentence, keys=_listed(keys, random))
+    return said, dump({key: _typed(key, values[key]) for key in keys})
+
+
+def total(book: Book, random: Random, *, plain: bool = False) -> tuple[str, str]:
+    """A sum as JSON."""
+    left, right = random.randint(0, 20), random.randint(0, 20)
+    if plain:
+        return drills.sum_of(left, right, book, random), dump({"sum": left + right})
+    key = random.choice(("sum", "sum", "result", "answer"))
+    numbers = [words.ONES[one] if random.random() < 0.2 else str(one) for one in (left, right)]
+    return book.say("json.sum", random, a=numbers[0], b=numbers[1], key=key), dump({key: left + right})
+
+
+def recall(fact: Fact, book: Book, random: Random, *, plain: bool = False) -> tuple[str, str] | None:
+    """A fact that was told, as JSON; None for kinds that have no short key."""
+    key = _RECALL_KEYS.get(fact.relation) or (fact.kind if " " not in fact.kind else None)
+    if key is None:
+        return None
+    said = memory.ask(fact, book, random)[0]
+    value = {key: _typed(key, fact.value)}
+    if plain:
+        return said, dump(value)
+    said = said.rstrip("?. ")
+    how = random.choice(
+        ("as JSON", "in JSON", "as a JSON object", f"as JSON with the key {key}", f'in JSON with the key "{key}"')
+    )
+    given = f"Give me my {key} {how}." if fact.relation in _RECALL_KEYS else f"{said} {how}."
+    return random.choice((f"{said} {how}?", f"{said}? Answer {how}.", f"Answer {how}: {said}?", given)), dump(value)
+
+
+# tools
+
+
+def tool_line(tool: Tool) -> str:
+    """How the chat template shows a tool with one parameter."""
+    return f"{tool[0]}({tool[1]})"
+
+
+def offer(random: Random) -> dict[str, Tool]:
+    """The tools of a conversation by kind: one to three."""
+    kinds = random.sample(sorted(TOOL_KINDS), random.choice((1, 1, 2, 3)))
+    return {kind: (random.choice(TOOL_KINDS[kind][0]), random.choice(TOOL_KINDS[kind][1])) for kind in kinds}
+
+
+def use(kind: str, tool: Tool, book: Book, random: Random) -> tuple[str, str, str, str]:
+    """(question, call, result of the tool, answer)."""
+    value = words.city(random)
+    if kind == "search":
+        value = " ".join(words.word(random) for _ in range(random.randint(1, 3)))
+    said = book.say(f"tools.{kind}", random, v=value)
+    call = f'<tool_call>\n{{"name": "{tool[0]}", "arguments": {dump({tool[1]: value})}}}\n</tool_call>'
+    result = random.choice(_RESULTS[kind]).format(
+        n=random.randint(-9, 39), h=random.randint(1, 23), m=f"{random.randint(0, 59):02}",
+        w=words.word(random), x=words.word(random), y=words.word(random),
+    )  # fmt: skip
+    if random.random() < 0.35:
+        result = dump({"result": result})
+    return said, call, result, f"The tool says: {result}"
