@@ -45,7 +45,7 @@ export function ChatPage({ agentId, parts }: { agentId: string | null; parts: Ch
   const scroller = useRef<HTMLDivElement>(null);
   const place = agentId ?? "new";
   const { following, jump } = useFollow(scroller, place);
-  const { agent, models, current, picked, model, noModel, problem, pick } = useModel(agentId);
+  const { agent, models, current, picked, model, demo, noModel, problem, pick } = useModel(agentId);
   const { data, error, isPending } = useQuery({
     queryKey: ["messages", agentId],
     queryFn: () => listMessages(agentId ?? ""),
@@ -91,11 +91,16 @@ export function ChatPage({ agentId, parts }: { agentId: string | null; parts: Ch
     <div className="chat" data-home={home}>
       <header className="head">
         <ModelPicker models={models} current={current} onPick={pick} />
+        {demo && (
+          <Link to="/models" className="better">
+            Get a better model
+          </Link>
+        )}
         {!home && <h1 title={title}>{title}</h1>}
       </header>
       <div className="scroller" ref={scroller}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
-          {home && <Home noModel={noModel} onPick={send} />}
+          {home && <Home noModel={noModel} demo={demo} onPick={send} />}
           {agentId !== null && isPending && <p className="hint late">Reading the conversation…</p>}
           {error && messages.length === 0 && (
             <p role="alert" className="hint">

@@ -7,8 +7,12 @@ const SUGGESTIONS = [
   "Plan a calm weekend",
 ];
 
+/** What the included model can do. */
+const DEMO_SUGGESTIONS = ["Who are you?", "What is Corral?", "How do I get a better model?", "What is 7 plus 12?"];
+
 /** The beginning of a conversation. */
-export function Home({ noModel, onPick }: { noModel: boolean; onPick: (text: string) => void }) {
+export function Home(props: { noModel: boolean; demo: boolean; onPick: (text: string) => void }) {
+  const { noModel, demo, onPick } = props;
   return (
     <div className="home">
       <h1>What is on your mind?</h1>
@@ -17,13 +21,21 @@ export function Home({ noModel, onPick }: { noModel: boolean; onPick: (text: str
           There is no model to answer yet. <Link to="/models">See how to add one</Link>
         </p>
       ) : (
-        <div className="suggestions">
-          {SUGGESTIONS.map((suggestion) => (
-            <button key={suggestion} type="button" onClick={() => onPick(suggestion)}>
-              {suggestion}
-            </button>
-          ))}
-        </div>
+        <>
+          {demo && (
+            <p className="hint">
+              Cria answers here, the tiny demo model that comes with Corral.{" "}
+              <Link to="/models">Get a better model</Link>
+            </p>
+          )}
+          <div className="suggestions">
+            {(demo ? DEMO_SUGGESTIONS : SUGGESTIONS).map((suggestion) => (
+              <button key={suggestion} type="button" onClick={() => onPick(suggestion)}>
+                {suggestion}
+              </button>
+            ))}
+          </div>
+        </>
       )}
     </div>
   );

@@ -1,7 +1,7 @@
 import { Menu } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { Model } from "../../api/types";
-import { CheckIcon, ChevronIcon, ModelsIcon } from "../../ui/icons";
+import { CheckIcon, ChevronIcon, DownIcon, ModelsIcon } from "../../ui/icons";
 
 interface Props {
   models: readonly Model[];
@@ -26,13 +26,14 @@ function told(model: Model): string {
 export function ModelPicker({ models, current, onPick }: Props) {
   const shown = models.find((model) => model.name === current);
   const name = current ?? "No model";
+  const demo = shown?.included === true;
   return (
     <Menu position="bottom-start" width={300} shadow="md" transitionProps={{ duration: 120 }}>
       <Menu.Target>
-        <button type="button" className="picker" aria-label={`Model: ${name}`}>
+        <button type="button" className="picker" aria-label={`Model: ${name}${demo ? ", a demo" : ""}`}>
           <span className="mark" data-state={shown?.state ?? "none"} aria-hidden="true" />
           <span className="picker-name">{name}</span>
-          <span className="badge">Server</span>
+          <span className="badge">{demo ? "Demo" : "Server"}</span>
           <ChevronIcon />
         </button>
       </Menu.Target>
@@ -48,11 +49,18 @@ export function ModelPicker({ models, current, onPick }: Props) {
           >
             <span className="picker-name">{model.name}</span>
             <span className="facts">
-              {[model.quantization, told(model), model.default ? "default" : null].filter(Boolean).join(" · ")}
+              {[model.quantization, told(model), model.included ? "demo" : null, model.default ? "default" : null]
+                .filter(Boolean)
+                .join(" · ")}
             </span>
           </Menu.Item>
         ))}
         {models.length > 0 && <Menu.Divider />}
+        {demo && (
+          <Menu.Item component={Link} to="/models" leftSection={<DownIcon />}>
+            Get a better model
+          </Menu.Item>
+        )}
         <Menu.Item component={Link} to="/models" leftSection={<ModelsIcon />}>
           Manage models
         </Menu.Item>

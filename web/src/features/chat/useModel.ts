@@ -27,6 +27,8 @@ export function useModel(agentId: string | null) {
     current,
     picked,
     model: model && { name: model.name, state: model.state, progress: loaded(model) },
+    /** The model that comes with Corral, which is tiny. */
+    demo: model?.included === true,
     noModel: isSuccess && !models.some((one) => !one.problem),
     problem: change.error?.message ?? null,
     pick: agentId === null ? setPicked : change.mutate,
