@@ -40,7 +40,7 @@ export function Sidebar({ collapsed, unread, onCollapse, onPick, onSearch, onHel
         <PlusIcon />
         <span className="wide-only">New chat</span>
       </Link>
-      <button type="button" className="entry" aria-label="Search" title="Search" onClick={onSearch}>
+      <button type="button" className="entry" aria-label={`Search ${MOD} K`} title="Search" onClick={onSearch}>
         <SearchIcon />
         <span className="wide-only">
           Search <kbd>{MOD} K</kbd>

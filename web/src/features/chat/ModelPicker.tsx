@@ -27,13 +27,14 @@ export function ModelPicker({ models, current, onPick }: Props) {
   const shown = models.find((model) => model.name === current);
   const name = current ?? "No model";
   const demo = shown?.included === true;
+  const place = demo ? "Demo" : "Server";
   return (
     <Menu position="bottom-start" width={300} shadow="md" transitionProps={{ duration: 120 }}>
       <Menu.Target>
-        <button type="button" className="picker" aria-label={`Model: ${name}${demo ? ", a demo" : ""}`}>
+        <button type="button" className="picker" aria-label={`Model: ${name} ${place}`}>
           <span className="mark" data-state={shown?.state ?? "none"} aria-hidden="true" />
           <span className="picker-name">{name}</span>
-          <span className="badge">{demo ? "Demo" : "Server"}</span>
+          <span className="badge">{place}</span>
           <ChevronIcon />
         </button>
       </Menu.Target>

@@ -1,0 +1,66 @@
+"""Every page by axe's rules, in both themes, wide and narrow: nothing it finds may stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import ROOT
+from tests.e2e.actions import online
+from tests.e2e.conftest import Watch
+from tests.support.server import Server
+
+pytestmark = pytest.mark.alone
+
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+RUN = """async () => (await axe.run(document, { resultTypes: ['violations'] })).violations
+  .map(v => `${v.id} (${v.impact}): ${v.help}: ${v.nodes.slice(0, 4).map(n => n.html.slice(0, 160)).join(' | ')}`)"""
+SIDEWAYS = "document.scrollingElement.scrollWidth - innerWidth"
+PAGES = (
+    "/", "/dashboard", "/models", "/models/corral-demo", "/models/corral-demo?tab=options",
+    "/models/corral-demo?tab=templates", "/models/corral-demo?tab=log", "/downloads", "/monitoring", "/logs",
+    "/configuration", "/configuration?tab=profiles", "/configuration?tab=history", "/configuration?tab=import", "/settings",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def script() -> str:
+    """The rules, as they run in the page."""
+    return Path(AXE).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def used(server: Server) -> Server:
+    """A server on which something has happened: a running engine, a change, a template, a profile."""
+    server.ask("POST", "/api/models/corral-demo/start")
+    server.ask("PUT", "/api/models/corral-demo", {"version": 0, "changes": {"ctxSize": 2048}})
+    server.ask("POST", "/api/profiles", {"name": "evenings"})
+    return server
+
+
+def settled(page: Page) -> None:
+    """Waits until the page has its heading and nothing is being read any more."""
+    expect(page.locator("h1")).to_have_count(1)
+    expect(page.locator(".late")).to_have_count(0)
+
+
+@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_pages_hold_to_the_rules(watch: Watch, used: Server, script: str, theme: str, narrow: bool) -> None:
+    size: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True} if narrow else {}
+    page = watch.page(used.url, color_scheme=theme, reduced_motion="reduce", **size)
+    if not narrow:
+        online(page)
+    found = {}
+    for address in PAGES:
+        page.goto(address)
+        settled(page)
+        page.evaluate(script)
+        wide = page.evaluate(SIDEWAYS)
+        violations = [*page.evaluate(RUN), *([f"{wide} px wider than the screen"] if wide > 0 else [])]
+        if violations:
+            found[address] = violations
+    assert found == {}
