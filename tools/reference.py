@@ -126,7 +126,7 @@ def http() -> str:
         agents_router(accounts, nothing),
         models_router(accounts, nothing, nothing),
         configuration_router(accounts, nothing),
-        health_router(accounts, nothing, nothing),
+        health_router(accounts, nothing, nothing, nothing),
         monitoring_router(accounts, nothing),
         logs_router(accounts, nothing),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,10 @@ def row(resolution: int, seconds: int, cpu: float | None, subject: str = "host")
     return Row(resolution, subject, START + seconds * 1000, (cpu, *[None] * (len(VALUES) - 1)))
 
 
+async def put(database: Database, rows: list[Row]) -> None:
+    await database.write(partial(add, rows=rows))
+
+
 async def counts(database: Database) -> dict[int, int]:
     query = select(table.c.resolution, func.count()).group_by(table.c.resolution)
     return await database.read(lambda connection: {one[0]: one[1] for one in connection.execute(query)})
@@ -71,20 +76,18 @@ async def test_roll_ups_are_means_and_follow_each_other(database: Database) -> N
     rows = [row(10, seconds, seconds / 10) for seconds in range(0, 7200, 10)]
     for start in range(0, 7200, 600):
         part = [one for one in rows if start <= (one.at - START) // 1000 < start + 600]
-        now = START + (start + 600) * 1000
-        await database.write(
-            lambda connection, part=part, now=now: (add(connection, part), roll_up(connection, now))[0]
-        )
+        await put(database, part)
+        await database.write(partial(roll_up, now=START + (start + 600) * 1000))
     query = select(table.c.at, table.c.cpu).where(table.c.resolution == 3600).order_by(table.c.at)
     assert (await counts(database)) == {10: 720, 60: 120, 300: 24, 900: 8, 3600: 2}
     hours = await database.read(lambda connection: [tuple(one) for one in connection.execute(query)])
     assert hours == [(START, pytest.approx(179.5)), (START + 3_600_000, pytest.approx(539.5))]
-    await database.write(lambda connection: roll_up(connection, START + 7_200_000))
+    await database.write(partial(roll_up, now=START + 7_200_000))
     assert (await counts(database))[60] == 120
 
 
 async def test_a_restart_rolls_up_what_was_left(database: Database) -> None:
-    await database.write(lambda connection: add(connection, [row(10, seconds, 1.0) for seconds in range(0, 600, 10)]))
+    await put(database, [row(10, seconds, 1.0) for seconds in range(0, 600, 10)])
     clock = ManualClock()
     await clock.advance(700)
     await History(database, clock).keep(sample(700, 0.5))
@@ -102,8 +105,8 @@ async def test_it_stays_within_its_bounds_for_a_month(database: Database) -> Non
         coarse = [row(3600, day * 86_400 + hour * 3600, 0.5) for hour in range(24)]
         quarters = [row(900, day * 86_400 + step * 900, 0.5) for step in range(96)]
         fine = [row(10, (day + 1) * 86_400 - step * 10, 0.5) for step in range(1, 300)]
-        await database.write(lambda connection, rows=[*coarse, *quarters, *fine]: add(connection, rows))
-        await database.write(lambda connection, now=now: prune(connection, now))
+        await put(database, [*coarse, *quarters, *fine])
+        await database.write(partial(prune, now=now))
     found = await counts(database)
     for resolution, kept in found.items():
         assert kept <= KEPT[resolution] // resolution + 2, resolution

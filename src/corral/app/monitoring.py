@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
@@ -13,6 +14,7 @@ from corral.engines import Engines
 from corral.inference import Inference
 from corral.inference.tap import Meter
 from corral.kit.clock import Clock
+from corral.monitoring.health import Health
 from corral.monitoring.logs import TOPIC as LOGS_TOPIC
 from corral.monitoring.logs import Logs
 from corral.monitoring.metrics import TOPIC as METRICS_TOPIC
@@ -56,6 +58,7 @@ class MonitoringRoom:
         self._collector: Collector | None = None
         self._followers: LogFollowers | None = None
         self._logs: Logs | None = None
+        self._health: Health | None = None
         self._metrics: Metrics | None = None
 
     def start(self, database: Database, watched: Watched) -> None:
@@ -73,6 +76,7 @@ class MonitoringRoom:
         history = History(database, self._clock)
         self._metrics = Metrics(collector, history, self._clock, version=__version__, usage=lambda: usage(watched))
         self._collector, self._followers = collector, LogFollowers(self._hub, self._clock)
+        self._health = Health(database, self._data, self._hub, collector, self._clock)
         self._followers.start()
         collector.start(history)
 
@@ -88,6 +92,10 @@ class MonitoringRoom:
         if self._files is not None:
             self._hub.remove_sink(self._files)
             self._files.flush()
+
+    async def checks(self) -> dict[str, dict[str, Any]]:
+        """What the server stands on."""
+        return await self._health.checks() if self._health is not None else {}
 
     def routers(self, accounts: Accounts) -> list[ApiRouter]:
         """The routes of metrics and the log."""

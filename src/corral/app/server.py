@@ -138,7 +138,7 @@ class Corral:
                 agents_router(accounts, agents),
                 models_router(accounts, self.catalogue, configuration),
                 configuration_router(accounts, configuration),
-                health_router(accounts, self.catalogue.readiness, self._health),
+                health_router(accounts, self.catalogue.readiness, self._health, self.monitoring.checks),
                 *self.monitoring.routers(accounts),
             ]
         )

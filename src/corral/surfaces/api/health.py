@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi.responses import JSONResponse
@@ -15,7 +15,13 @@ Readiness = Callable[[], "str | None"]
 """Why a chat cannot be answered now, or None when it can."""
 
 
-def health_router(accounts: Accounts, readiness: Readiness, describe: Callable[[], dict[str, Any]]) -> ApiRouter:
+Checks = Callable[[], Awaitable[dict[str, dict[str, Any]]]]
+"""What the server stands on, each with whether it is `ok`."""
+
+
+def health_router(
+    accounts: Accounts, readiness: Readiness, describe: Callable[[], dict[str, Any]], checks: Checks
+) -> ApiRouter:
     """`GET /livez`, `GET /readyz` and `GET /api/health`."""
     api = ApiRouter(accounts, tags=["health"])
 
@@ -32,7 +38,11 @@ def health_router(accounts: Accounts, readiness: Readiness, describe: Callable[[
 
     @api.get("/api/health", permission=Permission.STATUS)
     async def health() -> dict[str, Any]:
-        reason = readiness()
-        return {"status": "ok" if reason is None else "unavailable", "reason": reason, **describe()}
+        reason, found = readiness(), await checks()
+        if reason is not None:
+            status = "unavailable"
+        else:
+            status = "ok" if all(one["ok"] for one in found.values()) else "degraded"
+        return {"status": status, "reason": reason, "checks": found, **describe()}
 
     return api
