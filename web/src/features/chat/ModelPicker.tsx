@@ -33,8 +33,7 @@ export function ModelPicker({ models, current, onPick }: Props) {
       <Menu.Target>
         <button type="button" className="picker" aria-label={`Model: ${name} ${place}`}>
           <span className="mark" data-state={shown?.state ?? "none"} aria-hidden="true" />
-          <span className="picker-name">{name}</span>
-          <span className="badge">{place}</span>
+          <span className="picker-name">{name}</span> <span className="badge">{place}</span>
           <ChevronIcon />
         </button>
       </Menu.Target>

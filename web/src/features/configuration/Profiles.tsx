@@ -113,7 +113,7 @@ export function Profiles() {
               <Button
                 size="xs"
                 variant="default"
-                aria-label={`Keep what is set now as ${profile.name}`}
+                aria-label={`Update ${profile.name} to what is set now`}
                 onClick={() => save.mutate(profile.name)}
               >
                 Update
