@@ -75,6 +75,25 @@ def embedder(path: Path) -> Path:
     return path
 
 
+def control_vector(path: Path) -> Path:
+    """A control vector for the second layer that drowns whatever the model wanted to say."""
+    writer = gguf.GGUFWriter(str(path), "controlvector")
+    writer.add_string("controlvector.model_hint", "llama")
+    writer.add_uint32("controlvector.layer_count", 1)
+    vector = np.random.default_rng(2).standard_normal(included_model.WIDTH).astype(np.float32) * 1000
+    writer.add_tensor("direction.1", vector)
+    return _written(writer, path)
+
+
+def damaged(path: Path) -> Path:
+    """The included model with a weight that is no number; only who looks for that finds it."""
+    included_model.write(path)
+    data = bytearray(path.read_bytes())
+    data[-2:] = b"\xff\x7f"
+    path.write_bytes(bytes(data))
+    return path
+
+
 def _written(writer: Any, path: Path) -> Path:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -87,9 +87,9 @@ def bits(engine: Any, inner: list[Any], old: int) -> int:
 
 
 def schema(engine: Any, text: str, old: Any) -> Any:
-    """The grammar of a JSON schema."""
+    """The grammar of a JSON schema. Marked as somebody's own, for else the end of the prompt has to fit it as well."""
     made = engine.json_schema_to_grammar(text)
-    return engine.CommonGrammar(engine.common_grammar_type.COMMON_GRAMMAR_TYPE_OUTPUT_FORMAT, made)
+    return engine.CommonGrammar(engine.common_grammar_type.COMMON_GRAMMAR_TYPE_USER, made)
 
 
 FORMS: dict[str, Callable[[Any, Any, Any], Any]] = {

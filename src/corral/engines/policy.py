@@ -42,6 +42,10 @@ def restart_delay(crashes: Sequence[float], now: float, *, limit: int, window: f
     return float(min(LONGEST_DELAY, FIRST_DELAY * 2 ** max(0, recent - 1)))
 
 
+_OPTIONS = (
+    r"requires a gpu|needs >= \d+ devices|lora adapter|clip model|mtmd|draft|speculative|mtp context|parse grammar"
+    r"|chat template|buffer type|invalid device|flash_attn|control vector"
+)
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (r"out of memory|failed to allocate|bad_alloc|cannot allocate|unable to allocate", "out_of_memory",
      "Not enough memory: use a smaller model, a shorter context or fewer slots."),
@@ -50,16 +54,24 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
      "The engine does not know one of its options; check the command or the version of the engine."),
     (r"unknown model architecture|unsupported model", "unsupported_model",
      "This engine does not know the model's architecture; a newer engine may."),
+    (_OPTIONS, "bad_option",
+     "One of its options cannot be used with this model or on this machine."),
     (r"invalid magic|failed to load model|error loading model|gguf|corrupt|tensor .* not found|init server", "bad_file",
      "The file is damaged or incomplete; download it again."),
     (r"no such file|not found|permission denied", "not_found", "The program or the file is not there or may not be read."),
 )  # fmt: skip
 
 
+_ERROR = re.compile(r"^\s*[\d.]+ E (?:\w+ +)?(?:[\w()]+: +)*(\S.{0,300})")
+"""A line of llama.cpp that says what went wrong; the first one is the cause of those behind it."""
+
+
 def diagnose(model: str, code: int | None, lines: Sequence[str], *, stalled: float | None = None) -> EngineProblem:
     """What a failed start or a crash tells. `code` is the exit code (negative: the signal)."""
-    last = tuple(line for line in lines if line.strip())[-12:]
-    text = "\n".join(last).lower()
+    said = [line for line in lines if line.strip()]
+    last = tuple(said[-12:])
+    cause = next((found.group(1) for line in said[-40:] if (found := _ERROR.search(line))), "")
+    text = "\n".join((*last, cause)).lower()
     if stalled is not None:
         return EngineProblem(
             "no_progress",
@@ -74,7 +86,8 @@ def diagnose(model: str, code: int | None, lines: Sequence[str], *, stalled: flo
         )
     for pattern, name, hint in _REASONS:
         if re.search(pattern, text):
-            return EngineProblem(name, f"The engine of {model!r} {how}.", hint, last)
+            why = f": {cause}" if cause else ""
+            return EngineProblem(name, f"The engine of {model!r} {how}{why}.", hint, last)
     return EngineProblem(
         "crashed", f"The engine of {model!r} {how}.", "Start it again; its last lines may tell why.", last
     )

@@ -52,6 +52,20 @@ def test_last_words_are_understood(line: str, code: str) -> None:
     assert line in problem.text()
 
 
+def test_the_first_error_of_many_is_the_cause() -> None:
+    lines = [
+        "0.00.021.400 I llama_context: constructing llama_context",
+        "0.00.021.458 E llama_init_from_model: failed to initialize the context: MoE cache requires a GPU backend",
+        *["0.00.021.460 E cmn  common_init_: failed to create context with model 'm.gguf'"] * 12,
+    ]
+    problem = diagnose("m", 1, lines)
+    assert problem.code == "bad_option"
+    assert (
+        problem.message
+        == "The engine of 'm' ended with code 1: failed to initialize the context: MoE cache requires a GPU backend."
+    )
+
+
 def test_a_kill_and_a_stall_are_named() -> None:
     assert diagnose("m", -9, []).code == "killed"
     assert diagnose("m", None, [], stalled=61.0).code == "no_progress"

@@ -39,6 +39,8 @@ FOUND_LATER = {
 }  # fmt: skip
 """-1 means as many as there are cores, which the parser looks up and the embedded engine later."""
 ALSO: dict[str, Callable[[Any], Any]] = {
+    # A schema becomes the same grammar under another mark.
+    "sampling.grammar": lambda value: value[1],
     # The parser keeps the default beside what was asked for, and notes the path of a draft model twice.
     "speculative.types": lambda value: [one for one in value if one],
     "speculative.draft.mparams.hf_file": lambda value: "",

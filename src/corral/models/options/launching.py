@@ -157,6 +157,9 @@ _ARGUMENTS: dict[str, Callable[[Values, Path], list[str]]] = {
 
 def _adapters(values: Values, folder: Path) -> list[tuple[str, float]]:
     paths, scales = values.get("lora") or [], values.get("lora_scales") or []
+    if values.get("lora_init_without_apply"):
+        # The engine's own switch does not keep them from the first request.
+        scales = [0.0] * len(paths)
     return [(_path(path, folder), scales[at] if at < len(scales) else 1.0) for at, path in enumerate(paths)]
 
 
