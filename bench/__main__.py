@@ -8,9 +8,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import dataplane, startup, turns
+from bench import dashboard, dataplane, startup, turns
 
-BENCHMARKS = {"startup": startup.run, "dataplane": dataplane.run, "turns": turns.run}
+BENCHMARKS = {"startup": startup.run, "dataplane": dataplane.run, "turns": turns.run, "dashboard": dashboard.run}
 
 
 def main() -> int:

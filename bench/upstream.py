@@ -30,6 +30,29 @@ _LAST = (
     b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1,"model":"bench","choices":[],"usage":{"prompt_tokens":12,"completion_tokens":%d,"total_tokens":12}}\n\n'
     b"data: [DONE]\n\n"
 )
+_SLOTS = msgspec.json.encode(
+    [
+        {
+            "id": number, "n_ctx": 4096, "speculative": False, "is_processing": number < 2, "id_task": number, "n_prompt_tokens": 900,
+            "params": {"temperature": 0.8, "top_k": 40, "samplers": ["penalties", "dry", "top_k", "typ_p", "top_p", "min_p", "xtc"]},
+            "next_token": [{"has_next_token": True, "n_remain": -1, "n_decoded": 40}],
+        }
+        for number in range(8)
+    ]
+)  # fmt: skip
+
+
+def _figures(moment: float) -> bytes:
+    """What an engine at work tells of itself: 50 tokens a second for ever."""
+    counted = {
+        "prompt_tokens_total": moment * 20, "prompt_seconds_total": moment, "tokens_predicted_total": moment * 50,
+        "tokens_predicted_seconds_total": moment, "n_decode_total": moment * 50, "requests_processing": 2, "requests_deferred": 0,
+    }  # fmt: skip
+    lines = (
+        f"# HELP llamacpp:{name} A figure.\n# TYPE llamacpp:{name} gauge\nllamacpp:{name} {value:.0f}\n"
+        for name, value in counted.items()
+    )
+    return "".join(lines).encode()
 
 
 class Peer(asyncio.Protocol):
@@ -60,6 +83,10 @@ class Peer(asyncio.Protocol):
         asked: dict[str, Any] = msgspec.json.decode(self._body) if self._body else {}
         if asked.get("stream"):
             asyncio.get_running_loop().create_task(self._stream(wanted(asked)))
+        elif self._path == b"/metrics":
+            self._answer(_figures(time.monotonic()))
+        elif self._path == b"/slots":
+            self._answer(_SLOTS)
         elif self._path.startswith(b"/v1/models"):
             self._answer(b'{"object":"list","data":[{"id":"bench","object":"model"}]}')
         else:
