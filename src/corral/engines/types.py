@@ -13,6 +13,7 @@ from corral.engines.memory import Gauge, SystemGauge
 from corral.kit.clock import iso
 from corral.kit.errors import EngineFailed
 from corral.kit.http import HttpPool
+from corral.models.options.launching import for_engine
 from corral.settings import AttachedEngine
 
 
@@ -92,7 +93,8 @@ class EngineSpec:
 
     def runs_like(self, other: EngineSpec) -> bool:
         """Whether a running engine of the one is as good as one of the other."""
-        return replace(self, stay=other.stay, memory_bytes=other.memory_bytes) == other
+        mine = replace(self, stay=other.stay, memory_bytes=other.memory_bytes, options=for_engine(self.options))
+        return mine == replace(other, options=for_engine(other.options))
 
 
 @dataclass(frozen=True, slots=True)

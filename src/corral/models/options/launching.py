@@ -55,6 +55,11 @@ def untaken(values: Values, kind: str) -> dict[str, str]:
     }
 
 
+def for_engine(values: Values) -> dict[str, Any]:
+    """What of the values an engine is told at its start; the rest Corral minds itself, at any time."""
+    return {name: value for name, value in values.items() if value is not None and BY_NAME[name].restart}
+
+
 def needs_restart(changes: Mapping[str, object]) -> bool:
     """Whether a running engine has to be started anew for these values."""
     return any(BY_NAME[name].restart for name in changes)
