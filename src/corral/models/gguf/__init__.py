@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from corral.models.gguf.reader import GgufError, Header, Tensor, read_header
+from corral.models.gguf.reader import GgufError, Header, Tensor, read_header, read_header_of
 
-__all__ = ["GgufError", "Header", "Tensor", "read_header"]
+__all__ = ["GgufError", "Header", "Tensor", "read_header", "read_header_of"]

@@ -21,12 +21,15 @@ MAX_STRING: Final = 1 << 20
 MAX_ARRAY: Final = 4_000_000
 MAX_STRINGS: Final = 3_000_000
 MAX_HEADER: Final = 256 << 20
+PIECE: Final = 256 << 10
 KEPT_ITEMS: Final = 64
+KEPT_NUMBERS: Final = 1024
 MAX_DIMS: Final = 4
 MAX_ELEMENTS: Final = 1 << 44
 
 _SCALARS: Final = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
+_U64: Final = struct.Struct("<Q")
 
 # type number → (elements a block, bytes a block), from ggml's type traits.
 BLOCKS: Final = {
@@ -90,30 +93,48 @@ class Header:
 
 
 class _Cursor:
-    """Reads forward within what the file and the budget allow."""
+    """Reads forward, in pieces, within what the file and the budget allow."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
+        self._piece = b""
+        self._at = 0
         self.left = min(size, MAX_HEADER)
         self.strings = MAX_STRINGS
         self.place = 0
 
     def take(self, count: int) -> bytes:
-        if count > self.left:
-            raise GgufError("the header is cut short or longer than allowed")
-        data = self._file.read(count)
-        if len(data) != count:
-            raise GgufError("the file is cut short")
-        self.left -= count
-        self.place += count
-        return data
+        self._use(count)
+        at = self._at
+        if at + count > len(self._piece):
+            self._more(count)
+            at = 0
+        self._at = at + count
+        return self._piece[at : self._at]
 
     def skip(self, count: int) -> None:
-        if count > self.left:
-            raise GgufError("the header is cut short or longer than allowed")
-        self._file.seek(count, 1)
-        self.left -= count
-        self.place += count
+        self._use(count)
+        beyond = self._at + count - len(self._piece)
+        self._at += count
+        if beyond > 0:
+            self._file.seek(beyond, 1)
+            self._piece, self._at = b"", 0
+
+    def skip_strings(self, count: int) -> None:
+        """Passes over texts. Vocabularies have hundreds of thousands, so this is a tight loop."""
+        unpack = _U64.unpack_from
+        while count:
+            piece, at, end = self._piece, self._at, len(self._piece)
+            while count and at + 8 <= end:
+                after = at + 8 + unpack(piece, at)[0]
+                if after > end:
+                    break
+                at, count = after, count - 1
+            self._use(at - self._at)
+            self._at = at
+            if count:
+                self.skip(self.u64())
+                count -= 1
 
     def scalar(self, form: str) -> int | float | bool:
         value: int | float | bool = struct.unpack(form, self.take(struct.calcsize(form)))[0]
@@ -131,6 +152,19 @@ class _Cursor:
             raise GgufError(f"a text of {length} bytes is longer than the {limit} allowed")
         return self.take(length).decode("utf-8", "replace")
 
+    def _use(self, count: int) -> None:
+        if count > self.left:
+            raise GgufError("the header is cut short or longer than allowed")
+        self.left -= count
+        self.place += count
+
+    def _more(self, count: int) -> None:
+        """Begins a new piece that has at least `count` bytes."""
+        rest = self._piece[self._at :]
+        self._piece, self._at = rest + self._file.read(max(PIECE, count) - len(rest)), 0
+        if len(self._piece) < count:
+            raise GgufError("the file is cut short")
+
 
 def read_header(path: Path) -> Header:
     """Reads the header of one file. Raises GgufError (also for an unreadable file)."""
@@ -139,10 +173,14 @@ def read_header(path: Path) -> Header:
         if not stat.S_ISREG(path.stat().st_mode):
             raise GgufError("is not a regular file")
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            return _read(_Cursor(file, size), size)
+            return read_header_of(file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise GgufError(f"cannot be read: {error.strerror or error}") from None
+
+
+def read_header_of(file: BinaryIO, size: int) -> Header:
+    """Reads the header of an open file of `size` bytes, of which it reads and seeks forward. Raises GgufError."""
+    return _read(_Cursor(file, size), size)
 
 
 def _read(cursor: _Cursor, size: int) -> Header:
@@ -190,16 +228,13 @@ def _array(cursor: _Cursor, key: str, lengths: dict[str, int]) -> Value:
         cursor.strings -= count
         if cursor.strings < 0:
             raise GgufError(f"lists more than {MAX_STRINGS} strings")
-        for index in range(count):
-            if index < KEPT_ITEMS:
-                kept.append(cursor.string(MAX_STRING))
-            else:
-                cursor.skip(cursor.u64())
+        kept.extend(cursor.string(MAX_STRING) for _ in range(min(count, KEPT_ITEMS)))
+        cursor.skip_strings(count - len(kept))
         return tuple(kept)
     form = _SCALARS.get(kind)
     if form is None:
         raise GgufError(f"the list {key[:80]!r} has items of type {kind}, which is not read")
-    kept.extend(cursor.scalar(form) for _ in range(min(count, KEPT_ITEMS)))
+    kept.extend(cursor.scalar(form) for _ in range(min(count, KEPT_NUMBERS)))
     cursor.skip(struct.calcsize(form) * (count - len(kept)))
     return tuple(kept)
 

@@ -1,0 +1,180 @@
+"""The use cases of the fit analysis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from corral.bus import Bus, Lagged
+from corral.kit.clock import Clock
+from corral.kit.errors import CorralError, InvalidRequest
+from corral.kit.tasks import Tasks
+from corral.models.fit.anatomy import anatomy
+from corral.models.fit.files import Base, Body, plan_of, read_body
+from corral.models.fit.judging import judge
+from corral.models.fit.types import Machine, Report
+from corral.models.gguf import Header
+from corral.models.options.values import check, check_together
+from corral.models.registry import TOPIC, ModelRegistry
+from corral.models.types import Model
+from corral.telemetry import get_logger
+
+_KEPT = 64
+_PAUSE = 0.05
+_log = get_logger("corral.fit")
+
+
+class Settings(Protocol):
+    """What is set, and where analyses are kept; a port that `app` fills."""
+
+    def values(self, name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """What would be set for a model, by Python names, with its own values changed so."""
+        ...
+
+    def base(self) -> Base:
+        """What counts where nothing is set."""
+        ...
+
+    def limit(self) -> int | None:
+        """Bytes that all engines may use, None without a limit."""
+        ...
+
+    def used(self, name: str) -> int:
+        """Bytes that a model's engines use now."""
+        ...
+
+    def known(self, name: str) -> bool:
+        """Whether an analysis of this model is kept."""
+        ...
+
+    def keep(self, name: str, columns: Mapping[str, Any]) -> Awaitable[None]:
+        """Keeps an analysis, by the columns of its table."""
+        ...
+
+
+class Fit:
+    """Says what memory models need. `start` it to have all models analysed as they come."""
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        settings: Settings,
+        look: Callable[[int | None], Machine],
+        *,
+        clock: Clock,
+        bus: Bus,
+    ) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._look = look
+        self._clock = clock
+        self._bus = bus
+        self._bodies: OrderedDict[object, Body] = OrderedDict()
+        self._tried: set[object] = set()
+        self._tasks = Tasks("fit")
+
+    def start(self) -> None:
+        """Analyses every model that has no analysis yet, one after the other, now and when models come."""
+        self._tasks.start("survey", self._survey())
+
+    async def stop(self) -> None:
+        """Ends that."""
+        await self._tasks.stop()
+
+    async def analyze(self, name: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The report on a model as it is set, or with `changes` (which are not kept). Raises ModelNotFound and InvalidRequest."""
+        model = self._registry.get(name)
+        if model.problem is not None:
+            raise InvalidRequest(f"The model {name!r} cannot be used: {model.problem}.", param="name")
+        checked = check(changes or {}, scope="model")
+        values = self._settings.values(name, checked)
+        if checked:
+            check_together(values)
+        report = await asyncio.to_thread(self._report, model, values)
+        if not checked:
+            await self._settings.keep(name, columns(report, values))
+        return report.as_dict()
+
+    async def judge_header(self, headers: list[Header], quantity: int = 0) -> dict[str, Any]:
+        """The report on a file that is not here yet, with the settings of the server. `quantity` are bytes of further files.
+
+        Raises GgufError.
+        """
+        return (await asyncio.to_thread(self._judge_header, headers, quantity)).as_dict()
+
+    def _judge_header(self, headers: list[Header], more: int) -> Report:
+        found = anatomy(headers)
+        base, plain = self._settings.base(), Model("", Path(), 0, context_length=found.trained, embeddings=found.embeds)
+        plan = plan_of(plain, {}, base)
+        return judge(Body(found, adapters=more), plan, self._look(self._settings.limit()))
+
+    def _report(self, model: Model, values: Mapping[str, Any]) -> Report:
+        plan = plan_of(model, values, self._settings.base())
+        machine = self._look(self._settings.limit())
+        # What its own engine uses now is free for the next one.
+        used = self._settings.used(model.name)
+        machine = Machine(
+            machine.total, min(machine.total, machine.available + used), machine.cores, machine.devices, machine.limit
+        )
+        return judge(
+            self._body(model, values, plan.image_max_tokens, lambda: read_body(model, values, plan)), plan, machine
+        )
+
+    def _body(self, model: Model, values: Mapping[str, Any], image: int, read: Callable[[], Body]) -> Body:
+        """The headers of a model, read once while it stays as it is."""
+        named = [values.get(name) for name in ("mmproj", "mmproj_auto", "model_draft", "lora")]
+        key = (model.path, model.size_bytes, model.modified, model.mmproj, image, json.dumps(named))
+        body = self._bodies.get(key)
+        if body is None:
+            body = self._bodies[key] = read()
+            while len(self._bodies) > _KEPT:
+                self._bodies.popitem(last=False)
+        return body
+
+    async def _survey(self) -> None:
+        while True:
+            try:
+                with self._bus.subscribe(TOPIC) as news:
+                    await self._analyze_new()
+                    async for _ in news:
+                        await self._analyze_new()
+            except Lagged:
+                continue
+
+    async def _analyze_new(self) -> None:
+        for model in self._registry.all():
+            key = (model.name, model.path, model.modified)
+            if model.problem is None and key not in self._tried and not self._settings.known(model.name):
+                self._tried.add(key)
+                try:
+                    await self.analyze(model.name)
+                except CorralError as error:
+                    _log.debug("not_analyzed", model=model.name, reason=error.message)
+                await self._clock.sleep(_PAUSE)
+
+
+def columns(report: Report, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A report by the columns of `model_fit_params`."""
+    parts, machine, wire = report.prediction.parts, report.machine, report.as_dict()
+    return {
+        "options": json.dumps({name: value for name, value in values.items() if value is not None}),
+        "verdict": report.verdict.value,
+        "reason": report.reason,
+        "total_bytes": parts.total,
+        "weights_bytes": parts.weights + parts.adapters,
+        "kv_bytes": parts.kv,
+        "compute_bytes": parts.compute,
+        "output_bytes": parts.output,
+        "projector_bytes": parts.projector,
+        "draft_bytes": parts.draft,
+        "prompt_cache_bytes": parts.prompt_cache,
+        "runtime_bytes": parts.runtime,
+        "per_device": json.dumps(wire["perDevice"]),
+        "machine_total_bytes": machine.total,
+        "machine_available_bytes": machine.available,
+        "recommended": json.dumps(wire["recommended"]),
+    }
