@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.actions import ask
+from tests.e2e.conftest import Watch
+from tests.support import gguf_files
 from tests.support.server import Server
 
 pytestmark = pytest.mark.alone
@@ -57,3 +59,75 @@ def test_a_new_file_is_found(page: Page, server: Server) -> None:
     (server.data / "models" / "later.gguf").write_bytes(b"no model at all")
     page.get_by_role("button", name="Look again").click()
     expect(page.get_by_role("row").filter(has_text="later")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a thousand models."""
+    made = Server(tmp_path_factory.mktemp("stocked"))
+    for number in range(1000):
+        gguf_files.write(
+            made.data / "models" / f"herd-{number:04}.gguf",
+            general__file_type=(7, 15)[number % 2],
+            llama__context_length=1024 * (1 + number % 5),
+        )
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_a_thousand_models_are_scrolled_filtered_and_sorted(watch: Watch, stocked: Server) -> None:
+    page = watch.page(stocked.url)
+    page.goto("/models")
+    table = page.get_by_role("table", name="Models")
+    expect(table).to_have_attribute("aria-rowcount", "1002")
+    rows = page.get_by_test_id("model-row")
+    assert rows.count() < 60
+    page.locator(".page").evaluate("page => page.scrollTo(0, page.scrollHeight)")
+    expect(rows.filter(has_text="herd-0999")).to_be_visible()
+    assert rows.count() < 60
+
+    page.get_by_role("searchbox", name="Search models").fill("HERD-042")
+    expect(page.get_by_text("10 of 1,001 models")).to_be_visible()
+    page.get_by_role("combobox", name="Any quantisation").select_option("Q8_0")
+    expect(page.get_by_text("5 of 1,001 models")).to_be_visible()
+    page.get_by_role("button", name="Context").click()
+    expect(page.get_by_role("columnheader", name="Context")).to_have_attribute("aria-sort", "descending")
+    expect(rows.first).to_contain_text("5,120")
+    page.get_by_role("button", name="Context").click()
+    expect(rows.first).to_contain_text("1,024")
+    page.reload()
+    expect(page.get_by_text("5 of 1,001 models")).to_be_visible()
+    expect(rows.first).to_contain_text("1,024")
+    page.get_by_role("button", name="Show all").click()
+    expect(page.get_by_text("1,001 models", exact=True)).to_be_visible()
+
+
+def test_a_file_is_moved_to_the_trash_and_comes_back(page: Page, server: Server) -> None:
+    file = gguf_files.write(server.data / "models" / "unwanted.gguf")
+    page.goto("/models")
+    page.get_by_role("button", name="Look again").click()
+    page.get_by_role("link", name="unwanted").click()
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Move the file to the trash").click()
+    row = page.get_by_role("row").filter(has_text="unwanted")
+    expect(page.get_by_role("heading", name="Models", level=1)).to_be_visible()
+    expect(row).to_have_count(0)
+    assert not file.exists()
+    page.get_by_role("button", name="Undo").click()
+    expect(row).to_be_visible()
+    assert file.exists()
+
+
+def test_a_model_tells_what_it_is_and_what_its_engine_says(page: Page) -> None:
+    page.goto("/models")
+    page.get_by_role("link", name="corral-demo").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("8,192 tokens")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_test_id("model-state")).to_contain_text(RUNNING)
+    expect(page.get_by_role("tabpanel")).to_contain_text(re.compile(r"0 of \d+ busy"))
+    page.get_by_role("tab", name="Overview").press("End")
+    expect(page.get_by_role("tab", name="Engine log")).to_be_focused()
+    expect(page.get_by_role("region", name="Lines of the engine")).to_contain_text("llama")
+    page.get_by_role("link", name="Open them in Logs").click()
+    expect(page).to_have_url(re.compile("/logs"))

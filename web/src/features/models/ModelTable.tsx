@@ -1,4 +1,3 @@
-import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, type RefObject, useLayoutEffect, useRef, useState } from "react";
@@ -27,16 +26,15 @@ function Action({ model }: { model: Model }) {
   const action = active ? "stop" : "start";
   return (
     <>
-      <Button
-        size="xs"
-        variant="default"
+      <button
+        type="button"
+        className="button"
         aria-label={`${active ? "Stop" : "Start"} ${model.name}`}
-        disabled={!!model.problem || model.state === "stopping"}
-        loading={act.isPending && act.variables === action && !active}
+        disabled={!!model.problem || model.state === "stopping" || (act.isPending && !active)}
         onClick={() => act.mutate(action)}
       >
         {active ? "Stop" : "Start"}
-      </Button>
+      </button>
       {act.error && !trouble(model) && (
         <span role="alert" className="problem">
           {act.error.message}
