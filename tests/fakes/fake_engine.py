@@ -1,7 +1,8 @@
 """A scripted engine program: what it does wrong is told by its arguments.
 
     fake_engine.py --port N --key K [--load SECONDS] [--say LINE] [--exit CODE] [--stall] [--deaf] [--fork FILE]
-                   [--loose FILE] [--die-after SECONDS] [--close-after SECONDS] [--count FILE]
+                   [--loose FILE] [--die-after SECONDS] [--close-after SECONDS] [--count FILE] [--flood MEBIBYTES]
+                   [--hold MEBIBYTES] [--taken-once FILE]
 
 It answers /v1/models once it has loaded, to its key alone.
 """
@@ -34,6 +35,13 @@ def main() -> None:
     parser.add_argument("--close-after", type=float, help="close the port so long after the first answer, and stay")
     parser.add_argument("--broken-by", default="", help="end with code 5 when this file is there")
     parser.add_argument("--count", default="", help="append a line to this file at every start")
+    parser.add_argument("--flood", type=int, default=0, help="write so many MiB of log before serving")
+    parser.add_argument("--hold", type=int, default=0, help="use so many MiB of memory")
+    parser.add_argument(
+        "--taken-once",
+        default="",
+        help="the first time, tell the port in this file and wait until somebody has taken it (FILE.done)",
+    )
     options = parser.parse_args()
     if options.count:
         with Path(options.count).open("a") as file:
@@ -48,6 +56,16 @@ def main() -> None:
             part.replace(file)
     if options.say:
         print(options.say, file=sys.stderr, flush=True)
+    line = "x" * 1023 + "\n"
+    for _ in range(options.flood * 1024):
+        sys.stderr.write(line)
+    held = bytearray(os.urandom(1)) * (options.hold << 20)
+    if options.taken_once and not Path(options.taken_once).exists():
+        part = Path(options.taken_once + ".part")
+        part.write_text(str(options.port))
+        part.replace(options.taken_once)
+        while not Path(options.taken_once + ".done").exists():
+            time.sleep(0.01)
     if options.broken_by and Path(options.broken_by).exists():
         sys.exit(5)
     if options.exit is not None:
@@ -59,6 +77,7 @@ def main() -> None:
         print("loading", file=sys.stderr, flush=True)
         time.sleep(0.05)
     serve(options.port, options.key, options.die_after, options.close_after)
+    del held
 
 
 def serve(port: int, key: str, die_after: float | None, close_after: float | None) -> None:

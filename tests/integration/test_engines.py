@@ -17,7 +17,7 @@ from tests.support.engines import Table, embedded, engines, fake, gone
 from tests.support.waiting import eventually
 
 
-async def test_fifty_first_requests_start_one_engine(tmp_path: Path, included_model: Path) -> None:
+async def test_pitfall_09_fifty_first_requests_start_one_engine(tmp_path: Path, included_model: Path) -> None:
     count = tmp_path / "count"
     table = Table(real=embedded(included_model), fake=fake("--count", str(count), "--load", "0.3"))
     async with engines(tmp_path, table) as (made, _):
@@ -100,7 +100,7 @@ async def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
             await made.lease("none")
 
 
-async def test_a_start_is_judged_by_its_progress(tmp_path: Path) -> None:
+async def test_pitfall_14_a_start_is_judged_by_its_progress(tmp_path: Path) -> None:
     table = Table(fake=fake("--load", "4"), dead=fake("--stall"))
     async with engines(tmp_path, table, start_stall=2.0) as (made, _):
         # Twice as long as a stall may be, but with a line now and then.
@@ -122,7 +122,7 @@ async def test_a_crash_is_followed_by_a_new_start_until_it_happens_too_often(tmp
         assert (await made.start("fake")).state is EngineState.READY
 
 
-async def test_one_that_ignores_sigterm_is_ended_with_its_whole_group(tmp_path: Path) -> None:
+async def test_pitfall_04_05_one_that_ignores_sigterm_is_ended_with_its_whole_group(tmp_path: Path) -> None:
     note = tmp_path / "grandchild"
     async with engines(tmp_path, Table(fake=fake("--deaf", "--fork", str(note))), stop_grace=1.0) as (made, _):
         pid = (await made.start("fake")).pid
@@ -134,7 +134,7 @@ async def test_one_that_ignores_sigterm_is_ended_with_its_whole_group(tmp_path: 
         await eventually(lambda: gone(grandchild))
 
 
-async def test_a_stop_while_it_loads(tmp_path: Path) -> None:
+async def test_pitfall_10_a_stop_while_it_loads(tmp_path: Path) -> None:
     async with engines(tmp_path, Table(fake=fake("--load", "60"))) as (made, _):
         waiting = asyncio.create_task(made.lease("fake"))
         await eventually(lambda: made.status("fake").state is EngineState.LOADING)

@@ -69,7 +69,7 @@ def killed(folder: Path, model: Path, moment: str) -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("moment", ["starting", "loading", "ready", "busy"])
-async def test_no_engine_outlives_a_killed_server(tmp_path: Path, included_model: Path, moment: str) -> None:
+async def test_pitfall_01_no_engine_outlives_a_killed_server(tmp_path: Path, included_model: Path, moment: str) -> None:
     with killed(tmp_path, included_model, moment) as pids:
         if moment != "starting":
             assert len(pids) == 2
@@ -96,7 +96,7 @@ async def test_the_death_of_the_guardian_takes_the_whole_engine_along(tmp_path: 
         await eventually(lambda: gone(engine) and gone(int(notes["--fork"].read_text())))
 
 
-async def test_a_stop_ends_also_what_left_the_group(tmp_path: Path) -> None:
+async def test_pitfall_04_a_stop_ends_also_what_left_the_group(tmp_path: Path) -> None:
     note = tmp_path / "loose"
     async with engines(tmp_path, Table(fake=fake("--loose", str(note)))) as (made, _):
         await made.start("fake")
@@ -107,7 +107,7 @@ async def test_a_stop_ends_also_what_left_the_group(tmp_path: Path) -> None:
         assert made.status("fake").state is EngineState.STOPPED
 
 
-def test_the_reaper_ends_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
+def test_pitfall_02_the_reaper_ends_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ours, strange = secrets.token_hex(16), secrets.token_hex(16)
     # Ours has a child of its own, in a session of its own.

@@ -6,7 +6,15 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def within(work: Awaitable[T], timeout: float = 60.0) -> T:
+    """The result of `work`. Raises TimeoutError when there is none in time."""
+    async with asyncio.timeout(timeout):
+        return await work
 
 
 async def eventually(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from corral.engines.lease import Lease
 from corral.engines.messages import Change, Nudge, Start, Stop
@@ -25,11 +24,6 @@ class Engine(Owner):
             return Door(self.status, self.requests, None, b"")
         return Door(self.status, self.requests, up.pool, up.plan.headers)
 
-    @property
-    def open(self) -> bool:
-        """Whether it takes a request now."""
-        return self._admitting and not self._drowsy
-
     def use(self, spec: EngineSpec) -> None:
         """Runs it so from the next start on. A changed model has not failed yet."""
         if spec != self._spec:
@@ -37,19 +31,10 @@ class Engine(Owner):
             if self._status.state is EngineState.FAILED:
                 self._failures.clear()
 
-    def try_lease(self) -> Lease | None:
-        """A lease when the engine is ready, at once."""
-        up = self._up
-        if up is None or not self.open:
-            return None
-        if self._status.sleeping:
-            self._status = replace(self._status, sleeping=False)
-        self.requests += 1
-        return Lease(up, self._spec, self._turned, self.log)
-
-    async def wanted(self) -> None:
-        """Starts it when needed, and returns when it has become ready. Raises EngineFailed or ShuttingDown."""
-        await self._wish_start(by_user=False)
+    async def wanted(self) -> Lease | None:
+        """Starts it when needed, and returns when it has become ready: a lease, or None when all its slots are taken by
+        those who came before. Raises EngineFailed or ShuttingDown."""
+        return await self._wish_start(by_user=False)
 
     async def start(self) -> EngineStatus:
         """Starts it, whatever was before, and waits until it is ready. Raises EngineFailed with its last lines."""
@@ -99,13 +84,18 @@ class Engine(Owner):
         while self.running:
             await self._host.clock.sleep(_DRAIN_STEP)
 
-    async def _wish_start(self, *, by_user: bool) -> None:
+    async def _wish_start(self, *, by_user: bool) -> Lease | None:
         if self._closing:
             raise ShuttingDown("The server is stopping.")
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._post(Start(done, by_user))
+        done: asyncio.Future[Lease | None] = asyncio.get_running_loop().create_future()
+        self._post(Start(done, not by_user, by_user))
         try:
-            await done
+            return await done
         except asyncio.CancelledError:
+            if done.done() and not done.cancelled() and done.exception() is None:
+                # The lease was given in the moment that the wait was given up.
+                lease = done.result()
+                if lease is not None:
+                    lease.release()
             self._host.steward.poke()
             raise

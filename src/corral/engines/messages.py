@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from corral.engines.lease import Lease
 from corral.engines.starting import Up
 from corral.engines.types import EngineProblem, EngineSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """Wanted: a ready engine. `by_user` also ends a rest after failures."""
+    """Wanted: a ready engine. `by_user` also ends a rest after failures. Who `wants` a lease may get it as the answer."""
 
-    done: asyncio.Future[None]
+    done: asyncio.Future[Lease | None]
+    wants: bool
     by_user: bool
 
 

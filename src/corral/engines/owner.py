@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from corral.engines.health import Answer, probe, sleeping
+from corral.engines.lease import Lease
 from corral.engines.lines import EngineLog
 from corral.engines.messages import (
     WISHES,
@@ -80,7 +81,7 @@ class Owner:
             spec.model, EngineState.STOPPED, slots=spec.slots, context_length=spec.context_length, replica=replica
         )
         self._mailbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[Start] = []
         self._closed, self._held = False, False
         self._tasks = Tasks(f"engine {self.name}")
         self._bringing: asyncio.Task[Up | EngineProblem] | None = None
@@ -103,7 +104,7 @@ class Owner:
     @property
     def waiting(self) -> int:
         """How many wait for it to be ready."""
-        return sum(not one.done() for one in self._waiting)
+        return sum(not one.done.done() for one in self._waiting)
 
     @property
     def running(self) -> int:
@@ -166,8 +167,10 @@ class Owner:
             # Nobody may wait for an owner that is gone.
             while not self._mailbox.empty():
                 message = self._mailbox.get_nowait()
-                if isinstance(message, Start | Stop | Change):
-                    self._waiting.append(message.done)
+                if isinstance(message, Start):
+                    self._waiting.append(message)
+                elif isinstance(message, Stop | Change) and not message.done.done():
+                    message.done.set_exception(ShuttingDown("The engine was given up."))
             self._refuse(ShuttingDown("The engine was given up."))
 
     async def _heed(self, wish: Wish) -> None:
@@ -208,7 +211,7 @@ class Owner:
                 """News of something that was ended meanwhile."""
 
     def _start(self, wish: Start) -> None:
-        self._waiting = [one for one in self._waiting if not one.done()] + [wish.done]
+        self._waiting = [one for one in self._waiting if not one.done.done()] + [wish]
         self._host.steward.poke()
         state = self._status.state
         if state is EngineState.STOPPED:
@@ -391,17 +394,35 @@ class Owner:
         if self._admitting:
             self._serve()
 
+    def try_lease(self) -> Lease | None:
+        """A lease when the engine is ready, at once."""
+        up = self._up
+        if up is None or not self.open:
+            return None
+        if self._status.sleeping:
+            self._status = replace(self._status, sleeping=False)
+        self.requests += 1
+        return Lease(up, self._spec, self._turned, self.log)
+
+    @property
+    def open(self) -> bool:
+        """Whether it takes a request now."""
+        return self._admitting and not self._drowsy
+
     def _serve(self) -> None:
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
-        self._waiting.clear()
+        """Answers those who wait. As many as it has slots get their leases with it: between being told and coming back
+        it would seem that nobody wants it."""
+        waiting, self._waiting = self._waiting, []
+        for wish in waiting:
+            if not wish.done.done():
+                free = wish.wants and self.running < self._status.slots
+                wish.done.set_result(self.try_lease() if free else None)
 
     def _refuse(self, error: EngineFailed | ShuttingDown) -> None:
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_exception(error)
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, []
+        for wish in waiting:
+            if not wish.done.done():
+                wish.done.set_exception(error)
 
     def _cancel_restart(self) -> bool:
         """Gives up the restart that was to come; whether there was one."""

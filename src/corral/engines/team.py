@@ -109,7 +109,9 @@ class Team:
                 self._want_another()
                 await self._turn()
             else:
-                await self._nearest().wanted()
+                lease = await self._nearest().wanted()
+                if lease is not None:
+                    return lease
 
     async def start(self) -> EngineStatus:
         """Starts one, and the others where there is memory. Raises EngineFailed with its last lines."""
