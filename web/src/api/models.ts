@@ -36,12 +36,22 @@ export interface Catalogue {
 /** What the prediction says of a model with certain settings; sizes in bytes. */
 export interface Fit {
   verdict: Verdict;
+  /** The verdict in a sentence. */
+  reason: string;
+  /** What else is to be known. */
+  notes?: readonly string[];
   total: number;
   parts: Readonly<Record<string, number>>;
-  machine?: { total: number; available: number };
+  machine?: {
+    total: number;
+    available: number;
+    /** What all engines may use together, if not all. */
+    limit?: number | null;
+    devices?: readonly { name: string; total: number; available: number }[];
+  };
+  /** Bytes on the host and on each card. */
   perDevice?: Readonly<Record<string, number>>;
   recommended?: Values;
-  reason?: string | null;
 }
 
 /** The settings of a model: its own, those of all models, and what counts with the layer that it comes from. */

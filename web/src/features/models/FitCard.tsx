@@ -1,3 +1,4 @@
+import type { ReactNode } from "react";
 import type { Fit } from "../../api/models";
 import { bytes } from "../../ui/format";
 
@@ -9,11 +10,11 @@ const WORDS: Record<string, string> = {
 const NAMES: Record<string, string> = {
   weights: "Weights",
   kv: "Context (KV cache)",
-  kvCache: "Context (KV cache)",
   compute: "Working memory",
   output: "Output",
   projector: "Image projector",
   draft: "Draft model",
+  adapters: "Adapters",
   promptCache: "Prompt cache",
   runtime: "Engine itself",
 };
@@ -24,26 +25,31 @@ export const partName = (name: string) =>
   name.replace(/([A-Z])/g, (sign) => ` ${sign.toLowerCase()}`).replace(/^./, (sign) => sign.toUpperCase());
 
 /** What a model with these settings needs of this machine's memory, as a bar with the table behind it. */
-export function FitCard({ fit, busy }: { fit: Fit; busy?: boolean }) {
+export function FitCard({ fit, busy, children }: { fit: Fit; busy?: boolean; children?: ReactNode }) {
   const parts = Object.entries(fit.parts).filter(([, size]) => size > 0);
-  const room = Math.max(fit.total, fit.machine?.total ?? 0, 1);
+  const devices = Object.entries(fit.perDevice ?? {});
+  const cards = devices.length > 1 ? devices : [];
+  const memory = (fit.machine?.devices ?? []).reduce((sum, card) => sum + card.total, fit.machine?.total ?? 0);
+  const room = Math.max(fit.total, memory, 1);
   return (
     <section className="fit-card" aria-label="Memory" aria-busy={busy} data-verdict={fit.verdict}>
       <p className="fit-line">
         <strong className="fit" data-verdict={fit.verdict}>
           {WORDS[fit.verdict] ?? fit.verdict}
         </strong>
-        <span className="figure">
-          {bytes(fit.total)}
-          {fit.machine && ` of ${bytes(fit.machine.total)}, ${bytes(fit.machine.available)} free now`}
-        </span>
+        <span className="figure hint">{fit.reason}</span>
       </p>
       <div className="fit-bar" aria-hidden="true">
         {parts.map(([name, size], at) => (
           <span key={name} data-at={at % 6} style={{ width: `${(size / room) * 100}%` }} />
         ))}
       </div>
-      {fit.reason && <p className="hint">{fit.reason}</p>}
+      {fit.notes?.map((note) => (
+        <p key={note} className="hint">
+          {note}
+        </p>
+      ))}
+      {children}
       <details>
         <summary>What takes the memory</summary>
         <table className="plain">
@@ -60,6 +66,16 @@ export function FitCard({ fit, busy }: { fit: Fit; busy?: boolean }) {
                   <span className="swatch" data-at={at % 6} aria-hidden="true" />
                   {partName(name)}
                 </th>
+                <td className="number">{bytes(size)}</td>
+              </tr>
+            ))}
+            <tr>
+              <th scope="row">Together</th>
+              <td className="number">{bytes(fit.total)}</td>
+            </tr>
+            {cards.map(([name, size]) => (
+              <tr key={name}>
+                <th scope="row">of that on {name === "host" ? "the machine" : name}</th>
                 <td className="number">{bytes(size)}</td>
               </tr>
             ))}

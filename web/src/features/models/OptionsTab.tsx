@@ -1,14 +1,26 @@
 import { useDebouncedValue } from "@mantine/hooks";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useMemo } from "react";
+import { useCallback, useEffect, useMemo } from "react";
 import type { Catalogue, Fit, ModelDetail, Option, Values } from "../../api/models";
 import { START } from "../../api/models";
+import { Refused } from "../../engine/connection";
 import { useAsked, useConnection } from "../../ui/live";
+import { told } from "../../ui/options/form";
 import { OptionEditor, type SaveRequest } from "../../ui/options/OptionEditor";
 import { FitCard } from "./FitCard";
 
-/** What the changes would need of the memory, said again shortly after each key. */
-function Prediction({ name, changes }: { name: string; changes: Values }) {
+interface PredictionProps {
+  name: string;
+  options: readonly Option[];
+  /** What counts now, and what is changed of it. */
+  effective: Values;
+  changes: Values;
+  put: (values: Values) => void;
+  blame: (fields: Readonly<Record<string, string>>) => void;
+}
+
+/** What the changes would need of the memory, said again shortly after each key, with settings that suit the machine. */
+function Prediction({ name, options, effective, changes, put, blame }: PredictionProps) {
   const live = useConnection();
   const [asked] = useDebouncedValue(changes, 350);
   const { data, error, isFetching } = useQuery({
@@ -17,8 +29,30 @@ function Prediction({ name, changes }: { name: string; changes: Values }) {
     placeholderData: keepPreviousData,
     retry: false,
   });
+  useEffect(() => {
+    blame(error instanceof Refused ? ((error.details.fields ?? {}) as Record<string, string>) : {});
+  }, [error, blame]);
   if (error && !data) return null;
-  return data ? <FitCard fit={data} busy={isFetching} /> : <p className="hint late">Predicting the memory…</p>;
+  if (!data) return <p className="hint late">Predicting the memory…</p>;
+  const advised = options.filter(({ key }) => {
+    const value = data.recommended?.[key];
+    return value !== undefined && value !== (key in changes ? changes[key] : effective[key]);
+  });
+  return (
+    <div className="prediction">
+      <FitCard fit={data} busy={isFetching}>
+        {advised.length > 0 && (
+          <p className="hint">
+            Recommended for this machine:{" "}
+            {advised.map((option) => `${option.label} ${told(option, data.recommended?.[option.key])}`).join(", ")}.{" "}
+            <button type="button" className="link" onClick={() => put(data.recommended ?? {})}>
+              Use these
+            </button>
+          </p>
+        )}
+      </FitCard>
+    </div>
+  );
 }
 
 /** The settings of one model as a form of the whole catalogue. */
@@ -74,7 +108,16 @@ export function OptionsTab({ model, reload }: { model: ModelDetail; reload: () =
         save={save}
         reload={reload}
       >
-        {(changes) => <Prediction name={model.name} changes={changes} />}
+        {(changes, put, blame) => (
+          <Prediction
+            name={model.name}
+            options={options}
+            effective={configuration.effective}
+            changes={changes}
+            put={put}
+            blame={blame}
+          />
+        )}
       </OptionEditor>
     </>
   );

@@ -4,7 +4,7 @@ import { type ReactNode, useCallback, useEffect, useMemo, useState } from "react
 import type { Catalogue, Option, OptionValue, Values } from "../../api/models";
 import { Refused } from "../../engine/connection";
 import { ConflictDialog, ReviewDialog } from "./Dialogs";
-import { changesOf, type Edits } from "./form";
+import { changesOf, type Edits, written } from "./form";
 import { OptionForm } from "./OptionForm";
 
 export interface SaveRequest {
@@ -27,9 +27,11 @@ interface Props {
   save: (request: SaveRequest) => Promise<unknown>;
   /** Reads the own values again. */
   reload: () => Promise<unknown>;
-  /** Shown above the fields while the settings are being changed. */
-  children?: (changes: Values) => ReactNode;
+  /** Shown above the fields. It may put values into the form, and say what is wrong with those that are there. */
+  children?: (changes: Values, put: (values: Values) => void, blame: (fields: Fields) => void) => ReactNode;
 }
+
+type Fields = Readonly<Record<string, string>>;
 
 /** What the changes were begun on: somebody else may save meanwhile. */
 interface Base {
@@ -73,7 +75,7 @@ export function OptionEditor(props: Props) {
   const [edits, setEdits] = useState<Edits>(() => kept.get(place)?.edits ?? {});
   const [base, setBase] = useState<Base | null>(() => kept.get(place)?.base ?? null);
   const { own, version } = base ?? props;
-  const [refused, setRefused] = useState<Readonly<Record<string, string>>>({});
+  const [refused, setRefused] = useState<Fields>({});
   const [review, setReview] = useState(false);
   const [conflict, setConflict] = useState<Conflict | null>(null);
   const [done, setDone] = useState(false);
@@ -94,6 +96,20 @@ export function OptionEditor(props: Props) {
       setDone(false);
     },
     [props.own, props.version],
+  );
+  const put = useCallback(
+    (values: Values) =>
+      edit((before) => {
+        const after = { ...before };
+        for (const option of options) {
+          const value = values[option.key];
+          if (value === undefined) continue;
+          if (written(option, value) === written(option, own[option.key])) delete after[option.key];
+          else after[option.key] = written(option, value);
+        }
+        return after;
+      }),
+    [edit, options, own],
   );
   const saving = useMutation({
     mutationFn: (apply: "now" | "next") => save({ version, changes, apply }),
@@ -133,7 +149,7 @@ export function OptionEditor(props: Props) {
         onEdit={edit}
         problems={{ ...refused, ...problems }}
       >
-        {children?.(changes)}
+        {children?.(changes, put, setRefused)}
       </OptionForm>
       {saving.error && !conflict && (
         <div role="alert" className="error save-error">
