@@ -1,35 +1,8 @@
-"""How a conversation becomes tokens; the GGUF's chat template (template.jinja) renders the same text."""
+"""How a conversation becomes text: for training, and as the chat template of the GGUF file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from tokenizers import Tokenizer
 from tools.cria.chats import Turn
-
-CONTEXT = 1024
-
-
-@dataclass(frozen=True)
-class Example:
-    """Token ids, and for each whether the loss is taken on it."""
-
-    ids: list[int]
-    loss: list[bool]
-
-
-def encode(turns: list[Turn], tokenizer: Tokenizer) -> Example:
-    """One conversation; the loss is on what the assistant says and on the mark of its end."""
-    start, end = tokenizer.token_to_id("<|im_start|>"), tokenizer.token_to_id("<|im_end|>")
-    newline = tokenizer.encode("\n", add_special_tokens=False).ids
-    ids: list[int] = []
-    loss: list[bool] = []
-    for turn in turns:
-        head = [start, *tokenizer.encode(f"{turn.role}\n", add_special_tokens=False).ids]
-        body = [*tokenizer.encode(turn.content, add_special_tokens=False).ids, end]
-        ids += head + body + newline
-        loss += [False] * len(head) + [turn.role == "assistant"] * len(body) + [False] * len(newline)
-    return Example(ids, loss)
 
 
 def prompt(turns: list[Turn]) -> str:

@@ -20,8 +20,8 @@ import torch
 from tokenizers import Tokenizer
 from tools.cria import chats
 from tools.cria.book import Book
+from tools.cria.encoding import CONTEXT, Example, encode
 from tools.cria.model import Network, Shape
-from tools.cria.template import CONTEXT, Example, encode
 from tools.cria.tokenizer import train as train_tokenizer
 from torch.nn import functional
 

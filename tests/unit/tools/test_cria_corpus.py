@@ -1,0 +1,103 @@
+"""The corpus that the included model is trained on."""
+
+from __future__ import annotations
+
+import json
+import re
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tools.cria import answers, chats, memory
+from tools.cria.book import FOLDER, Book, read
+from tools.cria.grammar import expand
+from tools.cria.heldout import items, stories
+from tools.cria.template import prompt
+
+from tests.support.scale import scaled
+
+BOOK = Book(more=True)
+SLOT = re.compile(r"<\w+>")
+ALLOWED = {
+    "corral": set(), "smalltalk": set(), "followups": set(), "tools": {"<v>"}, "tasks": {"<w>", "<a>", "<b>"},
+    "json": {"<a>", "<b>", "<s>", "<keys>", "<key>"}, "memory": {"<v>", "<k>", "<at>", "<v_not>", "<s>"},
+    "refusals": {"<x>", "<y>", "<z>", "<n>", "<num>", "<big>", "<t>", "<s>"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", ["first", "more"])
+def test_every_pattern_can_be_said(folder: str) -> None:
+    random = Random(1)
+    for name, patterns in read(FOLDER / folder).items():
+        for pattern in patterns:
+            for _ in range(5):
+                said = expand(pattern, random)
+                assert said, name
+                assert set(SLOT.findall(said)) <= ALLOWED[name.split(".")[0]], (name, pattern)
+                assert "{" not in said
+                assert "|" not in said
+
+
+def test_a_told_fact_holds_its_value() -> None:
+    random = Random(2)
+    for relation in answers.MEMORY:
+        for _ in range(300):
+            fact = memory.Fact(relation, "zebu", "Quux")
+            said, answer = memory.tell(fact, BOOK, random, change=random.random() < 0.3)
+            assert "quux" in said.lower()
+            assert "Quux" in answer
+
+
+def test_every_intent_has_many_wordings() -> None:
+    sections = BOOK.sections()
+    few = {name: sections.get(f"corral.{name}", 0) for name in answers.CORRAL}
+    few |= {name: sections.get(f"smalltalk.{name}", 0) for name in answers.SMALLTALK}
+    assert {name: count for name, count in few.items() if count < 25} == {}
+
+
+@given(st.integers(0, 2**32), st.booleans(), st.floats(0, 1))
+def test_conversations_are_whole(seed: int, more: bool, warm: float) -> None:
+    turns = chats.chat(BOOK if more else Book(more=False), Random(seed), warm)
+    roles = [turn.role for turn in turns if turn.role != "system"]
+    assert roles
+    assert roles[-1] == "assistant"
+    for before, role in zip(["assistant", *roles], roles, strict=False):
+        assert (before, role) in {
+            ("assistant", "user"),
+            ("user", "assistant"),
+            ("assistant", "tool"),
+            ("tool", "assistant"),
+        }
+    assert all(turn.content.strip() for turn in turns)
+    assert prompt(turns).count("<|im_start|>") == len(turns) + 1
+
+
+def test_sums_and_json_are_right() -> None:
+    random = Random(4)
+    for _ in range(scaled(300, 5000)):
+        for turn in chats.chat(BOOK, random):
+            if turn.role == "assistant" and turn.content.startswith("{"):
+                assert isinstance(json.loads(turn.content), dict)
+            found = re.fullmatch(r"(\d+) plus (\d+) is (\d+)\.", turn.content)
+            if found and turn.role == "assistant":
+                left, right, total = map(int, found.groups())
+                assert left + right == total
+
+
+def test_no_held_out_question_is_trained_on() -> None:
+    """Questions that stand alone. In a conversation the facts differ, though "What is my name?" is asked in both."""
+    random = Random(5)
+    said = {
+        turn.content for _ in range(scaled(2000, 50_000)) for turn in chats.chat(BOOK, random) if turn.role == "user"
+    }
+    alone = {item.chat[0]["content"] for item in items() if len(item.chat) == 1}
+    assert len(alone) > 500
+    assert len(list(stories())) == 20
+    assert alone & said == set()
+
+
+@pytest.mark.parametrize("pattern", ["{a|b", "a}", "a|b", "{a|{b}"])
+def test_a_broken_pattern_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"brace|bar"):
+        expand(pattern, Random(0))
