@@ -117,19 +117,18 @@ def views(watched: Watched) -> list[EngineView]:
     found = []
     for door in watched.engines.doors():
         status = door.status
-        waiting = watched.inference.waiting(status.model)
-        state = "sleeping" if getattr(status, "sleeping", False) else status.state.value
         found.append(
             EngineView(
-                status.model,
-                state,
-                status.pid,
-                status.slots,
-                status.busy,
-                waiting,
-                door.requests,
-                door.pool,
-                door.headers,
+                name=status.model,
+                state=status.state.value,
+                pid=status.pid,
+                slots=status.slots,
+                busy=status.busy,
+                queue=watched.inference.waiting(status.model) + status.waiting,
+                requests=door.requests,
+                pool=door.pool,
+                headers=door.headers,
+                sleeping=status.sleeping,
             )
         )
     return found

@@ -209,6 +209,6 @@ async def test_samples_come_at_their_time_are_told_and_survive_a_failure() -> No
     assert second["server"]["cpu"] == 0.1
     assert second["engines"] == [
         {"name": "m", "state": "loading", "rss": 9, "cpu": 0.2, "tokensPerSecond": None, "promptTokensPerSecond": None,
-         "slotsBusy": 1, "slots": 4, "kvUse": None, "queue": 2, "requests": 3}
+         "slotsBusy": 1, "slots": 4, "kvUse": None, "queue": 2, "requests": 3, "sleeping": False}
     ]  # fmt: skip
     assert events[1]["at"] == second["at"]

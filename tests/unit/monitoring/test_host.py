@@ -58,7 +58,7 @@ async def test_a_family_is_measured_with_its_grandchildren() -> None:
             child.kill()
         process.kill()
         process.wait()
-    assert families({process.pid}) == {}
+    await eventually(lambda: families({process.pid}) == {})
 
 
 def test_without_a_driver_there_are_no_cards() -> None:

@@ -18,7 +18,7 @@ from corral.telemetry import get_logger
 
 TOPIC = "metrics"
 EVERY = 10.0
-_ORDER = ("busy", "ready", "sleeping", "loading", "starting", "stopping", "failed", "stopped")
+_ORDER = ("busy", "ready", "loading", "starting", "stopping", "failed", "stopped")
 """Of several engines of a model the first of these states is told."""
 _log = get_logger("corral.monitoring")
 
@@ -114,6 +114,9 @@ def figures(view: EngineView, known: Known | None, now: Readings, before: Readin
     kv_use = counters.kv_use if counters is not None else None
     if kv_use is None and slots is not None:
         kv_use = slots.kv_use
+    if view.sleeping:
+        # It has given its memory back.
+        kv_use = 0.0
     running = counters.running if counters is not None and view.pid is None else 0
     return EngineFigures(
         name=view.name,
@@ -129,6 +132,7 @@ def figures(view: EngineView, known: Known | None, now: Readings, before: Readin
         requests=view.requests,
         tokens=int(counters.tokens) if counters is not None else 0,
         prompt_tokens=int(counters.prompt_tokens) if counters is not None else 0,
+        sleeping=view.sleeping,
     )
 
 
@@ -158,6 +162,7 @@ def _added(found: list[EngineFigures]) -> EngineFigures:
         requests=sum(one.requests for one in found),
         tokens=sum(one.tokens for one in found),
         prompt_tokens=sum(one.prompt_tokens for one in found),
+        sleeping=all(one.sleeping for one in found),
     )
 
 

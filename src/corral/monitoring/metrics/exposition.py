@@ -12,7 +12,7 @@ from typing import Any
 from corral.monitoring.metrics.types import Snapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_STATES = ("stopped", "starting", "loading", "ready", "busy", "sleeping", "stopping", "failed")
+_STATES = ("stopped", "starting", "loading", "ready", "busy", "stopping", "failed")
 
 Sample = tuple[Mapping[str, str], float | int | None]
 
@@ -95,6 +95,7 @@ def _engines(snapshot: Snapshot) -> list[str]:
 
     return [
         metric("corral_engine_state", "gauge", "1 for the state that the engine is in.", states),
+        each("corral_engine_sleeping", "gauge", "1 while it has given its weights back.", lambda e: int(e.sleeping)),
         each("corral_engine_memory_bytes", "gauge", "Resident memory of the engine's processes.", lambda e: e.rss),
         each("corral_engine_cpu_cores", "gauge", "Processors that the engine uses.", lambda e: e.cpu),
         each("corral_engine_tokens_per_second", "gauge", "Tokens generated a second.", lambda e: e.tokens_per_second),

@@ -88,6 +88,7 @@ class EngineFigures:
     requests: int = 0
     tokens: int = 0
     prompt_tokens: int = 0
+    sleeping: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The wire form."""
@@ -103,6 +104,7 @@ class EngineFigures:
             "kvUse": self.kv_use,
             "queue": self.queue,
             "requests": self.requests,
+            "sleeping": self.sleeping,
         }
 
 
@@ -146,6 +148,7 @@ class EngineView:
     requests: int
     pool: HttpPool | None = None
     headers: bytes = b""
+    sleeping: bool = False
 
 
 class Engines(Protocol):
