@@ -29,7 +29,8 @@ class Drain(Generic[T]):
         self._items: queue.SimpleQueue[T | threading.Event] = queue.SimpleQueue()
         self._lost = 0
         self._told = 0
-        self._losing = threading.Lock()
+        # Somebody may log, and so put, at any moment, also within `put`.
+        self._losing = threading.RLock()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()

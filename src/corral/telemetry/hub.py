@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from itertools import islice
 from typing import Any, Protocol
 
 from corral.telemetry.levels import Levels
@@ -41,7 +40,8 @@ class LogHub:
         self._count = 0
         self._last_id = 0
         self._sources: dict[str, None] = {}
-        self._lock = threading.Lock()
+        # An object that is thrown away at any moment may log, also within `take`.
+        self._lock = threading.RLock()
 
     def add_sink(self, sink: Sink) -> None:
         """Gives `sink` all lines from now on, and those that are still here."""
@@ -57,9 +57,10 @@ class LogHub:
     def take(self, created: float, level: str, source: str, message: str, about: tuple[str, dict[str, Any]]) -> None:
         """Takes a line: its moment in seconds since 1970, and `about` the request id (may be empty) and the facts."""
         request_id, fields = about
+        at = moment(created)
         with self._lock:
             self._last_id = max(self._last_id + 1, int(created * 1_000_000))
-            line = LogLine(str(self._last_id), moment(created), level, source, message, request_id, fields)
+            line = LogLine(str(self._last_id), at, level, source, message, request_id, fields)
             self._lines.append(line)
             self._characters += len(message) + 200
             self._count += 1
@@ -81,8 +82,7 @@ class LogHub:
         with self._lock:
             first = self._count - len(self._lines)
             lost = max(0, first - number)
-            lines = list(islice(self._lines, max(0, number - first), None))
-            return lines, self._count, lost
+            return list(self._lines)[max(0, number - first) :], self._count, lost
 
     @property
     def count(self) -> int:

@@ -187,3 +187,25 @@ def test_the_console_shows_of_engines_only_what_is_grave(capsys: pytest.CaptureF
     shown = capsys.readouterr().err
     assert "load: broken" in shown
     assert "load: fine" not in shown
+
+
+def test_who_logs_while_a_line_is_taken_does_not_stand_in_the_way() -> None:
+    class Chatty:
+        """As an object that is thrown away while a line is taken, and logs."""
+
+        lost = 0
+
+        def put(self, line: LogLine) -> None:
+            if line.message == "first":
+                logging.getLogger("corral.nested").warning("second")
+
+        def flush(self, seconds: float) -> bool:
+            return True
+
+    with own_hub() as hub:
+        hub.add_sink(Chatty())
+        thread = threading.Thread(target=lambda: logging.getLogger("corral.a").warning("first"), daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()
+        assert sorted(line.message for line in hub.recent()) == ["first", "second"]
