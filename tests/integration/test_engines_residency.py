@@ -1,0 +1,365 @@
+"""Models that share a machine: swaps, groups, pins, several engines of one, changed settings, and what outlives a swap."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from corral.accounts.types import Permission, Principal
+from corral.engines import Engines, EngineSpec, EngineState, Stay
+from corral.inference import Inference, Route
+from corral.kit.errors import EngineFailed, TooManyRequests
+from tests.support.engines import Table, embedded, engines, fake
+from tests.support.scale import scaled
+from tests.support.waiting import eventually, within
+
+MIB = 1 << 20
+SOMEBODY = Principal("local", frozenset({Permission.INFERENCE}))
+S = EngineState
+
+
+def sized(name: str, *arguments: str, need: int = 100, **stay: Any) -> EngineSpec:
+    """A scripted engine that is expected to need `need` MiB."""
+    return replace(fake(*arguments), model=name, memory_bytes=need * MIB, stay=Stay(**stay))
+
+
+def real(
+    path: Path, name: str = "real", *, need: int = 100, slots: int = 2, context: int = 2048, **stay: Any
+) -> EngineSpec:
+    return replace(
+        embedded(path, slots), model=name, context_length=context, memory_bytes=need * MIB, stay=Stay(**stay)
+    )
+
+
+async def chat(made: Engines, name: str, text: str, **fields: Any) -> dict[str, Any]:
+    """The whole answer of an engine."""
+    lease = await within(made.lease(name))
+    try:
+        body = json.dumps({"messages": [{"role": "user", "content": text}], "temperature": 0, **fields}).encode()
+        headers = lease.headers + b"content-type: application/json\r\n"
+        answer = await lease.pool.request(b"POST", b"/v1/chat/completions", headers=headers, body=body)
+        found: dict[str, Any] = json.loads(await answer.read(1 << 22))
+        assert answer.status == 200, found
+        return found
+    finally:
+        lease.release()
+
+
+class Names:
+    """Routes of a table's models."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def resolve(self, name: str | None) -> Route:
+        return Route(str(name), self._table.spec(str(name)).slots)
+
+
+# who is there
+
+
+async def test_models_that_fit_run_together_and_the_least_recently_used_leaves(tmp_path: Path) -> None:
+    table = Table(**{name: sized(name) for name in "abc"})
+    async with engines(tmp_path, table, memory_budget=250 * MIB, min_residency=0.1) as (made, _):
+        for name in ("a", "b", "a"):
+            (await within(made.lease(name))).release()
+        assert made.memory() == {"budget": 250 * MIB, "taken": 200 * MIB}
+        (await within(made.lease("c"))).release()
+        assert [made.status(name).state for name in "abc"] == [S.READY, S.STOPPED, S.READY]
+
+
+async def test_a_pinned_model_stays_and_who_can_never_fit_is_told_at_once(tmp_path: Path) -> None:
+    table = Table(a=sized("a", pinned=True, idle_stop=0.2), b=sized("b"), big=sized("big", need=400))
+    async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=0.0) as (made, _):
+        await made.start("a")
+        with pytest.raises(EngineFailed, match="pinned models keep 100 MiB"):
+            await within(made.lease("b"))
+        with pytest.raises(EngineFailed, match=r"needs 400 MiB and all engines together may use 150 MiB"):
+            await within(made.lease("big"))
+        await asyncio.sleep(1.5)
+        assert made.status("a").state is S.READY
+        assert made.status("a").pinned
+
+
+async def test_models_of_a_group_take_turns(tmp_path: Path) -> None:
+    table = Table(a=sized("a", group="g"), b=sized("b", group="g"), c=sized("c"))
+    async with engines(tmp_path, table, min_residency=0.0) as (made, _):
+        for name in "acb":
+            (await within(made.lease(name))).release()
+        assert [made.status(name).state for name in "abc"] == [S.STOPPED, S.READY, S.READY]
+
+
+async def test_memory_is_measured_and_what_was_measured_counts(tmp_path: Path) -> None:
+    table = Table(a=replace(sized("a", "--hold", "150"), memory_bytes=0), b=sized("b", need=60))
+    async with engines(tmp_path, table, memory_budget=200 * MIB, min_residency=0.0) as (made, _):
+        await made.start("a")
+        await eventually(lambda: (made.status("a").memory or 0) > 150 * MIB)
+        # By what was guessed before, both would fit.
+        assert made.memory()["taken"] > 150 * MIB
+        (await within(made.lease("b"))).release()
+        (await within(made.lease("a"))).release()
+        assert made.status("b").state in (S.STOPPED, S.STOPPING)
+
+
+async def test_a_bound_for_the_wait_is_kept(tmp_path: Path) -> None:
+    table = Table(a=sized("a"), b=sized("b", "--load", "2.5"))
+    async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=0.0) as (made, _):
+        inference = Inference(Names(table), made, queue=10, max_wait=1.0)
+        visit = await inference.enter(SOMEBODY, "a")
+        with pytest.raises(TooManyRequests, match="no turn"):
+            await within(inference.enter(SOMEBODY, "b"))
+        assert inference.waiting("b") == 0
+        await eventually(lambda: made.status("b").state is S.STOPPED)
+        visit.close()
+        # What its own engine takes to load does not count.
+        (await within(inference.enter(SOMEBODY, "b"))).close()
+
+
+async def test_pitfall_12_alternation_at_concurrency_20_on_real_engines(tmp_path: Path, included_model: Path) -> None:
+    table = Table(a=real(included_model, "a", slots=4), b=real(included_model, "b", slots=4))
+    async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=1.0) as (made, bus):
+        inference = Inference(Names(table), made, queue=100, max_wait=30.0)
+        clock, starts, waits = asyncio.get_running_loop().time, [], []
+
+        async def watch(told: Any) -> None:
+            async for _, event in told:
+                if event["state"] == "loading" and event["progress"] == 0.0:
+                    starts.append(clock())
+
+        async def client(number: int) -> None:
+            for turn in range(scaled(6, 40)):
+                began = clock()
+                visit = await inference.enter(SOMEBODY, "ab"[(number + turn) % 2])
+                waits.append(clock() - began)
+                try:
+                    body = b'{"messages": [{"role": "user", "content": "ping"}]}'
+                    headers = visit.lease.headers + b"content-type: application/json\r\n"
+                    answer = await visit.lease.pool.request(
+                        b"POST", b"/v1/chat/completions", headers=headers, body=body
+                    )
+                    assert b"pong" in await answer.read(1 << 20)
+                finally:
+                    visit.close()
+
+        with bus.subscribe("engines", limit=10_000) as told:
+            watching = asyncio.create_task(watch(told))
+            await within(asyncio.gather(*(client(number) for number in range(20))), 400)
+            watching.cancel()
+        swaps = starts[2:]
+        assert swaps
+        assert all(later - earlier >= 1.0 for earlier, later in zip(starts[1:], swaps, strict=False))
+        assert max(waits) < 30.0
+        assert len(waits) / len(starts) >= 8
+
+
+# several engines of one model
+
+
+async def test_a_second_engine_comes_when_the_first_is_full_and_shares_the_work(tmp_path: Path) -> None:
+    table = Table(a=sized("a", replicas=2))
+    async with engines(tmp_path, table, memory_budget=250 * MIB) as (made, _):
+        leases = [await within(made.lease("a")) for _ in range(4)]
+        assert [one.state for one in made.status("a").replicas] == [S.BUSY, S.STOPPED]
+        leases += await within(asyncio.gather(*(made.lease("a") for _ in range(4))))
+        status = made.status("a")
+        assert [one.busy for one in status.replicas] == [4, 4]
+        assert [one.name for one in status.replicas] == ["a", "a#2"]
+        assert (status.slots, status.busy) == (8, 8)
+        waiting = asyncio.create_task(made.lease("a"))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        leases.pop(5).release()
+        leases.append(await within(waiting))
+        for lease in leases:
+            lease.release()
+
+
+async def test_without_memory_for_a_second_engine_one_serves_all(tmp_path: Path) -> None:
+    table = Table(a=sized("a", replicas=3))
+    async with engines(tmp_path, table, memory_budget=150 * MIB) as (made, _):
+        leases = [await within(made.lease("a")) for _ in range(4)]
+        waiting = [asyncio.create_task(made.lease("a")) for _ in range(3)]
+        await asyncio.sleep(0.2)
+        for lease in leases:
+            lease.release()
+        for one in waiting:
+            (await within(one)).release()
+        assert [one.state for one in made.status("a").replicas] == [S.READY, S.STOPPED, S.STOPPED]
+
+
+async def test_a_conversation_returns_to_the_engine_that_has_read_it(tmp_path: Path) -> None:
+    table = Table(a=sized("a", replicas=2))
+    first, second = (b'{"messages": "' + letter * 3000 for letter in (b"x", b"y"))
+    async with engines(tmp_path, table) as (made, _):
+        await made.start("a")
+        await eventually(lambda: all(one.state is S.READY for one in made.status("a").replicas))
+        one = await within(made.lease("a", first))
+        other = await within(made.lease("a", second))
+        assert one.pool is not other.pool
+        pools = {first: one.pool, second: other.pool}
+        one.release()
+        other.release()
+        for body in (second, first, second, first):
+            lease = await within(made.lease("a", body + b" and more"))
+            assert lease.pool is pools[body]
+            lease.release()
+
+
+# a changed configuration
+
+
+@asynccontextmanager
+async def asked(made: Engines, name: str, failures: list[BaseException]) -> AsyncIterator[list[str]]:
+    """Requests all the time, while the block runs."""
+    answers: list[str] = []
+
+    async def ask() -> None:
+        while True:
+            try:
+                answers.append((await chat(made, name, "ping"))["choices"][0]["message"]["content"])
+            except Exception as error:
+                failures.append(error)
+
+    asking = [asyncio.create_task(ask()) for _ in range(3)]
+    try:
+        yield answers
+    finally:
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+@pytest.mark.parametrize("budget", [1000, 150])
+async def test_pitfall_17_a_changed_configuration_harms_no_request(
+    tmp_path: Path, included_model: Path, budget: int
+) -> None:
+    before = real(included_model)
+    table, failures = Table(real=before), list[BaseException]()
+    async with engines(tmp_path, table, memory_budget=budget * MIB) as (made, _):
+        pid = (await made.start("real")).pid
+        long = asyncio.create_task(chat(made, "real", "Tell me a long story"))
+        async with asked(made, "real", failures) as answers:
+            await eventually(lambda: answers)
+            table.specs["real"] = replace(before, slots=3, context_length=1024)
+            assert made.stale("real")
+            status = await within(made.apply("real"))
+            assert (status.slots, status.context_length) == (3, 1024)
+            assert status.pid != pid
+            count = len(answers)
+            await eventually(lambda: len(answers) > count + 3)
+        assert not made.stale("real")
+        assert "nothing of it was lost" in (await within(long))["choices"][0]["message"]["content"]
+        assert failures == []
+        assert set(answers) == {"pong"}
+        await eventually(lambda: len(psutil.Process().children()) == 1)
+        assert made.memory()["taken"] <= budget * MIB
+
+
+@pytest.mark.parametrize("budget", [1000, 150])
+async def test_pitfall_17_a_bad_configuration_keeps_the_old_one(
+    tmp_path: Path, included_model: Path, budget: int
+) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(included_model.read_bytes()[:300_000])
+    before = real(included_model)
+    table, failures = Table(real=before), list[BaseException]()
+    async with engines(tmp_path, table, memory_budget=budget * MIB) as (made, _):
+        pid = (await made.start("real")).pid
+        async with asked(made, "real", failures) as answers:
+            await eventually(lambda: answers)
+            with pytest.raises(EngineFailed, match="ended with"):
+                await within(made.apply("real", replace(before, path=broken)))
+            count = len(answers)
+            await eventually(lambda: len(answers) > count + 3)
+        assert failures == []
+        assert made.status("real").state in (S.READY, S.BUSY)
+        assert (made.status("real").pid == pid) == (budget == 1000)
+
+
+async def test_what_needs_no_new_start_holds_at_once(tmp_path: Path) -> None:
+    table = Table(a=sized("a"))
+    async with engines(tmp_path, table) as (made, _):
+        pid = (await made.start("a")).pid
+        table.specs["a"] = sized("a", pinned=True, replicas=2)
+        status = await within(made.apply("a"))
+        assert (status.pid, status.pinned, len(status.replicas)) == (pid, True, 2)
+        table.specs["a"] = sized("a")
+        assert (await within(made.apply("a"))).replicas == ()
+
+
+async def test_a_model_that_does_not_run_takes_its_configuration_at_the_next_start(tmp_path: Path) -> None:
+    table = Table(a=sized("a"))
+    async with engines(tmp_path, table) as (made, _):
+        assert (await made.apply("a")).state is S.STOPPED
+        await made.start("a")
+        await made.stop("a")
+        table.specs["a"] = sized("a", "--load", "0.1")
+        assert (await made.apply("a")).state is S.STOPPED
+        assert (await made.start("a")).state is S.READY
+
+
+# idle
+
+
+async def test_an_idle_engine_sleeps_then_ends_and_returns_with_what_it_had_read(
+    tmp_path: Path, included_model: Path
+) -> None:
+    table = Table(real=real(included_model, idle_sleep=2, idle_stop=8.0))
+    async with engines(tmp_path, table, health_every=0.2) as (made, _):
+        text = "Tell me a long story. " + "word " * 200
+        asked_first = await chat(made, "real", text, max_tokens=8)
+        await eventually(lambda: made.status("real").sleeping)
+        assert made.status("real").state is S.READY
+        again = await chat(made, "real", text, max_tokens=8)
+        assert again["usage"]["prompt_tokens_details"]["cached_tokens"] > asked_first["usage"]["prompt_tokens"] // 2
+        assert not made.status("real").sleeping
+        await eventually(lambda: made.status("real").state is S.STOPPED)
+        assert psutil.Process().children() == []
+        last = await chat(made, "real", text, max_tokens=8)
+        assert last["usage"]["prompt_tokens_details"]["cached_tokens"] > asked_first["usage"]["prompt_tokens"] // 2
+
+
+# what outlives a swap
+
+
+async def test_pitfall_18_what_was_read_before_a_swap_counts_as_cached_after_it(
+    tmp_path: Path, included_model: Path
+) -> None:
+    table = Table(a=real(included_model, "a"), b=real(included_model, "b"))
+    async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=0.0) as (made, _):
+        text = "Tell me a long story. " + "word " * 200
+        before = await chat(made, "a", text, max_tokens=8)
+        tokens = before["usage"]["prompt_tokens"]
+        assert before["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+        assert made.carries("a") is None
+        await chat(made, "b", "ping")
+        assert made.status("a").state is S.STOPPED
+        assert made.carries("a") is True
+        after = await chat(made, "a", text, max_tokens=8)
+        assert after["usage"]["prompt_tokens_details"]["cached_tokens"] >= tokens - 1
+        # A damaged file is forgotten, and nothing else happens.
+        await chat(made, "b", "ping")
+        files = list((tmp_path / "kv").glob("*/*.bin"))
+        assert files
+        for file in files:
+            file.write_bytes(b"rubbish")
+        again = await chat(made, "a", text, max_tokens=8)
+        assert again["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+        assert (tmp_path / "kv").stat().st_mode & 0o777 == 0o700
+
+
+async def test_kv_files_keep_within_their_budget(tmp_path: Path, included_model: Path) -> None:
+    table = Table(a=real(included_model, "a"))
+    async with engines(tmp_path, table, kv_budget=1000) as (made, _):
+        await chat(made, "a", "Tell me a long story. " + "word " * 200, max_tokens=8)
+        await made.stop("a")
+        assert list((tmp_path / "kv").glob("*/*.bin")) == []
+        await chat(made, "a", "ping")
