@@ -8,6 +8,7 @@ import type { Model } from "../../api/types";
 import { Refused } from "../../engine/connection";
 import { useAsked, useConnection, usePush } from "../../ui/live";
 import { changesOf, type Edits, told } from "../../ui/options/form";
+import { waiting } from "../../ui/options/OptionEditor";
 import { OptionField } from "../../ui/options/OptionField";
 import { asOption, sourceOf } from "./settings";
 
@@ -107,7 +108,7 @@ export function ServerSettings() {
       )}
       {(dirty || done) && (
         <div className="save-bar" role="status">
-          <span>{dirty ? `${count} ${count === 1 ? "change" : "changes"} not saved` : "Saved ✓"}</span>
+          <span>{dirty ? waiting(count) : "Saved ✓"}</span>
           {dirty && (
             <div className="page-actions">
               <Button size="xs" variant="default" onClick={() => setEdits({})}>

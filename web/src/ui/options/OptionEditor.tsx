@@ -51,6 +51,12 @@ function reasons(error: unknown): Record<string, string> {
   return typeof fields === "object" && fields !== null ? (fields as Record<string, string>) : {};
 }
 
+/** How many changes are not saved, in words. */
+export function waiting(count: number): string {
+  if (count === 0) return "Not saved";
+  return count === 1 ? "1 change not saved" : `${count} changes not saved`;
+}
+
 /** What an engine wrote that did not start. */
 function LastLines({ error }: { error: unknown }) {
   const lines = error instanceof Refused && Array.isArray(error.details.lastLines) ? error.details.lastLines : [];
@@ -164,7 +170,7 @@ export function OptionEditor(props: Props) {
       )}
       {(dirty || done) && (
         <div className="save-bar" role="status">
-          <span>{dirty ? `${count} ${count === 1 ? "change" : "changes"} not saved` : "Saved ✓"}</span>
+          <span>{dirty ? waiting(count) : "Saved ✓"}</span>
           {wrong > 0 && (
             <span className="error">{`${Object.keys(problems).map(label).join(", ")}: not valid yet`}</span>
           )}

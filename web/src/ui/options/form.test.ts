@@ -38,17 +38,17 @@ const pinned = option({ key: "pinned", kind: "bool", label: "Keep loaded", flag:
 test.each([
   [context, "", { value: null }],
   [context, " 4096 ", { value: 4096 }],
-  [context, "4096.5", { reason: "This is a whole number." }],
-  [context, "many", { reason: "This is not a number." }],
-  [context, "12", { reason: "This is 128 to 16,777,216." }],
-  [context, "1e999", { reason: "This is not a number." }],
+  [context, "4096.5", { reason: "Must be a whole number." }],
+  [context, "many", { reason: "Must be a number." }],
+  [context, "12", { reason: "Must be 128 to 16,777,216." }],
+  [context, "1e999", { reason: "Must be a number." }],
   [heat, "0.7", { value: 0.7 }],
-  [heat, "5.1", { reason: "This is 0 to 5." }],
+  [heat, "5.1", { reason: "Must be 0 to 5." }],
   [scales, "0.5, 1  2", { value: [0.5, 1, 2] }],
-  [scales, "0.5, 11", { reason: "Each is -10 to 10." }],
+  [scales, "0.5, 11", { reason: "Each must be -10 to 10." }],
   [stops, " a b \n\n--help", { value: ["a b", "--help"] }],
   [extra, '{"a": [1]}', { value: { a: [1] } }],
-  [extra, "{", { reason: "This is not JSON." }],
+  [extra, "{", { reason: "Must be JSON." }],
   [pinned, "true", { value: true }],
   [pinned, "false", { value: false }],
 ])("%# %s", (one, text, result) => expect(read(one, text)).toEqual(result));
@@ -68,7 +68,7 @@ test("only what differs from the own values is a change", () => {
   const edits = { ctxSize: "8192", temperature: "0.70", reversePrompt: null, pinned: "", chatTemplateKwargs: "{" };
   expect(changesOf(options, own, edits)).toEqual({
     changes: { ctxSize: 8192, reversePrompt: null },
-    problems: { chatTemplateKwargs: "This is not JSON." },
+    problems: { chatTemplateKwargs: "Must be JSON." },
   });
 });
 

@@ -41,16 +41,18 @@ export function range(option: Option): string {
 /** Whether a list is written in lines of its own. */
 export const inLines = (option: Option) => option.kind === "texts" || option.kind === "paths" || option.kind === "json";
 
+const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
 type Read = { value: OptionValue | null } | { reason: string };
 
 function number(option: Option, text: string): number | string {
   const value = Number(text);
   const integer = option.kind.startsWith("int");
-  if (text.trim() === "" || !Number.isFinite(value)) return "is not a number";
-  if (integer && !Number.isInteger(value)) return "is a whole number";
+  if (text.trim() === "" || !Number.isFinite(value)) return "must be a number";
+  if (integer && !Number.isInteger(value)) return "must be a whole number";
   const low = option.minimum !== null && value < option.minimum;
   const high = option.maximum !== null && value > option.maximum;
-  return low || high ? `is ${range(option)}` : value;
+  return low || high ? `must be ${range(option)}` : value;
 }
 
 function list(option: Option, text: string): Read {
@@ -68,13 +70,13 @@ export function read(option: Option, text: string): Read {
   if (option.kind === "bool") return { value: text === "true" };
   if (option.kind === "int" || option.kind === "float") {
     const value = number(option, text);
-    return typeof value === "string" ? { reason: `This ${value}.` } : { value };
+    return typeof value === "string" ? { reason: sentence(value) } : { value };
   }
   if (option.kind !== "json") return { value: text };
   try {
     return { value: JSON.parse(text) as OptionValue };
   } catch {
-    return { reason: "This is not JSON." };
+    return { reason: "Must be JSON." };
   }
 }
 
