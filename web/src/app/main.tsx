@@ -14,7 +14,6 @@ import "@mantine/core/styles/ModalBase.css";
 import "@mantine/core/styles/Modal.css";
 import "@mantine/core/styles/Drawer.css";
 import "@mantine/core/styles/Menu.css";
-import "@mantine/core/styles/Badge.css";
 import "@mantine/core/styles/Progress.css";
 import "../ui/app.css";
 import "../ui/chat.css";

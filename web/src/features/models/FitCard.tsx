@@ -52,7 +52,7 @@ export function FitCard({ fit, busy, children }: { fit: Fit; busy?: boolean; chi
       {children}
       <details>
         <summary>What takes the memory</summary>
-        <table className="plain">
+        <table className="parts-table">
           <thead className="unseen">
             <tr>
               <th>Part</th>

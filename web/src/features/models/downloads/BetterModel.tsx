@@ -18,7 +18,7 @@ export function BetterModel() {
     gpus.length > 0 ? `${gpus.map((gpu) => gpu.name).join(", ")} with ${bytes(video)}` : "no NVIDIA GPU",
   ];
   return (
-    <section className="card" aria-label="A better model">
+    <section className="offer" aria-label="A better model">
       <div>
         <h2>Get a better model</h2>
         <p>
