@@ -41,7 +41,10 @@ def make_api(accounts: LocalAccounts) -> TestClient:
     async def crash() -> None:
         raise KeyError("secret detail")
 
-    health = health_router(accounts, lambda: "no model", lambda: {"version": "1"})
+    async def checks() -> dict[str, dict[str, Any]]:
+        return {"disk": {"ok": True}}
+
+    health = health_router(accounts, lambda: "no model", lambda: {"version": "1"}, checks)
     return TestClient(build_api([api, health]), raise_server_exceptions=False)
 
 
@@ -100,4 +103,5 @@ def test_readiness_says_why_not() -> None:
         assert client.get("/livez").status_code == 200
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json()["reason"]) == (503, "no model")
-        assert client.get("/api/health").json() == {"status": "unavailable", "reason": "no model", "version": "1"}
+        told = {"status": "unavailable", "reason": "no model", "version": "1", "checks": {"disk": {"ok": True}}}
+        assert client.get("/api/health").json() == told
