@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,9 @@ import typer
 from corral.accounts.service import LocalAccounts
 from corral.cli.main import EXIT_CODES, app
 from corral.kit import errors
+from corral.models import options
+from corral.models.options import Kind, Option
+from corral.models.options.forms import GROUPS
 from corral.realtime.configuration import add_configuration
 from corral.realtime.handlers import add_agents, add_models, add_turns
 from corral.realtime.intents import Intents
@@ -178,6 +182,46 @@ def socketio() -> str:
     )  # fmt: skip
 
 
+def takes(option: Option) -> str:
+    """What values an option takes, in words."""
+    if option.choices:
+        several = "some of " if option.kind is Kind.TEXTS else ""
+        return several + ", ".join(f"`{choice}`" for choice in option.choices)
+    low, high = option.minimum, option.maximum
+    bounds = f" from {low:g} to {high:,.10g}" if low is not None and high is not None else ""
+    words = {
+        Kind.BOOL: "true or false", Kind.INT: f"whole number{bounds}", Kind.FLOAT: f"number{bounds}", Kind.TEXT: "text",
+        Kind.PATH: "file", Kind.PATHS: "files", Kind.TEXTS: "texts", Kind.INTS: f"{option.count[0]} whole numbers",
+        Kind.FLOATS: "numbers", Kind.JSON: "JSON object",
+    }  # fmt: skip
+    return words.get(option.kind, option.kind.value) + (f", {option.unit}" if option.unit else "")
+
+
+def option_tables() -> str:
+    """The page of the options of engines."""
+    parts = [
+        MADE, "# Options of engines\n",
+        "Set for one model, for all models, or by a template. What is not set is the engine's own default. An option for all",
+        "models counts where the model has no value of its own. `corral models set NAME option=value`, the pages of the web app,",
+        "`PUT /api/models/{name}` and `models:save` take them under these names. Files are named from the folder of the model, or",
+        "with their whole path. A change needs a new start of the engine, but for those without a flag.\n",
+        "Where: `m` for a model, `a` for all of them. ¹ only a `llama_server` engine takes it, the embedded one does not.\n",
+    ]  # fmt: skip
+    for name, (label, text) in GROUPS.items():
+        rows = []
+        for option in options.group(name):
+            where = "".join({"model": "m", "server": "a"}[scope] for scope in option.scopes)
+            default = "" if option.default is None else f"`{json.dumps(option.default)}`"
+            mark = " ¹" if option.engines == ("llama_server",) else ""
+            flag = f"`{option.flag}`{mark}" if option.flag else ""
+            rows.append((f"`{option.wire}`", flag, where, takes(option), default, option.help))
+        parts.append(f"## {label}\n\n{text}\n")
+        parts.append(table(("option", "flag of llama-server", "where", "takes", "default", "meaning"), rows))
+    parts.append("## Not to be chosen\n\nCorral sets these options of llama-server itself.\n")
+    parts.append(table(("option", "because"), ((f"`{name}`", reason) for name, reason in options.FIXED.items())))
+    return "\n".join(parts)
+
+
 def error_tree() -> str:
     """The page of the errors."""
     found: list[type[errors.CorralError]] = []
@@ -204,6 +248,7 @@ def error_tree() -> str:
 PAGES = {
     "cli.md": cli,
     "configuration.md": configuration,
+    "options.md": option_tables,
     "http.md": http,
     "socketio.md": socketio,
     "errors.md": error_tree,

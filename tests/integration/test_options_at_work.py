@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import os
+import re
 import shutil
 import struct
 import zlib
@@ -23,10 +24,12 @@ from tests.support.waiting import eventually
 
 KINDS = pytest.mark.parametrize("kind", ["embedded", "llama_server"])
 THINKING = (
-    "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\\n' + message.content -}}"
-    "{%- if message.reasoning_content -%}<think>{{ message.reasoning_content }}</think>{%- endif -%}{{- '<|im_end|>\\n' -}}"
+    "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\\n' -}}"
+    "{%- if message.role == 'assistant' and message.reasoning_content -%}"
+    "{{- '<think>\\n' + message.reasoning_content + '\\n</think>\\n' -}}{%- endif -%}{{- message.content + '<|im_end|>\\n' -}}"
     "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}"
 )
+"""The template of a model that thinks before it answers."""
 SHOWING = "think={{ enable_thinking }} effort={{ reasoning_effort }} keep={{ preserve_reasoning }} house={{ house }} {{ messages[0].content }}"
 
 
@@ -210,6 +213,69 @@ async def test_thoughts_and_calls_are_told_apart_or_left_in(tmp_path: Path, mode
         assert "get_weather" in said["content"]
 
 
+@pytest.mark.parametrize(("form", "thought"), [("deepseek", "why\n"), ("none", None)])
+async def test_thoughts_go_where_they_were_told(form: str, thought: str | None, tmp_path: Path, model: Path) -> None:
+    spoken = 'root ::= "<think>\\nwhy\\n</think>\\nso"'
+    async with running(
+        tmp_path, model, {"chat_template": THINKING, "reasoning_format": form, "grammar": spoken}
+    ) as engine:
+        said = await engine.chat("ping")
+    assert said.get("reasoning_content") == thought
+    assert said["content"] == ("so" if thought else "<think>\nwhy\n</think>\nso")
+
+
+@KINDS
+async def test_thinking_has_its_budget(kind: str, tmp_path: Path, model: Path) -> None:
+    options = {"chat_template": THINKING, "verbosity": 5}
+    budget = {"reasoning_budget": 3, "reasoning_budget_message": "That is enough."}
+    endings = []
+    for more in ({"reasoning_budget": 3}, budget):
+        async with running(tmp_path, model, {**options, **more}, kind) as engine:
+            await engine.chat("ping")
+            found = await engine.said(r"reasoning budget: tokens=3,.* forced=(\d+)")
+            endings.append(int(found.group(1)))
+    assert endings[0] < endings[1]
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        (
+            {"model_draft": "model.gguf", "draft_max": 8, "draft_min": 1, "draft_p_min": 0.25, "draft_gpu_layers": 0,
+             "draft_cache_type_k": "q8_0", "draft_cache_type_v": "q5_1"},
+            ["n_max=8, n_min=1, p_min=0.25", "gpu_layers=0, cache_k=q8_0, cache_v=q5_1"],
+        ),
+        (
+            {"spec_type": ["ngram-mod", "ngram-map-k"], "ngram_mod_match": 20, "ngram_mod_min": 5, "ngram_mod_max": 30},
+            ["n_match=20, n_max=30, n_min=5", "'ngram-map-k'"],
+        ),
+        ({"spec_type": ["ngram-simple"], "ngram_size_n": 5, "ngram_size_m": 9}, ["size_n=5, size_m=9"]),
+        ({"fit_target": 2048}, [">= 2048 MiB"]),
+        ({"backend_sampling": True}, ["setting backend sampler for seq_id 0"]),
+        (
+            {"rope_scaling": "yarn", "rope_freq_scale": 0.25, "yarn_orig_ctx": 512},
+            ["n_ctx_train adjusted to 2048"],
+        ),
+    ],
+    ids=["draft", "ngram-mod", "ngram-simple", "fit", "sampling", "yarn"],
+)  # fmt: skip
+async def test_the_log_shows_what_was_set(
+    options: dict[str, Any], lines: list[str], kind: str, tmp_path: Path, model: Path
+) -> None:
+    async with running(tmp_path, model, {**options, "verbosity": 5}, kind) as engine:
+        for line in lines:
+            await engine.said(re.escape(line))
+
+
+@KINDS
+async def test_fitting_can_be_turned_off(kind: str, tmp_path: Path, model: Path) -> None:
+    for value in ("on", "off"):
+        async with running(tmp_path, model, {"fit": value, "verbosity": 5}, kind) as engine:
+            await engine.said("model loaded")
+            assert ("fitting params" in engine.log()) is (value == "on")
+
+
 @KINDS
 async def test_an_idle_engine_sleeps_and_wakes(kind: str, tmp_path: Path, model: Path) -> None:
     async with running(tmp_path, model, {"sleep_idle_seconds": 1}, kind) as engine:
@@ -247,7 +313,7 @@ async def test_a_slot_is_chosen_by_what_it_knows(tmp_path: Path, model: Path) ->
     async with running(tmp_path, model, {"slot_prompt_similarity": 0.4}) as engine:
         for _ in range(2):
             await engine.complete("one two three four five", n_predict=1)
-        await eventually(lambda: "0.400 thold" in engine.log())
+        await engine.said("0.400 thold")
 
 
 async def test_special_tokens_are_shown_when_asked_for(tmp_path: Path, model: Path) -> None:
@@ -256,11 +322,19 @@ async def test_special_tokens_are_shown_when_asked_for(tmp_path: Path, model: Pa
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads cannot be asked for their cores here")
-async def test_threads_stay_on_their_cores(tmp_path: Path, model: Path) -> None:
-    async with running(tmp_path, model, {"cpu_range": [0, 0], "threads": 2}) as engine:
+@pytest.mark.parametrize(
+    ("options", "cores"),
+    [({"cpu_range": [0, 0]}, [{0}]), ({"cpu_range": [0, 1], "cpu_strict": True}, [{0}, {1}])],
+)
+async def test_threads_stay_on_their_cores(
+    options: dict[str, Any], cores: list[set[int]], tmp_path: Path, model: Path
+) -> None:
+    if not {core for one in cores for core in one} <= os.sched_getaffinity(0):
+        pytest.skip("this machine has other cores")
+    async with running(tmp_path, model, {**options, "threads": 2}) as engine:
         await engine.complete(n_predict=2)
-        threads = [one.id for one in psutil.Process(engine.pid).threads()]
-        assert any(os.sched_getaffinity(thread) == {0} for thread in threads)
+        threads = [os.sched_getaffinity(one.id) for one in psutil.Process(engine.pid).threads()]
+    assert all(core in threads for core in cores), threads
 
 
 async def test_a_control_vector_steers_a_llama_server(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from corral.models.options.launching import shape
 from corral.settings import AttachedEngine
 from corral.telemetry.levels import engine_logger
 from tests.support.engines import Table, engines
+from tests.support.waiting import eventually
 
 LLAMA_SERVER = Path(__file__).parent.parent / "fakes" / "llama_server.py"
 
@@ -65,6 +67,11 @@ class Running:
     def log(self) -> str:
         """All that it has written."""
         return "\n".join(self.lines)
+
+    async def said(self, pattern: str) -> re.Match[str]:
+        """What fits the pattern in its log, once it is there: lines come a moment after what they tell of."""
+        found: re.Match[str] = await eventually(lambda: re.search(pattern, self.log()), message=pattern)
+        return found
 
 
 class Heard(logging.Handler):

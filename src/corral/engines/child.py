@@ -12,10 +12,12 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+LAST_WORDS = 0.3
 
 
 def die_with_parent() -> None:
@@ -118,6 +120,8 @@ def main() -> None:
     try:
         server = xllamacpp.Server(parameters(config))
     except (RuntimeError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        # The engine writes its log from a thread of its own; the reason is in its last lines.
+        time.sleep(LAST_WORDS)
         sys.stderr.write(f" E {error}\n")
         sys.stderr.flush()
         os._exit(1)
