@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from corral.accounts.types import Permission
 from corral.models.configuration import Configuration
+from corral.models.configuration.fields import Apply, Key, Label, ModelName, Scope, Text, Values, Version
 from corral.realtime.connection import Connection
-from corral.realtime.handlers import ModelBody, Name
 from corral.realtime.intents import Body, Intents, Nothing
 from corral.realtime.ports import ModelsPort
 
-Values = dict[str, Any]
-Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
-Version = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Apply = Literal["now", "next"]
+
+class ModelBody(Body):
+    name: ModelName
 
 
 class SaveModelBody(ModelBody):
@@ -36,13 +34,13 @@ class TemplateBody(Body):
 
 class SaveTemplateBody(TemplateBody):
     values: Values | None = None
-    model: Name | None = None
+    model: ModelName | None = None
     description: Text | None = None
     format: Version | None = None
 
 
 class ApplyTemplateBody(TemplateBody):
-    models: Annotated[list[Name], Field(min_length=1, max_length=5000)]
+    models: Annotated[list[ModelName], Field(min_length=1, max_length=5000)]
     apply: Apply = "next"
 
 
@@ -66,14 +64,14 @@ class SaveConfigBody(Body):
 
 
 class HistoryBody(Body):
-    scope: Literal["model", "server", "app", "template", "profile"] | None = None
-    name: Name | None = None
-    before: Name | None = None
+    scope: Scope | None = None
+    name: Text | None = None
+    before: Key | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 50
 
 
 class RollbackBody(Body):
-    id: Name
+    id: Key
     apply: Apply = "next"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,15 +11,8 @@ from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
 from corral.kit.errors import InvalidRequest
 from corral.models.configuration import Configuration
+from corral.models.configuration.fields import Apply, Key, Label, ModelName, Scope, Text, Values, Version
 from corral.surfaces.api.routing import ApiRouter, CurrentPrincipal
-
-Values = dict[str, Any]
-Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-ModelName = Annotated[str, Field(min_length=1, max_length=200)]
-Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
-Version = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Apply = Literal["now", "next"]
-Scope = Literal["model", "server", "app", "template", "profile"]
 
 
 class _Strict(BaseModel):
@@ -36,7 +29,7 @@ class SaveTemplate(_Strict):
     format: Version | None = None
     template: Label | None = None
     default_model: ModelName | None = None
-    model_templates: dict[str, str] | None = None
+    model_templates: Values | None = None
 
 
 class ApplyTemplate(_Strict):
@@ -70,7 +63,7 @@ class SaveConfig(_Strict):
 class Rollback(_Strict):
     """A change that is taken back, with all later ones of the same thing."""
 
-    id: ModelName
+    id: Key
     apply: Apply = "next"
 
 
@@ -162,8 +155,8 @@ def _config_routes(api: ApiRouter, configuration: Configuration) -> None:
     @api.get("/config/history", permission=Permission.CONFIG_READ)
     async def list_changes(
         scope: Scope | None = None,
-        name: Annotated[str | None, Query(max_length=512)] = None,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        name: Text | None = None,
+        before: Key | None = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
     ) -> dict[str, Any]:
         return await configuration.history(scope=scope, name=name, before=before, limit=limit)

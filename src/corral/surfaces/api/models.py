@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Protocol
 
 import orjson
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
 from corral.models.configuration import Configuration
+from corral.models.configuration.fields import Apply, Values, Version
 from corral.surfaces.api.routing import ApiRouter, CurrentPrincipal
 
 
@@ -48,9 +49,9 @@ class SaveModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    changes: dict[str, Any]
-    apply: Literal["now", "next"] = "next"
+    version: Version
+    changes: Values
+    apply: Apply = "next"
 
 
 def models_router(accounts: Accounts, control: ModelControl, configuration: Configuration) -> ApiRouter:
