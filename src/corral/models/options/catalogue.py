@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corral.models.options.advanced import ADVANCED
-from corral.models.options.core import CORE
+from corral.models.options.basics import CORE
 from corral.models.options.lora import LORA
 from corral.models.options.memory import GPU, MEMORY
 from corral.models.options.multimodal import MULTIMODAL
