@@ -8,9 +8,15 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import dashboard, dataplane, startup, turns
+from bench import dashboard, dataplane, startup, swapping, turns
 
-BENCHMARKS = {"startup": startup.run, "dataplane": dataplane.run, "turns": turns.run, "dashboard": dashboard.run}
+BENCHMARKS = {
+    "startup": startup.run,
+    "dataplane": dataplane.run,
+    "turns": turns.run,
+    "dashboard": dashboard.run,
+    "swapping": swapping.run,
+}
 
 
 def main() -> int:

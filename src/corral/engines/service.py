@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from corral.bus import Bus
@@ -55,6 +55,10 @@ class Engines:
     def watch_demand(self, demand: Callable[[str], int]) -> None:
         """`demand` tells how many requests for a model are on their way; an engine that is wanted is not idle."""
         self._steward.demand = demand
+
+    def expect_by(self, expect: Callable[[str], Awaitable[int]]) -> None:
+        """`expect` works out how many bytes an engine of a model will use; asked before the first start with its settings."""
+        self._steward.expect = expect
 
     def statuses(self) -> tuple[EngineStatus, ...]:
         """The models whose engines were used since the start, by name; `replicas` has each where there are several."""
