@@ -15,6 +15,8 @@ from corral.app.engine_control import EngineControl
 from corral.app.monitoring import TOPICS, MonitoringRoom, Watched
 from corral.app.paths import by_path, not_started
 from corral.app.sources import AgentSource
+from corral.app.supply import TOPICS as SUPPLY_TOPICS
+from corral.app.supply import Supply
 from corral.bus import MemoryBus
 from corral.engines import EngineOptions, Engines
 from corral.inference import Inference
@@ -70,16 +72,23 @@ class Corral:
         folders = [self.data / "models", *settings.models]
         self.registry = ModelRegistry(folders, INCLUDED, clock=self._clock, bus=self.bus)
         self.catalogue = Catalogue(settings, self.registry)
-        options = EngineOptions(start_stall=settings.start_stall)
+        options = EngineOptions(
+            start_stall=settings.start_stall,
+            memory_budget=settings.memory_budget,
+            min_residency=settings.min_residency,
+            max_wait=settings.max_wait,
+            kv_budget=settings.kv_budget,
+        )
         ledger = self.data / "run"
         self.engines = Engines(
             self.catalogue, ledger, clock=self._clock, bus=self.bus, options=options, environ=environ
         )
         self.catalogue.engines = self.engines
-        self.inference = Inference(self.catalogue, self.engines, queue=settings.queue)
+        self.inference = Inference(self.catalogue, self.engines, queue=settings.queue, max_wait=settings.max_wait)
         self.monitoring = MonitoringRoom(settings, self.data, hub, clock=self._clock, bus=self.bus)
         self._database: Database | None = None
         self._configuration: Configuration | None = None
+        self._supply: Supply | None = None
         self._agents: Agents | None = None
         self._policy = EdgePolicy(known_hosts(settings.host, settings.allowed_hosts), settings.max_body_bytes)
         self._realtime: Realtime | None = None
@@ -97,6 +106,10 @@ class Corral:
         self.catalogue.configuration = configuration
         await self.registry.start()
         await configuration.start()
+        sources = (self.registry, configuration, self.engines)
+        supply = self._supply = Supply(settings, self.data, sources, clock=self._clock, bus=self.bus)
+        self.catalogue.expected = supply.fit.expected
+        await supply.start()
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
         source = AgentSource(self.inference)
         self._agents = Agents(self._database, source, clock=self._clock, bus=self.bus, options=options)
@@ -104,15 +117,16 @@ class Corral:
         self.monitoring.start(self._database, Watched(self.engines, self.inference, self._meter, self._sockets))
         parts = RealtimeParts(
             self.accounts, self._agents, self.catalogue, self._health, self._policy, self.bus, self._clock,
-            topics={"config": Permission.CONFIG_READ, "templates": Permission.MODELS_READ, **TOPICS},
+            topics={"config": Permission.CONFIG_READ, "templates": Permission.MODELS_READ, **TOPICS, **SUPPLY_TOPICS},
             doors=(
                 lambda intents: add_configuration(intents, configuration, self.catalogue),
                 self.monitoring.add_intents,
+                supply.add_intents,
             ),
         )  # fmt: skip
         self._realtime = Realtime(parts)
         await self._realtime.start()
-        self.asgi = self._build(self._agents, self._realtime, configuration)
+        self.asgi = self._build(self._agents, self._realtime, configuration, supply)
 
     async def stop(self) -> None:
         """Lets turns finish for a while, then stops everything; what is left of a turn goes on after the next start."""
@@ -123,6 +137,8 @@ class Corral:
         self.inference.close()
         await self.engines.shut_down()
         await self.registry.stop()
+        if self._supply is not None:
+            await self._supply.stop()
         if self._configuration is not None:
             await self._configuration.stop()
         await self.monitoring.stop()
@@ -130,7 +146,7 @@ class Corral:
             await self._database.close()
         await asyncio.to_thread(self.monitoring.close)
 
-    def _build(self, agents: Agents, realtime: Realtime, configuration: Configuration) -> App:
+    def _build(self, agents: Agents, realtime: Realtime, configuration: Configuration, supply: Supply) -> App:
         accounts = self.accounts
         api = build_api(
             [
@@ -139,6 +155,7 @@ class Corral:
                 models_router(accounts, self.catalogue, configuration),
                 configuration_router(accounts, configuration),
                 health_router(accounts, self.catalogue.readiness, self._health, self.monitoring.checks),
+                *supply.routers(accounts),
                 *self.monitoring.routers(accounts),
             ]
         )
@@ -160,4 +177,5 @@ class Corral:
             for name, one in self._meter.totals.items()
         }
         engines = [{**one.as_dict(), "waiting": self.inference.waiting(one.model)} for one in self.engines.statuses()]
-        return {"version": __version__, "startedAt": iso(self._started), "engines": engines, "usage": totals}
+        told = {"version": __version__, "startedAt": iso(self._started), "memory": self.engines.memory()}
+        return {**told, "engines": engines, "usage": totals}
