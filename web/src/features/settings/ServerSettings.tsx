@@ -10,7 +10,7 @@ import { useAsked, useConnection, usePush } from "../../ui/live";
 import { changesOf, type Edits, told } from "../../ui/options/form";
 import { waiting } from "../../ui/options/OptionEditor";
 import { OptionField } from "../../ui/options/OptionField";
-import { asOption, sourceOf } from "./settings";
+import { asOption, sections, sourceOf } from "./settings";
 
 /** A default that somebody chose: the file's value counts as set here, anything else as inherited. */
 const fromFile = (setting: AppSetting) => sourceOf(setting) === "corral.toml";
@@ -87,14 +87,16 @@ export function ServerSettings() {
       )}
       {rows.length > 0 && (
         <>
-          <section aria-label="Server" className="setting-section">
-            <h2>Server</h2>
-            <p className="hint">
-              Written to <code>corral.toml</code>. Variables of the environment and flags of the command line go before
-              it.
-            </p>
-            {rows.filter((setting) => setting.editable).map(field)}
-          </section>
+          <p className="hint setting-note">
+            Written to <code>corral.toml</code>. Variables of the environment and flags of the command line go before
+            it.
+          </p>
+          {sections(rows.filter((setting) => setting.editable)).map((section) => (
+            <section key={section.title} aria-label={section.title} className="setting-section">
+              <h2>{section.title}</h2>
+              {section.settings.map(field)}
+            </section>
+          ))}
           <details className="setting-section">
             <summary>Set where the server is started</summary>
             {rows.filter((setting) => !setting.editable).map(field)}

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { AppSetting } from "../../api/config";
-import { asOption, sourceOf } from "./settings";
+import { asOption, sections, sourceOf } from "./settings";
 
 const setting = (change: Partial<AppSetting>): AppSetting => ({
   name: "contextLength",
@@ -20,9 +20,11 @@ const setting = (change: Partial<AppSetting>): AppSetting => ({
 });
 
 test.each([
-  [{}, "Context length", "tokens"],
+  [{}, "Context", "tokens"],
   [{ setting: "models", kind: "texts" as const }, "Models folders", null],
-  [{ setting: "start_stall" }, "Start stall", "s"],
+  [{ setting: "start_stall" }, "Start may stall for", "s"],
+  [{ setting: "kv_budget" }, "Disk for kept contexts", "bytes"],
+  [{ setting: "queue" }, "Queue", null],
 ])("%j is called %s", (change, label, unit) => {
   const option = asOption(setting(change));
   expect([option.label, option.unit]).toEqual([label, unit]);
@@ -34,3 +36,14 @@ test.each([
   ["PORT", "the environment (PORT)"],
   ["/data/corral.toml", "corral.toml"],
 ])("the source %s is %s", (source, words) => expect(sourceOf(setting({ source }))).toBe(words));
+
+test("every setting has one place", () => {
+  const names = ["log_level", "models", "something_new", "idle_stop", "slots"];
+  const placed = sections(names.map((name) => setting({ setting: name })));
+  expect(placed.map((section) => [section.title, section.settings.map((one) => one.setting)])).toEqual([
+    ["Models and answers", ["models", "slots"]],
+    ["Engines and memory", ["idle_stop"]],
+    ["Log", ["log_level"]],
+    ["Server", ["something_new"]],
+  ]);
+});

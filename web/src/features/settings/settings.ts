@@ -3,16 +3,68 @@ import type { Option } from "../../api/models";
 
 const NAMES: Record<string, string> = {
   models: "Models folders",
-  max_body_bytes: "Largest request",
+  data: "Data folder",
+  allowed_hosts: "Further host names",
+  context_length: "Context",
+  max_answer_tokens: "Longest answer",
+  memory_budget: "Memory of all engines",
+  idle_sleep: "Sleep after",
+  idle_stop: "Stop after",
+  min_residency: "Stay loaded for",
+  max_wait: "Longest wait",
+  kv_budget: "Disk for kept contexts",
+  start_stall: "Start may stall for",
+  stop_grace: "Time to finish",
   log_json: "Log as JSON",
-  url: "URL",
+  log_days: "Days of log",
+  log_max_bytes: "Largest log",
+  max_body_bytes: "Largest request",
+  hub_endpoint: "Address of the hub",
 };
-const UNITS: Record<string, string> = {
-  max_body_bytes: "bytes",
-  max_answer_tokens: "tokens",
-  context_length: "tokens",
-};
-const SECONDS = /(_stall|_grace|_idle|_residency|_wait|_seconds|idle_sleep|idle_stop)$/;
+const UNITS: Record<string, string> = { max_answer_tokens: "tokens", context_length: "tokens", log_days: "days" };
+const SECONDS = /^(start_stall|stop_grace|idle_sleep|idle_stop|min_residency|max_wait)$/;
+const BYTES = /_(bytes|budget)$/;
+
+function unit(name: string): string | null {
+  if (SECONDS.test(name)) return "s";
+  return BYTES.test(name) ? "bytes" : (UNITS[name] ?? null);
+}
+
+/** The sections of the page: a title and the settings in it; what is in none comes under the last. */
+export const SECTIONS: readonly { title: string; names: readonly string[] }[] = [
+  {
+    title: "Models and answers",
+    names: ["models", "default_model", "system_prompt", "context_length", "slots", "max_answer_tokens"],
+  },
+  {
+    title: "Engines and memory",
+    names: [
+      "memory_budget",
+      "idle_sleep",
+      "idle_stop",
+      "min_residency",
+      "max_wait",
+      "queue",
+      "kv_budget",
+      "start_stall",
+      "stop_grace",
+    ],
+  },
+  { title: "Log", names: ["log_level", "log_days", "log_max_bytes", "log_json"] },
+  { title: "Server", names: [] },
+];
+
+/** The settings of each section, in its order. */
+export function sections(settings: readonly AppSetting[]) {
+  const placed = new Set(SECTIONS.flatMap((section) => section.names));
+  return SECTIONS.map(({ title, names }) => ({
+    title,
+    settings:
+      names.length > 0
+        ? names.flatMap((name) => settings.filter((one) => one.setting === name))
+        : settings.filter((one) => !placed.has(one.setting)),
+  })).filter((section) => section.settings.length > 0);
+}
 
 /** A setting of the server as a field of a form. */
 export function asOption(setting: AppSetting): Option {
@@ -25,7 +77,7 @@ export function asOption(setting: AppSetting): Option {
     help: setting.help,
     default: setting.default,
     flag: null,
-    unit: UNITS[setting.setting] ?? (SECONDS.test(setting.setting) ? "s" : null),
+    unit: unit(setting.setting),
     minimum: setting.minimum ?? null,
     maximum: setting.maximum ?? null,
     choices: setting.choices,

@@ -20,6 +20,12 @@ interface Props {
   onEdit: (key: string, edit: string | null | undefined) => void;
 }
 
+const LISTS: Readonly<Record<string, string>> = {
+  texts: "One in each line.",
+  paths: "One in each line.",
+  ints: "With commas between them.",
+  floats: "With commas between them.",
+};
 const says = (from: string) => (from === "the default" ? "Default." : `From ${from}.`);
 
 interface ControlProps {
@@ -57,9 +63,32 @@ function Control({ option, value, placeholder, fallback, marks, set }: ControlPr
       </select>
     );
   }
+  if (inLines(option) && option.choices.length > 0) {
+    const chosen = value.split("\n").filter(Boolean);
+    return (
+      <fieldset id={marks.id} disabled={marks.disabled} aria-label={option.label} className="several">
+        {option.choices.map((choice) => (
+          <label key={choice} className="check">
+            <input
+              type="checkbox"
+              checked={chosen.includes(choice)}
+              onChange={(event) =>
+                set(
+                  option.choices
+                    .filter((one) => (one === choice ? event.currentTarget.checked : chosen.includes(one)))
+                    .join("\n"),
+                )
+              }
+            />
+            {choice}
+          </label>
+        ))}
+      </fieldset>
+    );
+  }
   const common = { ...marks, value, placeholder, className: "control", spellCheck: false, autoComplete: "off" };
   if (option.multiline || inLines(option))
-    return <textarea {...common} rows={3} onChange={(event) => set(event.currentTarget.value)} />;
+    return <textarea {...common} rows={2} onChange={(event) => set(event.currentTarget.value)} />;
   const numeric = option.kind === "int" || option.kind === "float";
   const mode = option.kind === "float" || (option.minimum ?? 0) < 0 ? "text" : "numeric";
   return (
@@ -90,6 +119,8 @@ export const OptionField = memo(function OptionField(props: Props) {
         <p id={`${id}-help`} className="hint">
           {option.help}
           {bounds && <span className="figure"> Range: {bounds}.</span>}
+          {LISTS[option.kind] && option.choices.length === 0 && ` ${LISTS[option.kind]}`}
+          {option.unit === "bytes" && " Bytes, or like 12 GB."}
           {!option.engines.includes("embedded") && " Only engines of the kind llama-server take it."}
         </p>
       </div>
@@ -108,7 +139,9 @@ export const OptionField = memo(function OptionField(props: Props) {
             }}
             set={set}
           />
-          {option.unit && option.kind !== "bool" && <span className="option-unit">{option.unit}</span>}
+          {option.unit && option.unit !== "bytes" && option.kind !== "bool" && (
+            <span className="option-unit">{option.unit}</span>
+          )}
           <button
             type="button"
             className="quiet"

@@ -33,6 +33,7 @@ const heat = option({
 const scales = option({ key: "loraScales", kind: "floats", minimum: -10, maximum: 10 });
 const stops = option({ key: "reversePrompt", kind: "texts", minimum: null, maximum: null });
 const extra = option({ key: "chatTemplateKwargs", kind: "json" });
+const budget = option({ key: "memoryBudget", unit: "bytes", minimum: 1_000_000, maximum: null });
 const pinned = option({ key: "pinned", kind: "bool", label: "Keep loaded", flag: null });
 
 test.each([
@@ -49,6 +50,11 @@ test.each([
   [stops, " a b \n\n--help", { value: ["a b", "--help"] }],
   [extra, '{"a": [1]}', { value: { a: [1] } }],
   [extra, "{", { reason: "Must be JSON." }],
+  [budget, "12 GB", { value: 12e9 }],
+  [budget, "1.5GiB", { value: 1_610_612_736 }],
+  [budget, "2000000", { value: 2e6 }],
+  [budget, "1 kB", { reason: "Must be at least 1.0 MB." }],
+  [budget, "12 parsecs", { reason: "Must be a number." }],
   [pinned, "true", { value: true }],
   [pinned, "false", { value: false }],
 ])("%# %s", (one, text, result) => expect(read(one, text)).toEqual(result));
@@ -74,6 +80,7 @@ test("only what differs from the own values is a change", () => {
 
 test("values are told with their units", () => {
   expect(told(context, 32_768)).toBe("32,768 tokens");
+  expect(told(budget, 12e9)).toBe("12.0 GB");
   expect(told(context, null)).toBe("not set");
   expect(told(pinned, true)).toBe("on");
   expect(told(stops, ["x".repeat(100)]).length).toBe(80);

@@ -1,4 +1,5 @@
 import type { Option, OptionValue, Values } from "../../api/models";
+import { bytes } from "../format";
 
 /** What a person has written but not saved: texts by option, null to take the own value away. */
 export type Edits = Readonly<Record<string, string | null>>;
@@ -6,6 +7,8 @@ export type Edits = Readonly<Record<string, string | null>>;
 const LISTS = new Set(["ints", "floats", "texts", "paths"]);
 const NUMBERS = new Set(["int", "float", "ints", "floats"]);
 const grouped = (value: number) => value.toLocaleString("en", { maximumFractionDigits: 6 });
+const amount = (option: Option, value: number) => (option.unit === "bytes" ? bytes(value) : grouped(value));
+const SIZE = /^([\d.]+)\s*([kmgt])(i?)b?$/i;
 
 /** A value as it is written in a form. */
 export function written(option: Option, value: OptionValue | null | undefined): string {
@@ -16,14 +19,15 @@ export function written(option: Option, value: OptionValue | null | undefined): 
 
 /** A value as it is told where its unit stands beside it. */
 export function bare(option: Option, value: OptionValue | null | undefined): string {
-  return typeof value === "number" ? grouped(value) : told(option, value);
+  return typeof value === "number" ? amount(option, value) : told(option, value);
 }
 
 /** A value as it is told in a sentence, with its unit. */
 export function told(option: Option, value: OptionValue | null | undefined): string {
   if (value === null || value === undefined) return "not set";
   if (typeof value === "boolean") return value ? "on" : "off";
-  if (typeof value === "number") return option.unit ? `${grouped(value)} ${option.unit}` : grouped(value);
+  if (typeof value === "number")
+    return option.unit && option.unit !== "bytes" ? `${grouped(value)} ${option.unit}` : amount(option, value);
   const text = written(option, value).replaceAll("\n", ", ");
   if (text === "") return "none";
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
@@ -33,9 +37,9 @@ export function told(option: Option, value: OptionValue | null | undefined): str
 export function range(option: Option): string {
   if (!NUMBERS.has(option.kind)) return "";
   const { minimum, maximum } = option;
-  if (minimum !== null && maximum !== null) return `${grouped(minimum)} to ${grouped(maximum)}`;
-  if (minimum !== null) return `at least ${grouped(minimum)}`;
-  return maximum === null ? "" : `at most ${grouped(maximum)}`;
+  if (minimum !== null && maximum !== null) return `${amount(option, minimum)} to ${amount(option, maximum)}`;
+  if (minimum !== null) return `at least ${amount(option, minimum)}`;
+  return maximum === null ? "" : `at most ${amount(option, maximum)}`;
 }
 
 /** Whether a list is written in lines of its own. */
@@ -45,8 +49,15 @@ const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(
 
 type Read = { value: OptionValue | null } | { reason: string };
 
+/** The bytes of a text like 12 GB or 12GiB, else the text itself. */
+function size(text: string): number | string {
+  const [, count, unit = "", binary] = SIZE.exec(text.trim()) ?? [];
+  if (count === undefined) return text;
+  return Math.round(Number(count) * (binary ? 1024 : 1000) ** ("kmgt".indexOf(unit.toLowerCase()) + 1));
+}
+
 function number(option: Option, text: string): number | string {
-  const value = Number(text);
+  const value = Number(option.unit === "bytes" ? size(text) : text);
   const integer = option.kind.startsWith("int");
   if (text.trim() === "" || !Number.isFinite(value)) return "must be a number";
   if (integer && !Number.isInteger(value)) return "must be a whole number";
