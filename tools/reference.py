@@ -37,6 +37,7 @@ OPENAI = (
     ("POST", "/v1/chat/completions", "inference", "Chat, with tools, JSON schema and streaming."),
     ("POST", "/v1/completions", "inference", "Plain completion, with streaming."),
     ("POST", "/v1/embeddings", "inference", "Embeddings, from an embedding model."),
+    ("POST", "/v1/rerank", "inference", "Documents in the order of a query, from a reranking model."),
     ("GET", "/v1/models", "models:read", "The usable models."),
     ("GET", "/v1/models/{name}", "models:read", "One model."),
 )

@@ -1,4 +1,4 @@
-"""OpenAI's API on Corral's models: `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/models`."""
+"""OpenAI's API on Corral's models: chats, completions, embeddings and models, and `/v1/rerank` in the form that others share."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class OpenAIApp:
         self._accounts = accounts
         self._catalogue = catalogue
         self._routes: dict[str, tuple[str, Permission, Endpoint]] = {}
-        for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
+        for path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank"):
             self.route("POST", path, Permission.INFERENCE, Relay(path, inference, meter, limits))
         self.route("GET", "/v1/models", Permission.MODELS_READ, self._list)
 

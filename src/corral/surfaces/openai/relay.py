@@ -41,7 +41,8 @@ _STREAM_HEADERS: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_EMBEDDINGS = "/v1/embeddings"
+_VECTORS = ("/v1/embeddings", "/v1/rerank")
+"""What is answered with numbers, in one piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Relay:
     def __init__(self, path: str, inference: Inference, meter: Meter, limits: Limits) -> None:
         self._path = path.encode()
         self._parse = Parser(path)
-        self._generates = path != _EMBEDDINGS
+        self._generates = path not in _VECTORS
         self._inference = inference
         self._meter = meter
         self._limits = limits

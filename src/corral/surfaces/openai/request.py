@@ -65,10 +65,19 @@ class Embedding(Asked, kw_only=True):
     input: str | list[Any]
 
 
+class Ranking(Asked, kw_only=True):
+    """`/v1/rerank`."""
+
+    query: str
+    documents: Annotated[list[str | dict[str, Any]], msgspec.Meta(min_length=1)]
+    top_n: _Tokens | None = None
+
+
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     "/v1/chat/completions": msgspec.json.Decoder(Chat),
     "/v1/completions": msgspec.json.Decoder(Completion),
     "/v1/embeddings": msgspec.json.Decoder(Embedding),
+    "/v1/rerank": msgspec.json.Decoder(Ranking),
 }
 
 
