@@ -141,6 +141,22 @@ async def test_a_request_leads_from_the_chat_to_the_lines_of_the_engine(server: 
             assert "attachment" in got.headers["Content-Disposition"]
 
 
+async def test_a_call_of_the_api_leads_to_the_lines_of_the_engine_too(server: Server) -> None:
+    body = {"model": "corral-demo", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 8}
+    for number, stream in enumerate((False, True)):
+        headers = {"X-Request-Id": f"api-{number}", "Content-Type": "application/json"}
+        data = json.dumps({**body, "stream": stream}).encode()
+        asked = urllib.request.Request(f"{server.url}/v1/chat/completions", data, headers)
+        await asyncio.to_thread(lambda asked=asked: urllib.request.urlopen(asked, timeout=60).read())  # type: ignore[misc]
+
+        def about(number: int = number) -> Any:
+            _, page = server.ask("GET", f"/api/logs?requestId=api-{number}&source=engine")
+            return page["lines"] if any("release" in line["message"] for line in page["lines"]) else None
+
+        lines = await eventually(about)
+        assert len({line["fields"]["task"] for line in lines}) == 1
+
+
 async def test_levels_change_at_run_time_for_all_browsers(server: Server) -> None:
     async with browser(server) as one, browser(server) as two:
         changed = await one.ask("logs:config", level="warning", levels={"corral.agents": "info"})
@@ -202,3 +218,30 @@ def test_the_monitoring_routes_answer(server: Server) -> None:
     assert status == 200
     assert health["startedAt"]
     assert health["checks"]["database"]["ok"] is True
+
+
+async def test_looking_at_an_engine_neither_keeps_it_awake_nor_wakes_it(tmp_path: Path) -> None:
+    (tmp_path / "corral.toml").write_text("idle_sleep = 2\n")
+    server = Server(tmp_path)
+    server.start()
+    try:
+        status, _ = await asyncio.to_thread(
+            server.ask, "POST", "/api/chat", {"message": "hello", "model": "corral-demo"}
+        )
+        assert status == 200
+        async with browser(server) as one:
+
+            def asleep() -> list[bool]:
+                return [
+                    of_engine(told, "corral-demo").get("sleeping", False)
+                    for told in one.pushes.get("metrics:update", ())
+                ]
+
+            await eventually(lambda: any(asleep()), timeout=120)
+            seen = len(asleep())
+            await eventually(lambda: len(asleep()) >= seen + 3, timeout=120)
+            assert all(asleep()[seen:])
+            lines = (await one.ask("logs:search", source="engine:corral-demo", text="sleeping state"))["lines"]
+            assert not [line for line in lines if "exiting" in line["message"]]
+    finally:
+        server.stop()
