@@ -18,10 +18,13 @@ class Lease:
         "upstream_model",
     )  # fmt: skip
 
-    def __init__(self, up: Up, spec: EngineSpec, turned: Callable[[int], None], log: EngineLog) -> None:
-        """`turned` is told how many leases there are after each change; `log` learns which request it is for."""
+    def __init__(
+        self, up: Up, spec: EngineSpec, turned: Callable[[int], None], log: EngineLog, request: str | None = None
+    ) -> None:
+        """`turned` is told how many leases there are after each change; `log` learns which `request` it is for, None for
+        the one being served."""
         self._log = log
-        self._request = request_id.get()
+        self._request = request_id.get() if request is None else request
         log.leased(self._request)
         self._turned = turned
         self._up = up

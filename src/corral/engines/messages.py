@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from corral.engines.lease import Lease
 from corral.engines.starting import Up
 from corral.engines.types import EngineProblem, EngineSpec
+from corral.kit.context import request_id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """Wanted: a ready engine. `by_user` also ends a rest after failures. Who `wants` a lease may get it as the answer."""
+    """Wanted: a ready engine. `by_user` also ends a rest after failures. Who `wants` a lease may get it as the answer;
+    it is then for the request that the wish was made in."""
 
     done: asyncio.Future[Lease | None]
     wants: bool
     by_user: bool
+    request: str = field(default_factory=request_id.get)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -394,15 +394,15 @@ class Owner:
         if self._admitting:
             self._serve()
 
-    def try_lease(self) -> Lease | None:
-        """A lease when the engine is ready, at once."""
+    def try_lease(self, request: str | None = None) -> Lease | None:
+        """A lease when the engine is ready, at once; for `request`, None for the one being served."""
         up = self._up
         if up is None or not self.open:
             return None
         if self._status.sleeping:
             self._status = replace(self._status, sleeping=False)
         self.requests += 1
-        return Lease(up, self._spec, self._turned, self.log)
+        return Lease(up, self._spec, self._turned, self.log, request)
 
     @property
     def open(self) -> bool:
@@ -416,7 +416,7 @@ class Owner:
         for wish in waiting:
             if not wish.done.done():
                 free = wish.wants and self.running < self._status.slots
-                wish.done.set_result(self.try_lease() if free else None)
+                wish.done.set_result(self.try_lease(wish.request) if free else None)
 
     def _refuse(self, error: EngineFailed | ShuttingDown) -> None:
         waiting, self._waiting = self._waiting, []
