@@ -29,9 +29,12 @@ FIXED = {
     "database_url": "may hold a password, so it is set in the file or the environment",
     "allowed_hosts": "keeps other sites out, so it is set in the file or the environment",
     "engines": "names programs to run, so it is set in the file",
+    "hub_token": "is a secret, so it is set in the file or the environment",
     "faultpoint": "is for fault tests",
 }
 """Settings that a client may not change, with the reason."""
+SECRET = frozenset({"database_url", "hub_token"})
+"""Settings whose values are never shown."""
 LIVE = frozenset({"default_model", "models", "context_length", "slots", "idle_sleep", "idle_stop"})
 """Settings that count at once, or from an engine's next start on; all others want a restart of the server."""
 
@@ -123,6 +126,15 @@ class Settings(BaseModel):
         ge=0,
         description="Disk for what engines have read, kept while they are stopped, in bytes or like 2GiB; 0 keeps nothing.",
     )
+    hub_endpoint: str = Field(
+        "https://huggingface.co",
+        pattern=r"^https?://[^\s/]+",
+        description="Address of the hub that models are downloaded from.",
+    )
+    hub_token: str | None = Field(
+        None, description="Token for repositories of the hub that want one; no other token is ever sent.", repr=False
+    )
+    hub_parallel: int = Field(2, ge=1, le=8, description="Downloads that run at once.")
     stop_grace: float = Field(
         10.0, ge=0, le=600, description="How long running answers may finish when the server stops."
     )
@@ -208,7 +220,10 @@ def change_file(sourced: Sourced, changes: Mapping[str, Any]) -> Sourced:
     values = {name: value for name, value in values.items() if value is not None}
     try:
         settings = Settings.model_validate({**values, **sourced.before_file})
-        text = toml_edit.change(text, {} if refused else changes)
+        # Written as what it was understood as: 8 for "8", and a list for names with commas between them.
+        meant = settings.model_dump(mode="json")
+        typed = {name: None if value is None else meant.get(name) for name, value in changes.items()}
+        text = toml_edit.change(text, {} if refused else typed)
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
             refused.setdefault(str(problem["loc"][0]) if problem["loc"] else "settings", problem["msg"])
@@ -323,7 +338,7 @@ def describe(sourced: Sourced) -> list[dict[str, Any]]:
     rows = []
     for name, known in Settings.model_fields.items():
         value = shown[name]
-        if name == "database_url" and value:
+        if name in SECRET and value:
             value = "***"
         if name == "engines":
             value = {key: {**entry, "api_key": "***" if entry.get("api_key") else None} for key, entry in value.items()}

@@ -228,7 +228,7 @@ async def test_settings_of_the_program_are_written_and_some_count_at_once(tmp_pa
 @pytest.mark.parametrize(
     ("app", "field"),
     [({"defaultModel": "none"}, "defaultModel"), ({"slots": 0}, "slots"), ({"slotz": 1}, "slotz"), ({"host": "0.0.0.0"}, "host"),
-     ({"engines": {}}, "engines"), ({"logLevel": "debug"}, "logLevel"), ({"models": [3]}, "models"), ({"faultpoint": "x"}, "faultpoint")],
+     ({"engines": {}}, "engines"), ({"logLevel": "debug"}, "logLevel"), ({"models": [3]}, "models"), ({"faultpoint": "x"}, "faultpoint"), ({"hubToken": "x"}, "hubToken")],
 )  # fmt: skip
 async def test_a_refused_setting_says_why(tmp_path: Path, app: dict[str, Any], field: str) -> None:
     async with configured(tmp_path, None, "a", environ={"CORRAL_LOG_LEVEL": "error"}) as room:

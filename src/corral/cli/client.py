@@ -133,6 +133,8 @@ def refusal(error: urllib.error.HTTPError) -> Refused:
     """What the server said."""
     try:
         told = json.loads(error.read(_MAX_LINE))["error"]
-        return Refused(error.code, str(told.get("message")))
+        fields = (told.get("details") or {}).get("fields") or {}
+        more = "".join(f"\n  {name}: {reason}" for name, reason in fields.items()) if len(fields) > 1 else ""
+        return Refused(error.code, str(told.get("message")) + more)
     except (ValueError, LookupError, AttributeError, TypeError):
         return Refused(error.code, f"The server answered with status {error.code}.")

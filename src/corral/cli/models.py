@@ -53,12 +53,16 @@ def _row(model: dict[str, Any]) -> tuple[str, ...]:
 @app.command("show")
 def show_model(name: Name, url: Url = None, data: Data = None, as_json: JsonFlag = False) -> None:
     """Shows all that is known of one model; without a running server, what its files say."""
-    found = {model["name"]: model for model in _models(url, data)}
-    if name not in found:
-        from corral.models.registry import unknown_model
+    try:
+        model = Client(server_url(url, data)).must("GET", f"/api/models/{quote(name)}")
+    except NoServer:
+        found = {model["name"]: model for model in _models(url, data)}
+        if name not in found:
+            from corral.models.registry import unknown_model
 
-        raise unknown_model(name, list(found))
-    _print_model(found[name], as_json)
+            raise unknown_model(name, list(found)) from None
+        model = found[name]
+    _print_model(model, as_json)
 
 
 @app.command("start")
@@ -147,10 +151,15 @@ def _print_model(model: dict[str, Any], as_json: bool) -> None:
         return
     engine = model.get("engine") or {}
     shown: dict[str, Any] = {
-        **{key: value for key, value in model.items() if key != "engine"},
+        **{
+            key: value
+            for key, value in model.items()
+            if key not in ("engine", "configuration", "chatTemplate", "removed")
+        },
         "sizeBytes": human_size(model.get("sizeBytes")),
         "parameters": human_count(model.get("parameters")),
-        **{f"engine {key}": value for key, value in engine.items() if key not in ("model", "state", "error")},
+        **{f"engine {key}": value for key, value in engine.items() if key not in ("model", "name", "state", "error")},
+        **{f"set {key}": value for key, value in (model.get("configuration") or {}).get("own", {}).items()},
     }
     table(("", ""), ((key, str(value)) for key, value in shown.items() if value not in (None, "")))
     error = engine.get("error")

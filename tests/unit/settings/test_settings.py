@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,15 @@ def test_a_change_is_written_and_the_rest_of_the_file_stays(tmp_path: Path) -> N
     assert changed.sources["queue"] == "CORRAL_QUEUE"
     assert load_settings({"data": tmp_path}, environ={"CORRAL_QUEUE": "9"}) == changed
     assert [path.name for path in tmp_path.iterdir()] == ["corral.toml"]
+
+
+def test_texts_are_written_as_what_they_mean(tmp_path: Path) -> None:
+    texts = {"slots": "8", "log_json": "yes", "models": "/a,/b", "start_stall": "2.5", "memory_budget": "2GiB"}
+    change_file(load_settings({"data": tmp_path}, environ={}), texts)
+    kept = tomllib.loads((tmp_path / "corral.toml").read_text())
+    assert kept == {
+        "slots": 8, "log_json": True, "models": ["/a", "/b"], "start_stall": 2.5, "memory_budget": 2 * 1024**3,
+    }  # fmt: skip
 
 
 def test_a_first_change_makes_the_file(tmp_path: Path) -> None:
