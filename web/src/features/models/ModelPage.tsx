@@ -35,6 +35,10 @@ function More({ model, reload }: { model: ModelDetail; reload: () => Promise<unk
       else void reload();
     },
   });
+  const choose = useMutation({
+    mutationFn: () => live.intend("config:save", { appConfig: { defaultModel: model.name } }),
+  });
+  const problem = remove.error ?? choose.error;
   return (
     <>
       <Menu position="bottom-end" shadow="md" transitionProps={{ duration: 120 }}>
@@ -44,6 +48,10 @@ function More({ model, reload }: { model: ModelDetail; reload: () => Promise<unk
           </Button>
         </Menu.Target>
         <Menu.Dropdown aria-label="More">
+          <Menu.Item disabled={model.default || !!model.problem} onClick={() => choose.mutate()}>
+            Use for new chats
+          </Menu.Item>
+          <Menu.Divider />
           <Menu.Item disabled={!model.changed} onClick={() => remove.mutate(false)}>
             Delete what is set for it
           </Menu.Item>
@@ -52,9 +60,9 @@ function More({ model, reload }: { model: ModelDetail; reload: () => Promise<unk
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      {remove.error && (
+      {problem && (
         <p role="alert" className="error">
-          {remove.error.message}
+          {problem.message}
         </p>
       )}
     </>
