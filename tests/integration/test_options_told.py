@@ -13,6 +13,7 @@ import pytest
 
 from corral.models.options import BY_NAME
 from tests.support.option_engines import running
+from tests.support.random_models import Shape, write_model
 from tests.support.waiting import eventually
 
 
@@ -147,3 +148,32 @@ async def test_without_options_an_engine_keeps_its_own_defaults(
         for name, value in shown.items() if name != "n_predict"
     } | {"n_predict": 1}  # fmt: skip
     assert (props["total_slots"], props["default_generation_settings"]["n_ctx"]) == (2, 512)
+
+
+@pytest.fixture(scope="module")
+def mixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small mixture of experts with quantised weights."""
+    shape = Shape(
+        layers=3, width=128, feed_forward=64, heads=2, heads_kv=1, head_width=64, vocabulary=400, experts=4, kind="Q4_0"
+    )
+    return write_model(tmp_path_factory.mktemp("mixture") / "mixture.gguf", shape)
+
+
+@pytest.mark.parametrize("kind", ["embedded", "llama_server"])
+async def test_experts_of_the_first_layers_stay_in_main_memory(kind: str, tmp_path: Path, mixture: Path) -> None:
+    async with running(tmp_path, mixture, {"n_cpu_moe": 2, "verbosity": 5}, kind) as engine:
+        await engine.said("model loaded")
+        kept = set(re.findall(r"tensor blk\.(\d)\.ffn_\w+_exps.weight .*overridden to CPU", engine.log()))
+    assert kept == {"0", "1"}
+
+
+@pytest.mark.parametrize("kind", ["embedded", "llama_server"])
+async def test_weights_are_repacked_or_not(kind: str, tmp_path: Path, mixture: Path) -> None:
+    shown = {}
+    for value in (True, False):
+        async with running(tmp_path, mixture, {"repack": value, "verbosity": 5}, kind) as engine:
+            await engine.said("model loaded")
+            shown[value] = "repack tensor" in engine.log()
+    assert not shown[False]
+    if not shown[True]:
+        pytest.skip("weights of this kind are not repacked for this CPU")
