@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections import OrderedDict
+from dataclasses import dataclass, field
 
 from corral.kit.rings import LineRing
 from corral.telemetry.levels import engine_logger
@@ -20,6 +21,8 @@ _TASK = re.compile(r"\bid +(-?\d+) \| task +(-?\d+) \|")
 _LAUNCH = "| processing task"
 _LEVELS = {"D": logging.DEBUG, "I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR}
 _TASKS_KEPT = 256
+_LATE = 0.5
+"""Seconds that the line of a task may come after the end of its request."""
 LINES_A_SECOND = 2000
 """More lines of one engine are counted and left out of the log; its own last lines are always kept."""
 
@@ -32,34 +35,60 @@ def read_line(line: str) -> tuple[int, str]:
     return _LEVELS[found.group(1)], line[found.end() :]
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request that has not been seen to begin. `peers` are those that it was taken for together with."""
+
+    request_id: str
+    leased: int
+    released: int | None = None
+    gone_at: float = 0.0
+    peers: set[str] = field(default_factory=set)
+
+
 class Trail:
-    """Leads from requests to the tasks of an engine."""
+    """Leads from requests to the tasks of an engine.
+
+    An engine's lines and its answers come by different ways, so a request may have ended before the line that it begins
+    is read; it is remembered for a moment.
+    """
 
     def __init__(self) -> None:
-        self._waiting: list[str] = []
-        self._begun = 0
+        self._count = 0
+        self._waiting: list[_Waiting] = []
         self._tasks: OrderedDict[int, tuple[str, ...]] = OrderedDict()
 
     def leased(self, request_id: str) -> None:
         """A request will begin."""
-        self._waiting.append(request_id)
+        self._count += 1
+        self._waiting.append(_Waiting(request_id, self._count))
 
     def released(self, request_id: str) -> None:
         """A request has ended; it may never have begun."""
-        if request_id in self._waiting:
-            self._waiting.remove(request_id)
-            self._begun = max(0, self._begun - 1)
+        self._count += 1
+        for one in self._waiting:
+            if one.request_id == request_id and one.released is None:
+                one.released, one.gone_at = self._count, time.monotonic()
+                return
 
     def launched(self, task: int) -> None:
         """A task begins."""
-        ids = tuple(dict.fromkeys(self._waiting))
-        if not ids:
+        late = time.monotonic() - _LATE
+        self._waiting = [one for one in self._waiting if one.released is None or one.gone_at > late]
+        if not self._waiting:
             return
-        self._tasks[task] = ids
-        self._begun += 1
-        if self._begun >= len(self._waiting):
-            self._waiting.clear()
-            self._begun = 0
+        # What has ended began before anything that was leased after its end.
+        first_end = min((one.released for one in self._waiting if one.released is not None), default=self._count + 1)
+        able = [one for one in self._waiting if one.leased < first_end]
+        told = able
+        if all(one.released is not None for one in able):
+            # Or it never began, and this is one of those that came later.
+            told = [*able, *(one for one in self._waiting if one.released is None)]
+        ids = {name for one in told for name in (one.request_id, *one.peers)}
+        for one in told:
+            one.peers |= ids if len(ids) > 1 else set()
+        self._waiting.remove(able[0])
+        self._tasks[task] = tuple(sorted(ids))
         while len(self._tasks) > _TASKS_KEPT:
             self._tasks.popitem(last=False)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corral.engines.lines import LINES_A_SECOND, EngineLog, Trail, read_line
 from tests.support.logs import own_hub
@@ -44,7 +46,14 @@ def test_a_request_leads_to_the_lines_of_its_task() -> None:
     assert log.tail()[-1] == "......"
 
 
-def test_requests_that_begin_in_one_moment_are_candidates() -> None:
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    moment = [100.0]
+    monkeypatch.setattr("corral.engines.lines.time.monotonic", lambda: moment[0])
+    return moment
+
+
+def test_requests_that_begin_in_one_moment_are_candidates(now: list[float]) -> None:
     trail = Trail()
     for request in ("a", "b"):
         trail.leased(request)
@@ -58,13 +67,71 @@ def test_requests_that_begin_in_one_moment_are_candidates() -> None:
     assert trail.ids(4) == ()
 
 
-def test_a_request_that_never_began_is_forgotten() -> None:
+def test_a_line_may_come_after_the_end_of_its_request(now: list[float]) -> None:
+    trail = Trail()
+    trail.leased("quick")
+    trail.released("quick")
+    trail.launched(1)
+    assert trail.ids(1) == ("quick",)
+    for request in ("one", "two"):
+        trail.leased(request)
+        trail.released(request)
+    trail.launched(2)
+    trail.launched(3)
+    assert (trail.ids(2), trail.ids(3)) == (("one",), ("two",))
+
+
+def test_a_request_that_never_began_is_at_most_a_candidate_and_soon_forgotten(now: list[float]) -> None:
     trail = Trail()
     trail.leased("refused")
     trail.released("refused")
     trail.leased("real")
     trail.launched(5)
-    assert trail.ids(5) == ("real",)
+    assert trail.ids(5) == ("real", "refused")
+    trail.released("real")
+    now[0] += 1.0
+    trail.leased("next")
+    trail.launched(6)
+    assert trail.ids(6) == ("next",)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["lease", "release", "launch"]), st.integers(0, 3)), max_size=40))
+def test_whoever_a_task_belongs_to_is_always_among_its_candidates(steps: list[tuple[str, int]]) -> None:
+    """An engine begins requests in any order of those that hold a lease, and its lines come late."""
+    trail, open_, begun, lines, owner, task, made = (
+        Trail(),
+        list[str](),
+        set[str](),
+        list[int](),
+        dict[int, str](),
+        0,
+        0,
+    )
+    for what, number in steps:
+        if what == "lease":
+            made += 1
+            open_.append(f"r{made}")
+            trail.leased(f"r{made}")
+            if number % 2:
+                task += 1
+                owner[task] = f"r{made}"
+                begun.add(f"r{made}")
+                lines.append(task)
+        elif what == "release" and open_:
+            gone = open_.pop(number % len(open_))
+            if gone not in begun:
+                # An answer that was given has begun.
+                task += 1
+                owner[task] = gone
+                begun.add(gone)
+                lines.append(task)
+            trail.released(gone)
+        elif lines:
+            trail.launched(lines.pop(0))
+    for one in lines:
+        trail.launched(one)
+    for one, request in owner.items():
+        assert not trail.ids(one) or request in trail.ids(one)
 
 
 def test_tasks_are_forgotten_in_time() -> None:
@@ -76,9 +143,7 @@ def test_tasks_are_forgotten_in_time() -> None:
     assert trail.ids(999) == ("r999",)
 
 
-def test_an_engine_that_says_too_much_is_cut_and_its_last_lines_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr("corral.engines.lines.time.monotonic", lambda: now[0])
+def test_an_engine_that_says_too_much_is_cut_and_its_last_lines_are_kept(now: list[float]) -> None:
     with own_hub() as hub:
         log = EngineLog("m")
         for number in range(LINES_A_SECOND + 700):
