@@ -74,6 +74,9 @@ def test_a_chat_model_becomes_one_for_vectors_and_one_that_ranks(server: Server)
     status, found = server.ask("POST", "/v1/rerank", body)
     assert status == 200, found
     assert sorted(one["index"] for one in found["results"]) == [0, 1]
+    rows = {row["name"]: row for row in server.ask("GET", "/api/models")[1]["models"]}
+    assert [name for name, row in rows.items() if row["embeddings"]] == ["judge", "vectors"]
+    assert rows["large"]["default"], "a model that does not chat is not the one of new chats"
     status, found = server.ask("POST", "/v1/rerank", {"model": "judge", "query": "hello", "documents": []})
     assert (status, found["error"]["param"]) == (400, "documents")
 

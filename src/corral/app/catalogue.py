@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from corral.inference import Route
 from corral.kit.errors import EngineFailed, ModelNotFound
 from corral.models import Model, ModelRegistry
 from corral.models.configuration import Configuration
-from corral.models.options.launching import shape
+from corral.models.options.launching import embeds, shape
 from corral.models.registry import unknown_model
 from corral.settings import Settings
 
@@ -28,6 +28,8 @@ class Catalogue:
         self._listed: tuple[Any, list[dict[str, Any]]] = (None, [])
         self.engines: Engines | None = None
         self.configuration: Configuration | None = None
+        self.expected: Callable[[str], int] = lambda _: 0
+        """Bytes that a model's engine is expected to use, 0 when nobody has worked it out."""
 
     @property
     def _settings(self) -> Settings:
@@ -51,7 +53,7 @@ class Catalogue:
         )
         return EngineSpec(
             model, found.path, found.size_bytes, context, slots, found.embeddings, found.mmproj, options=options,
-            stay=self._stay(options),
+            stay=self._stay(options), memory_bytes=self.expected(model),
         )  # fmt: skip
 
     def _stay(self, options: Mapping[str, Any]) -> Stay:
@@ -72,6 +74,10 @@ class Catalogue:
         """What is set for a model: for all of them, and its own."""
         return self.configuration.set_for(model) if self.configuration is not None else {}
 
+    def _embeds(self, model: Model) -> bool:
+        """Whether a model makes vectors: as its file says, unless it was set otherwise."""
+        return embeds(self._options(model.name), model.embeddings)
+
     def resolve(self, name: str | None) -> Route:
         """See `inference.service.Routes`."""
         if name is None:
@@ -86,7 +92,7 @@ class Catalogue:
         """The model of new chats. Raises ModelNotFound when there is none."""
         if self._settings.default_model:
             return self._settings.default_model
-        usable = (model.name for model in self._registry.all() if model.problem is None and not model.embeddings)
+        usable = (model.name for model in self._registry.all() if model.problem is None and not self._embeds(model))
         name = next(iter(self._settings.engines), None) or next(usable, None)
         if name is None:
             raise ModelNotFound(f"There is no model yet. Put a GGUF file into {self._settings.data / 'models'}.")
@@ -146,7 +152,9 @@ class Catalogue:
         return None if name in self._settings.engines else self._registry.get(name)
 
     def _facts(self, name: str, found: Model | None) -> dict[str, Any]:
-        return describe(found) if found is not None else {"name": name, "path": self._settings.engines[name].model}
+        if found is None:
+            return {"name": name, "path": self._settings.engines[name].model}
+        return {**describe(found), "embeddings": self._embeds(found)}
 
     def _at_rest(self, name: str, found: Model | None) -> EngineStatus:
         """The state of an engine that was never used."""
