@@ -203,8 +203,8 @@ def option_tables() -> str:
     parts = [
         MADE, "# Options of engines\n",
         "Set for one model, for all models, or by a template. What is not set is the engine's own default. An option for all",
-        "models counts where the model has no value of its own. The pages of the web app and",
-        "`PUT /api/models/{name}` or `models:save` take them under these names. Files are named from the folder of the model, or",
+        "models counts where the model has no value of its own. The pages of the web app,",
+        "`corral models set`, `PUT /api/models/{name}` and `models:save` take them under these names. Files are named from the folder of the model, or",
         "with their whole path. A change needs a new start of the engine, but for those without a flag.\n",
         "Where: `m` for a model, `a` for all of them. ¹ only a `llama_server` engine takes it, the embedded one does not.\n",
     ]  # fmt: skip
