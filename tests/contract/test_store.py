@@ -216,6 +216,34 @@ async def test_the_data_folder_is_for_one_server_on_either_database(location: Lo
     await made.close()
 
 
+async def test_a_postgresql_database_has_one_server_that_writes(postgres: Postgres, tmp_path: Path) -> None:
+    """Whatever folders they have; and one that lost its place to another cannot write any more."""
+    url = postgres.database()
+    first = await Database.open(Location(tmp_path / "a" / "corral.db", url))
+    await first.write(notes.create)
+    with pytest.raises(StartupError, match="in use") as caught:
+        await Database.open(Location(tmp_path / "b" / "corral.db", url))
+    assert caught.value.exit_code == 3
+
+    def cut(connection: Connection) -> None:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+            )
+        )
+
+    opening = asyncio.create_task(Database.open(Location(tmp_path / "b" / "corral.db", url)))
+    await asyncio.sleep(0.2)
+    await first.read(cut)
+    second = await opening
+    with pytest.raises(StorageUnavailable):
+        await put(first, 1, "from the first")
+    assert await put(second, 2, "from the second") == 2
+    assert await second.read(texts) == ["from the second"]
+    await first.close()
+    await second.close()
+
+
 async def test_a_commit_that_fails_is_told_to_everyone_who_waits(location: Location) -> None:
     """A broken promise that is only looked at when the transaction ends takes the whole group along."""
     made = await Database.open(location)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from corral.kit.errors import CorralError, StartupError, StorageFull, StorageUnavailable
+from corral.store.lock import IN_USE_EXIT
 
 _BUSY_MS = 10_000
 _READERS = 4
+_OWNER = 0x436F7272616C
+"""The advisory lock of the server that writes ("Corral")."""
+_OWNED_PATIENCE = 3.0
+"""Seconds for PostgreSQL to notice that a killed server is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,25 @@ def open_engines(location: Location) -> tuple[Engine, Engine]:
     writing: dict[str, Any] = {"connect_timeout": 10}
     reading = {**writing, "options": "-c default_transaction_read_only=on"}
     common: dict[str, Any] = {"poolclass": QueuePool, "max_overflow": 0, "pool_pre_ping": True}
-    return (
-        create_engine(url, pool_size=1, connect_args=writing, **common),
-        create_engine(url, pool_size=_READERS, connect_args=reading, **common),
-    )
+    writer = create_engine(url, pool_size=1, connect_args=writing, **common)
+    event.listen(writer, "connect", _own)
+    return writer, create_engine(url, pool_size=_READERS, connect_args=reading, **common)
+
+
+def _own(connection: Any, _: Any) -> None:
+    """Makes the writing connection the only one: PostgreSQL frees the lock when the connection ends, however it does.
+
+    It is taken again with every new connection, so a server that lost the database to another one cannot write to it.
+    """
+    deadline = time.monotonic() + _OWNED_PATIENCE
+    while not connection.execute("SELECT pg_try_advisory_lock(%s)", (_OWNER,)).fetchone()[0]:
+        if time.monotonic() > deadline:
+            raise StartupError(
+                "The database of database_url is in use by another Corral. Stop it, or give this one a database of its own.",
+                IN_USE_EXIT,
+            )
+        time.sleep(0.05)
+    connection.commit()
 
 
 def _sqlite(file: Path, *, read_only: bool) -> Engine:
