@@ -224,3 +224,27 @@ def test_what_the_file_says_gives_way_to_what_was_set() -> None:
 def test_only_what_corral_does_itself_needs_no_new_start() -> None:
     assert not needs_restart({"pinned": True, "idle_stop": 5, "replicas": 2, "swap_group": "a"})
     assert needs_restart({"pinned": True, "temperature": 0.5})
+
+
+def together() -> st.SearchStrategy[dict[str, Any]]:
+    """Several options at once, each with one of its samples."""
+    pairs = [(option.name, value) for option in TOLD if "embedded" in option.engines for value in samples(option)]
+    return st.lists(st.sampled_from(pairs), max_size=12, unique_by=lambda pair: pair[0]).map(dict)
+
+
+def sensible(values: dict[str, Any]) -> bool:
+    """Whether the values go together, and are of those that both kinds take alike."""
+    own_threads = {"threads_batch", "draft_threads"} & set(values)
+    cores = {"cpu_range", "cpu_strict", "prio", "poll"} & set(values)
+    try:
+        check_together(values)
+    except InvalidRequest:
+        return False
+    # Threads of their own get no cores and no priority from llama-server; ours do.
+    return not (own_threads and cores)
+
+
+@given(together().filter(sensible))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+def test_options_mean_the_same_together(parameters: Parameters, values: dict[str, Any]) -> None:
+    assert by_arguments(parameters, values) == by_settings(parameters, values)
