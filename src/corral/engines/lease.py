@@ -14,7 +14,7 @@ class Lease:
     """Release it when the answer has ended."""
 
     __slots__ = (
-        "_log", "_released", "_request", "_turned", "_up", "context_length", "headers", "model", "native", "pool", "slots",
+        "_entry", "_log", "_released", "_turned", "_up", "context_length", "headers", "model", "native", "pool", "slots",
         "upstream_model",
     )  # fmt: skip
 
@@ -24,8 +24,8 @@ class Lease:
         """`turned` is told how many leases there are after each change; `log` learns which `request` it is for, None for
         the one being served."""
         self._log = log
-        self._request = request_id.get() if request is None else request
-        log.leased(self._request)
+        # Only llama.cpp names its tasks; whoever else answers has nothing to lead to.
+        self._entry = log.leased(request_id.get() if request is None else request) if up.plan.native else None
         self._turned = turned
         self._up = up
         self._released = False
@@ -43,6 +43,7 @@ class Lease:
         """Gives it back; a second time does nothing."""
         if not self._released:
             self._released = True
-            self._log.released(self._request)
+            if self._entry is not None:
+                self._log.released(self._entry)
             self._up.leases -= 1
             self._turned(self._up.leases)

@@ -21,6 +21,7 @@ _TASK = re.compile(r"\bid +(-?\d+) \| task +(-?\d+) \|")
 _LAUNCH = "| processing task"
 _LEVELS = {"D": logging.DEBUG, "I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR}
 _TASKS_KEPT = 256
+_WAITING_KEPT = 256
 _LATE = 0.5
 """Seconds that the line of a task may come after the end of its request."""
 LINES_A_SECOND = 2000
@@ -36,7 +37,7 @@ def read_line(line: str) -> tuple[int, str]:
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
+class Leased:
     """A request that has not been seen to begin. `peers` are those that it was taken for together with."""
 
     request_id: str
@@ -55,26 +56,31 @@ class Trail:
 
     def __init__(self) -> None:
         self._count = 0
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Leased] = []
         self._tasks: OrderedDict[int, tuple[str, ...]] = OrderedDict()
 
-    def leased(self, request_id: str) -> None:
+    def leased(self, request_id: str) -> Leased:
         """A request will begin."""
         self._count += 1
-        self._waiting.append(_Waiting(request_id, self._count))
+        one = Leased(request_id, self._count)
+        self._waiting.append(one)
+        if len(self._waiting) > _WAITING_KEPT:
+            self._forget()
+            del self._waiting[:-_WAITING_KEPT]
+        return one
 
-    def released(self, request_id: str) -> None:
+    def released(self, one: Leased) -> None:
         """A request has ended; it may never have begun."""
         self._count += 1
-        for one in self._waiting:
-            if one.request_id == request_id and one.released is None:
-                one.released, one.gone_at = self._count, time.monotonic()
-                return
+        one.released, one.gone_at = self._count, time.monotonic()
+
+    def _forget(self) -> None:
+        late = time.monotonic() - _LATE
+        self._waiting = [one for one in self._waiting if one.released is None or one.gone_at > late]
 
     def launched(self, task: int) -> None:
         """A task begins."""
-        late = time.monotonic() - _LATE
-        self._waiting = [one for one in self._waiting if one.released is None or one.gone_at > late]
+        self._forget()
         if not self._waiting:
             return
         # What has ended began before anything that was leased after its end.
@@ -88,7 +94,8 @@ class Trail:
         for one in told:
             one.peers |= ids if len(ids) > 1 else set()
         self._waiting.remove(able[0])
-        self._tasks[task] = tuple(sorted(ids))
+        # A request without an id, as of our own housekeeping, is nobody to lead to.
+        self._tasks[task] = tuple(sorted(ids - {""}))
         while len(self._tasks) > _TASKS_KEPT:
             self._tasks.popitem(last=False)
 
@@ -116,17 +123,15 @@ class EngineLog(LineRing):
             if self._logger.isEnabledFor(level) and self._admitted():
                 self._about_task(level, text)
 
-    def leased(self, request_id: str) -> None:
+    def leased(self, request_id: str) -> Leased:
         """A request holds a lease from now on."""
-        if request_id:
-            self._trail.leased(request_id)
         if self._logger.isEnabledFor(logging.DEBUG):
             self._log(logging.DEBUG, "a request takes a lease", request_id, {})
+        return self._trail.leased(request_id)
 
-    def released(self, request_id: str) -> None:
+    def released(self, one: Leased) -> None:
         """It gives the lease back."""
-        if request_id:
-            self._trail.released(request_id)
+        self._trail.released(one)
 
     def _about_task(self, level: int, text: str) -> None:
         facts: dict[str, object] = {}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral.engines.lines import LINES_A_SECOND, EngineLog, Trail, read_line
+from corral.engines.lines import LINES_A_SECOND, EngineLog, Leased, Trail, read_line
 from tests.support.logs import own_hub
 
 
@@ -28,13 +28,13 @@ def test_a_request_leads_to_the_lines_of_its_task() -> None:
     with own_hub() as hub:
         log = EngineLog("qwen2.5:7b")
         log.append("0.00.000.001 I srv          init: model loaded")
-        log.leased("req_a")
+        first = log.leased("req_a")
         log.append("0.00.360.986 I slot get_availabl: id  1 | task -1 | selected slot by LRU, t_last = -1")
         log.append("0.00.361.059 I slot launch_slot_: id  1 | task 7 | processing task, is_child = 0")
         log.leased("req_b")
         log.append("0.01.327.977 I slot print_timing: id  1 | task 7 | prompt eval time =     170.88 ms")
         log.append("0.01.328.000 I slot launch_slot_: id  0 | task 9 | processing task, is_child = 0")
-        log.released("req_a")
+        log.released(first)
         log.append("0.01.328.016 I slot      release: id  1 | task 7 | stop processing: n_tokens = 34, truncated = 0")
         log.append("0.01.328.020 E slot      release: id  0 | task 9 | failed")
         log.append("......")
@@ -69,13 +69,11 @@ def test_requests_that_begin_in_one_moment_are_candidates(now: list[float]) -> N
 
 def test_a_line_may_come_after_the_end_of_its_request(now: list[float]) -> None:
     trail = Trail()
-    trail.leased("quick")
-    trail.released("quick")
+    trail.released(trail.leased("quick"))
     trail.launched(1)
     assert trail.ids(1) == ("quick",)
     for request in ("one", "two"):
-        trail.leased(request)
-        trail.released(request)
+        trail.released(trail.leased(request))
     trail.launched(2)
     trail.launched(3)
     assert (trail.ids(2), trail.ids(3)) == (("one",), ("two",))
@@ -83,12 +81,11 @@ def test_a_line_may_come_after_the_end_of_its_request(now: list[float]) -> None:
 
 def test_a_request_that_never_began_is_at_most_a_candidate_and_soon_forgotten(now: list[float]) -> None:
     trail = Trail()
-    trail.leased("refused")
-    trail.released("refused")
-    trail.leased("real")
+    trail.released(trail.leased("refused"))
+    real = trail.leased("real")
     trail.launched(5)
     assert trail.ids(5) == ("real", "refused")
-    trail.released("real")
+    trail.released(real)
     now[0] += 1.0
     trail.leased("next")
     trail.launched(6)
@@ -100,7 +97,7 @@ def test_whoever_a_task_belongs_to_is_always_among_its_candidates(steps: list[tu
     """An engine begins requests in any order of those that hold a lease, and its lines come late."""
     trail, open_, begun, lines, owner, task, made = (
         Trail(),
-        list[str](),
+        list[Leased](),
         set[str](),
         list[int](),
         dict[int, str](),
@@ -110,8 +107,7 @@ def test_whoever_a_task_belongs_to_is_always_among_its_candidates(steps: list[tu
     for what, number in steps:
         if what == "lease":
             made += 1
-            open_.append(f"r{made}")
-            trail.leased(f"r{made}")
+            open_.append(trail.leased(f"r{made}"))
             if number % 2:
                 task += 1
                 owner[task] = f"r{made}"
@@ -119,11 +115,11 @@ def test_whoever_a_task_belongs_to_is_always_among_its_candidates(steps: list[tu
                 lines.append(task)
         elif what == "release" and open_:
             gone = open_.pop(number % len(open_))
-            if gone not in begun:
+            if gone.request_id not in begun:
                 # An answer that was given has begun.
                 task += 1
-                owner[task] = gone
-                begun.add(gone)
+                owner[task] = gone.request_id
+                begun.add(gone.request_id)
                 lines.append(task)
             trail.released(gone)
         elif lines:
@@ -132,6 +128,13 @@ def test_whoever_a_task_belongs_to_is_always_among_its_candidates(steps: list[tu
         trail.launched(one)
     for one, request in owner.items():
         assert not trail.ids(one) or request in trail.ids(one)
+
+
+def test_requests_that_never_begin_are_forgotten_too() -> None:
+    trail = Trail()
+    for number in range(5000):
+        trail.leased(f"r{number}")
+    assert len(trail._waiting) <= 256
 
 
 def test_tasks_are_forgotten_in_time() -> None:
