@@ -87,9 +87,7 @@ def _child(spec: EngineSpec, path: Path, key: str) -> dict[str, Any]:
 def _llama_server(binary: str, spec: EngineSpec, path: Path) -> list[str]:
     # What is not for anyone to choose comes last, since the last of two flags wins.
     command = [binary, *_model_arguments(spec), "--host", str(path), "--slots", "--metrics", "--no-webui"]
-    if "--no-jinja" not in command:
-        command.append("--jinja")
-    return command
+    return command if spec.options.get("jinja") is False else [*command, "--jinja"]
 
 
 def _model_arguments(spec: EngineSpec) -> list[str]:
