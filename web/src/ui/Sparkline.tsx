@@ -1,10 +1,13 @@
 const WIDTH = 120;
 const HEIGHT = 28;
+/** Ten minutes, measured every ten seconds. */
+const MOMENTS = 61;
 
 /** The course of a figure without axes; the figure itself stands beside it. */
 export function Sparkline({ values, top }: { values: readonly (number | null)[]; top?: number }) {
   const highest = Math.max(top ?? 0, ...values.map((value) => value ?? 0)) || 1;
-  const step = values.length > 1 ? WIDTH / (values.length - 1) : WIDTH;
+  const step = WIDTH / (Math.max(MOMENTS, values.length) - 1);
+  const start = WIDTH - (values.length - 1) * step;
   let path = "";
   let drawing = false;
   for (const [index, value] of values.entries()) {
@@ -13,7 +16,7 @@ export function Sparkline({ values, top }: { values: readonly (number | null)[];
       continue;
     }
     const y = HEIGHT - 1 - (value / highest) * (HEIGHT - 2);
-    path += `${drawing ? "L" : "M"}${(index * step).toFixed(1)} ${y.toFixed(1)}`;
+    path += `${drawing ? "L" : "M"}${(start + index * step).toFixed(1)} ${y.toFixed(1)}`;
     drawing = true;
   }
   return (

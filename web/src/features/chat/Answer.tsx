@@ -2,6 +2,7 @@ import { memo, useCallback, useEffect, useState, useSyncExternalStore } from "re
 import type { Message } from "../../api/types";
 import type { TurnStreams } from "../../engine/turns";
 import { Markdown } from "../../ui/markdown/Markdown";
+import { LogButton } from "./LogButton";
 import { type Around, figures, stateLabel } from "./labels";
 
 export interface AnswerProps {
@@ -77,6 +78,7 @@ export const Answer = memo(function Answer(props: AnswerProps) {
               {at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
             </time>
             {text !== "" && <CopyButton text={text} />}
+            {turnId && <LogButton turnId={turnId} />}
             {broken && last && say && (
               <span className="answer-actions">
                 {text !== "" && (

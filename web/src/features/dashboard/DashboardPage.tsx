@@ -22,7 +22,8 @@ const IDLE = new Set(["stopped", "idle"]);
 interface Status {
   version: string;
   startedAt: string;
-  memoryBudget?: number | null;
+  /** Bytes that engines may have together, and what of it is taken or promised. */
+  memory?: { budget: number; taken: number };
 }
 
 function NoEngine({ models }: { models: readonly Model[] }) {
@@ -120,7 +121,7 @@ export function DashboardPage() {
         </p>
       )}
       <Machine latest={latest} history={history} />
-      <MemoryBar latest={latest} budget={status.data?.memoryBudget ?? null} />
+      <MemoryBar latest={latest} budget={status.data?.memory?.budget ?? null} />
       {models.data && <Engines models={models.data} latest={latest} history={history} />}
       <Downloads />
       <Problems />

@@ -1,18 +1,37 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { LogLine } from "../../api/logs";
+import { rowText } from "../../engine/logs";
 import { ago } from "../../ui/format";
-import { useAsked } from "../../ui/live";
+import { useAsked, usePush } from "../../ui/live";
 
+const SEARCH = "logs:search";
 const SHOWN = 5;
 const RECENT = 86_400_000;
+/** Engines warn about their own options; what Corral itself warns of is worth a look. */
+const ERRORS = { level: "error", limit: SHOWN };
+const WARNINGS = { level: "warning", source: "corral", limit: SHOWN };
+
+interface Lines {
+  lines: LogLine[];
+}
 
 /** What went wrong in the last day, the newest first. */
 export function Problems() {
-  const { data } = useAsked<{ lines: LogLine[] }>("logs:search", { level: "error", limit: SHOWN });
+  const client = useQueryClient();
+  const errors = useAsked<Lines>(SEARCH, ERRORS);
+  const warnings = useAsked<Lines>(SEARCH, WARNINGS);
+  // A failure is in the log by the time it is told; anything else is seen with the next measurement.
+  const look = () => client.invalidateQueries({ queryKey: [SEARCH] });
+  usePush<{ state?: string }>("models:status", ({ state }) => state === "failed" && look());
+  usePush("metrics:update", look);
+  if (!errors.data || !warnings.data) return null;
   const now = new Date();
-  const lines = (data?.lines ?? []).filter(({ at }) => now.getTime() - new Date(at).getTime() < RECENT);
-  lines.sort((a, b) => b.at.localeCompare(a.at));
-  if (!data) return null;
+  const found = new Map([...errors.data.lines, ...warnings.data.lines].map((line) => [line.id, line]));
+  const lines = [...found.values()]
+    .filter(({ at }) => now.getTime() - new Date(at).getTime() < RECENT)
+    .sort((a, b) => b.at.localeCompare(a.at))
+    .slice(0, SHOWN);
   return (
     <section aria-labelledby="problems-title">
       <header className="part-head">
@@ -20,8 +39,8 @@ export function Problems() {
           Recent problems
         </h2>
         {lines.length > 0 && (
-          <Link to="/logs" search={{ level: "error" }} className="more">
-            All errors
+          <Link to="/logs" search={{ level: "warning" }} className="more">
+            All of them
           </Link>
         )}
       </header>
@@ -37,10 +56,10 @@ export function Problems() {
               <span className="problem-source hint">{line.source}</span>
               <Link
                 to="/logs"
-                search={line.requestId ? { requestId: line.requestId } : { level: "error", source: line.source }}
+                search={line.requestId ? { requestId: line.requestId } : { level: line.level, source: line.source }}
                 className="problem-text"
               >
-                {line.message}
+                {rowText(line)}
               </Link>
             </li>
           ))}

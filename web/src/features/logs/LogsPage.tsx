@@ -3,6 +3,7 @@ import { useDebouncedCallback, useDocumentTitle } from "@mantine/hooks";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useState } from "react";
 import { LEVELS } from "../../api/logs";
+import { searchFor } from "../../engine/logfeed";
 import { type LogFilter, type LogView, NO_FILTER } from "../../engine/logs";
 import { whole } from "../../ui/format";
 import { CrossIcon } from "../../ui/icons";
@@ -31,6 +32,12 @@ function asJson(view: LogView): string {
   const lines: string[] = [];
   for (let index = 0; index < view.length; index += 1) lines.push(JSON.stringify(view.at(index)?.line));
   return `${lines.join("\n")}\n`;
+}
+
+/** The filter as the download of the files takes it. */
+function fromFiles(filter: LogFilter): string {
+  const { limit: _, ...wanted } = searchFor(filter, null);
+  return new URLSearchParams(wanted as Record<string, string>).toString();
 }
 
 function today(): string {
@@ -108,8 +115,8 @@ export function LogsPage() {
               <Menu.Item onClick={() => save(`corral-${today()}.jsonl`, "application/jsonl", asJson(view))}>
                 Lines shown, as JSON
               </Menu.Item>
-              <Menu.Item component="a" href="/api/logs/download" download>
-                Whole file of today
+              <Menu.Item component="a" href={`/api/logs/download?${fromFiles(filter)}`} download>
+                {filtered ? "All lines in the files that pass" : "All lines in the files"}
               </Menu.Item>
             </Menu.Dropdown>
           </Menu>
@@ -181,7 +188,7 @@ export function LogsPage() {
         )}
       </p>
       <div className="logs-body">
-        {feed.filled && view.length === 0 ? (
+        {feed.filled && !reading && view.length === 0 ? (
           <div className="logs-empty">
             <h2 className="empty">{filtered ? "No line passes the filter" : "Nothing has been written yet"}</h2>
             <p className="hint">

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { type Found, LogFeed, searchFor } from "../../engine/logfeed";
 import { type LogFilter, LogView } from "../../engine/logs";
 import { useConnection } from "../../ui/live";
@@ -21,6 +21,7 @@ export function useLogFeed(): LogFeed {
 }
 
 const TRIES = 5;
+const FEW = 100;
 
 /** The lines that pass `filter`, and reading older ones from the files. */
 export function useLogView(feed: LogFeed, filter: LogFilter) {
@@ -55,5 +56,13 @@ export function useLogView(feed: LogFeed, filter: LogFilter) {
     }
     setReading(false);
   }, [connection, feed, view, before, level, source, text, requestId]);
+  // A filter that leaves little of what came lately is for something earlier.
+  const lacking = feed.filled && before === undefined && view.length < FEW;
+  const tried = useRef<LogView | null>(null);
+  useEffect(() => {
+    if (!lacking || tried.current === view) return;
+    tried.current = view;
+    void older();
+  }, [lacking, view, older]);
   return { view, older, reading, ended: before === null, problem };
 }
