@@ -98,9 +98,9 @@ class Configuration:
         """What is set for a model alone, by Python names."""
         return self._sets.own(name)
 
-    def set_for(self, name: str) -> dict[str, Any]:
-        """What is set for a model, by Python names: for all models, and its own over that."""
-        return merge(self._sets.server(), self._sets.own(name))
+    def set_for(self, name: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What is set for a model, by Python names: for all models, and its own over that, here with `changes`."""
+        return merge(self._sets.server(), {**self._sets.own(name), **(changes or {})})
 
     def effective(self, name: str) -> dict[str, Any]:
         """What counts for a model, by Python names: defaults, the settings, what is set for all models, its own."""

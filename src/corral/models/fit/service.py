@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,16 +16,17 @@ from corral.kit.clock import Clock
 from corral.kit.errors import CorralError, InvalidRequest
 from corral.kit.tasks import Tasks
 from corral.models.fit.anatomy import anatomy
-from corral.models.fit.files import Base, Body, plan_of, read_body
+from corral.models.fit.files import Base, Body, plan_of, predict, read_body
 from corral.models.fit.judging import judge
-from corral.models.fit.types import Machine, Report
-from corral.models.gguf import Header
+from corral.models.fit.remote import resized, unknown
+from corral.models.fit.types import Machine, Plan, Report
+from corral.models.gguf import GgufError, Header
 from corral.models.options.values import check, check_together
 from corral.models.registry import TOPIC, ModelRegistry
 from corral.models.types import Model
 from corral.telemetry import get_logger
 
-_KEPT = 64
+_KEPT = 1024
 _PAUSE = 0.05
 _log = get_logger("corral.fit")
 
@@ -45,6 +48,10 @@ class Settings(Protocol):
 
     def used(self, name: str) -> int:
         """Bytes that a model's engines use now."""
+        ...
+
+    def revision(self) -> object:
+        """Changes whenever `values` or `base` may."""
         ...
 
     def known(self, name: str) -> bool:
@@ -74,6 +81,8 @@ class Fit:
         self._clock = clock
         self._bus = bus
         self._bodies: OrderedDict[object, Body] = OrderedDict()
+        self._machine: Machine | None = None
+        self._expected: dict[str, tuple[object, int]] = {}
         self._tried: set[object] = set()
         self._tasks = Tasks("fit")
 
@@ -99,38 +108,54 @@ class Fit:
             await self._settings.keep(name, columns(report, values))
         return report.as_dict()
 
-    async def judge_header(self, headers: list[Header], quantity: int = 0) -> dict[str, Any]:
-        """The report on a file that is not here yet, with the settings of the server. `quantity` are bytes of further files.
+    def expected(self, name: str) -> int:
+        """Bytes that a model's engine will use as it is set now; 0 while its files have not been read. Takes no time."""
+        made_of = self._registry.get(name), self._settings.revision(), len(self._bodies), self._machine
+        kept = self._expected.get(name)
+        if kept is None or kept[0] != made_of:
+            kept = self._expected[name] = made_of, self._work_out(name)
+        return kept[1]
 
-        Raises GgufError.
+    def _work_out(self, name: str) -> int:
+        model, values = self._registry.get(name), self._settings.values(name, {})
+        plan = plan_of(model, values, self._settings.base())
+        body = self._bodies.get(_key(model, values, plan))
+        return predict(body, plan, self._machine).host if body is not None and self._machine is not None else 0
+
+    async def judge_choices(self, header: Header | None, choices: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+        """Reports on files that are not here yet, by their quantisation and bytes; `header` is that of one of them.
+
+        Without a header only the bytes are known, and a usual share on top of them is taken.
         """
-        return (await asyncio.to_thread(self._judge_header, headers, quantity)).as_dict()
+        return await asyncio.to_thread(self._judge_choices, header, choices)
 
-    def _judge_header(self, headers: list[Header], more: int) -> Report:
-        found = anatomy(headers)
-        base, plain = self._settings.base(), Model("", Path(), 0, context_length=found.trained, embeddings=found.embeds)
-        plan = plan_of(plain, {}, base)
-        return judge(Body(found, adapters=more), plan, self._look(self._settings.limit()))
+    def _judge_choices(self, header: Header | None, choices: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+        base, machine = self._settings.base(), self._look(self._settings.limit())
+        found = None
+        if header is not None:
+            with contextlib.suppress(GgufError):
+                found = anatomy([header])
+        reports = []
+        for quant, count in choices:
+            body = Body(resized(found, quant, count) if found is not None else unknown(quant, count))
+            plain = Model("", Path(), 0, context_length=body.anatomy.trained, embeddings=body.anatomy.embeds)
+            reports.append(judge(body, plan_of(plain, {}, base), machine).as_dict())
+        return reports
 
     def _report(self, model: Model, values: Mapping[str, Any]) -> Report:
         plan = plan_of(model, values, self._settings.base())
         machine = self._look(self._settings.limit())
+        self._machine = self._machine or machine
         # What its own engine uses now is free for the next one.
-        used = self._settings.used(model.name)
-        machine = Machine(
-            machine.total, min(machine.total, machine.available + used), machine.cores, machine.devices, machine.limit
-        )
-        return judge(
-            self._body(model, values, plan.image_max_tokens, lambda: read_body(model, values, plan)), plan, machine
-        )
+        available = min(machine.total, machine.available + self._settings.used(model.name))
+        return judge(self._body(model, values, plan), plan, replace(machine, available=available))
 
-    def _body(self, model: Model, values: Mapping[str, Any], image: int, read: Callable[[], Body]) -> Body:
+    def _body(self, model: Model, values: Mapping[str, Any], plan: Plan) -> Body:
         """The headers of a model, read once while it stays as it is."""
-        named = [values.get(name) for name in ("mmproj", "mmproj_auto", "model_draft", "lora")]
-        key = (model.path, model.size_bytes, model.modified, model.mmproj, image, json.dumps(named))
+        key = _key(model, values, plan)
         body = self._bodies.get(key)
         if body is None:
-            body = self._bodies[key] = read()
+            body = self._bodies[key] = read_body(model, values, plan)
             while len(self._bodies) > _KEPT:
                 self._bodies.popitem(last=False)
         return body
@@ -155,6 +180,11 @@ class Fit:
                 except CorralError as error:
                     _log.debug("not_analyzed", model=model.name, reason=error.message)
                 await self._clock.sleep(_PAUSE)
+
+
+def _key(model: Model, values: Mapping[str, Any], plan: Plan) -> object:
+    named = [values.get(name) for name in ("mmproj", "mmproj_auto", "model_draft", "lora")]
+    return model.path, model.size_bytes, model.modified, model.mmproj, plan.image_max_tokens, json.dumps(named)
 
 
 def columns(report: Report, values: Mapping[str, Any]) -> dict[str, Any]:
