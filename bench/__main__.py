@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import dashboard, dataplane, startup, swapping, turns
+from bench import dashboard, dataplane, models, startup, swapping, turns
 
 BENCHMARKS = {
     "startup": startup.run,
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "turns": turns.run,
     "dashboard": dashboard.run,
     "swapping": swapping.run,
+    "models": models.run,
 }
 
 

@@ -92,8 +92,12 @@ async def test_a_model_is_configured_while_it_answers_and_a_bad_change_is_told_b
         assert (model["applied"], model["engine"]["contextLength"]) == ("now", 2048)
         assert model["configuration"]["pending"] is False
         # The other one hears of it: the row, and that something was set.
-        await eventually(lambda: [row["version"] for data in bob.of("models:changed") for row in data["models"]])
-        assert {"scope": "model", "name": MODEL, "version": model["version"]} in bob.of("config:changed")
+        version = model["version"]
+        await eventually(
+            lambda: version in [row["version"] for data in bob.of("models:changed") for row in data["models"]]
+        )
+        news = {"scope": "model", "name": MODEL, "version": version}
+        await eventually(lambda: news in bob.of("config:changed"))
         pid = model["engine"]["pid"]
         changes = {"lora": ["none.gguf"], "seed": 3}
         error = await ann.refused("models:save", name=MODEL, version=model["version"], changes=changes, apply="now")

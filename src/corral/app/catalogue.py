@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from corral.app.rows import describe, state
+from corral.app.rows import at_rest, describe, state
 from corral.engines import Engines, EngineSpec, Stay
-from corral.engines.types import EngineState, EngineStatus
+from corral.engines.types import EngineStatus
 from corral.inference import Route
 from corral.kit.errors import EngineFailed, ModelNotFound
 from corral.models import Model, ModelRegistry
@@ -134,7 +134,7 @@ class Catalogue:
         if kept is not None and kept[0] == made_of:
             return kept
         known = configuration.row(name) if configuration is not None else {}
-        shown = state(status or self._at_rest(name, found), found)
+        shown = state(status, found) if status is not None else self._at_rest(name, found)
         return made_of, {**self._facts(name, found), **shown, **known, "default": is_default}
 
     def model(self, name: str) -> dict[str, Any]:
@@ -156,16 +156,16 @@ class Catalogue:
             return {"name": name, "path": self._settings.engines[name].model}
         return {**describe(found), "embeddings": self._embeds(found)}
 
-    def _at_rest(self, name: str, found: Model | None) -> EngineStatus:
+    def _at_rest(self, name: str, found: Model | None) -> dict[str, Any]:
         """The state of an engine that was never used."""
         if found is not None and found.problem is not None:
-            return EngineStatus(name, EngineState.FAILED)
+            return {"state": "failed", "engine": None}
         options, settings, entry = self._options(name), self._settings, self._settings.engines.get(name)
         trained = found.context_length if found is not None else None
         context = (entry.context_length if entry is not None else None) or settings.context_length
         slots = entry.slots if entry is not None else settings.slots
         context, slots = shape(options, context=context, slots=slots, trained=trained)
-        return EngineStatus(name, EngineState.STOPPED, slots=slots, context_length=context)
+        return at_rest(name, slots, context)
 
     async def start(self, name: str) -> dict[str, Any]:
         """See ModelControl."""

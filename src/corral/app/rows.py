@@ -41,6 +41,12 @@ def state(status: EngineStatus, model: Model | None) -> dict[str, Any]:
     return {"state": status.state.value if usable else "failed", "engine": status.as_dict() if usable else None}
 
 
+def at_rest(name: str, slots: int, context: int) -> dict[str, Any]:
+    """The state of an engine that was never used; short, since most of thousands of models are such."""
+    engine = {"name": name, "state": "stopped", "slots": slots, "busy": 0, "contextLength": context, "error": None}
+    return {"state": "stopped", "engine": engine}
+
+
 def _short(text: str | None) -> str | None:
     """A text of a file, which may be of any length, as a list shows it."""
     return text if text is None or len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -13,6 +13,7 @@ from corral.realtime.connection import Connection
 if TYPE_CHECKING:
     from corral.realtime.server import RealtimeParts
 
+MANY_MODELS = 100
 _AGENTS = "agents:"
 _TOPICS = ("models", "engines", "agents:*")
 
@@ -47,11 +48,14 @@ class Broadcast:
                     await self._send(connection, "resync", {})
 
     async def beat(self) -> None:
-        """Sends the state of every engine now and then, until cancelled."""
+        """Sends the state of every engine now and then, until cancelled; of very many only those that do not rest."""
         while True:
             await self._parts.clock.sleep(self._heartbeat)
             if self._connections:
-                for model in self._parts.models.models():
+                models = self._parts.models.models()
+                if len(models) > MANY_MODELS:
+                    models = [model for model in models if model["state"] != "stopped"]
+                for model in models:
                     status = model.get("engine") or {"name": model["name"], "state": model["state"]}
                     await self._to_all("models:status", status, Permission.MODELS_READ)
 
