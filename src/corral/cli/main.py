@@ -78,6 +78,23 @@ def chat(
 
 
 @app.command()
+def pull(
+    repo: Annotated[str, typer.Argument(help="Repository of the hub, as owner/name or owner/name:Q4_K_M.")],
+    choices: Annotated[bool, typer.Option("--list", help="Only show what there is and what fits.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit; the newest without it.")] = None,
+    url: Url = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Downloads a model through the running server; without a quantisation what fits this machine best."""
+    from corral.cli.client import Client
+    from corral.cli.pulling import Pull, show_choices
+    from corral.cli.pulling import pull as pull_model
+
+    client, wanted = Client(server_url(url)), Pull(repo, revision, as_json)
+    raise typer.Exit(show_choices(client, wanted) if choices else pull_model(client, wanted))
+
+
+@app.command()
 def doctor(
     data: Data = None,
     quick: Annotated[bool, typer.Option("--quick", help="Do not start an engine.")] = False,
