@@ -83,8 +83,9 @@ class Trail:
         self._forget()
         if not self._waiting:
             return
-        # What has ended began before anything that was leased after its end.
-        first_end = min((one.released for one in self._waiting if one.released is not None), default=self._count + 1)
+        # What has ended begins before anything that was leased after its end, unless it may have begun already.
+        ends = (one.released for one in self._waiting if one.released is not None and not one.peers)
+        first_end = min(ends, default=self._count + 1)
         able = [one for one in self._waiting if one.leased < first_end]
         told = able
         if all(one.released is not None for one in able):
@@ -93,7 +94,9 @@ class Trail:
         ids = {name for one in told for name in (one.request_id, *one.peers)}
         for one in told:
             one.peers |= ids if len(ids) > 1 else set()
-        self._waiting.remove(able[0])
+        # One that has ended has begun, so of those that it may be it is the one to take off the list.
+        ended = [one for one in able if one.released is not None]
+        self._waiting.remove(min(ended, key=lambda one: one.released or 0, default=able[0]))
         # A request without an id, as of our own housekeeping, is nobody to lead to.
         self._tasks[task] = tuple(sorted(ids - {""}))
         while len(self._tasks) > _TASKS_KEPT:
