@@ -58,6 +58,7 @@ def parameters(config: dict[str, Any]) -> Any:
     params.ui = params.ui_mcp_proxy = False
     params.endpoint_slots = params.endpoint_metrics = True
     params.endpoint_props = False
+    params.prefill_assistant = True
     params.offline = True
     params.slot_save_path = config.get("saves") or ""
     return params

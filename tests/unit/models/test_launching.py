@@ -174,7 +174,7 @@ def test_nothing_overrides_what_is_not_for_anyone_to_choose(parameters: Paramete
     hostile = [
         ["hostnames", ["0.0.0.0"]], ["port", 80], ["api_keys", []], ["cors_origins", "*"], ["ui", True],
         ["server_tools", ["all"]], ["endpoint_props", True], ["media_path", "/"], ["slot_save_path", "/tmp/"],
-        ["public_path", "/"], ["offline", False], ["mcp_servers_json", "{}"], ["model.path", "/other"],
+        ["public_path", "/"], ["offline", False], ["mcp_servers_json", "{}"], ["model.path", "/other"], ["prefill_assistant", False],
     ]  # fmt: skip
     plain = parameters.of_config({**CONFIG, "settings": []})
     assert plain == parameters.of_config({**CONFIG, "settings": hostile})

@@ -38,6 +38,8 @@ FIXED: dict[str, str] = {
     "slots": "Corral reads them",
     "props": "a client must not change an engine for all others",
     "slot_save_path": "Corral chooses where contexts are saved",
+    "prefill_assistant": "an answer that broke off is continued this way",
+    "no_prefill_assistant": "an answer that broke off is continued this way",
     "media_path": "engines read no files for requests",
     "tools": "engines run no programs",
     "agent": "engines run no programs",

@@ -73,7 +73,7 @@ def _models() -> None:
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         sa.Column("removed_at", sa.BigInteger),
         sa.Column("removed", sa.Text),
-        *_columns(sa.Boolean, "embeddings reranking jinja prefill_assistant pinned"),
+        *_columns(sa.Boolean, "embeddings reranking jinja pinned"),
         *_columns(
             sa.BigInteger,
             "ctx_size parallel batch_size ubatch_size threads threads_batch sleep_idle_seconds idle_stop replicas",
