@@ -243,3 +243,22 @@ def test_appearance_is_kept(watch: Watch, server: Server) -> None:
     )
     assert page.evaluate("document.documentElement.dataset.density") == "compact"
     assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "dark"
+
+
+def test_the_memory_is_predicted_while_one_types(page: Page) -> None:
+    options(page)
+    memory = page.get_by_role("region", name="Predicted memory")
+    expect(memory).to_contain_text("tokens")
+    field(page, "Context").fill("8000")
+    expect(memory).to_contain_text("8,000 tokens")
+    memory.get_by_text("What takes the memory").click()
+    expect(memory.get_by_role("row", name=re.compile("^Context"))).to_be_visible()
+    memory.get_by_role("button", name="Use these").click()
+    expect(field(page, "Context")).not_to_have_value("8000")
+    page.get_by_role("searchbox", name="Search options").fill("cache-type-v")
+    field(page, "V cache type").select_option("q8_0")
+    page.get_by_role("searchbox", name="Search options").fill("flash-attn")
+    field(page, "Flash attention").select_option("off")
+    page.get_by_role("searchbox", name="Search options").fill("cache-type-v")
+    expect(page.get_by_test_id("option-cacheTypeV").get_by_role("alert")).to_contain_text("flash attention")
+    page.get_by_role("button", name="Discard").click()

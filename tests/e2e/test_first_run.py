@@ -31,10 +31,11 @@ def test_a_newcomer_gets_an_answer(
     expect(composer(page)).to_be_focused()
     shoot(page, f"{size}-{theme}-1-home")
 
-    page.get_by_role("button", name="Write a short Python function", exact=True).click()
+    page.get_by_role("button", name="Who are you?", exact=True).click()
     expect(page).to_have_url(re.compile(r"/c/\w"))
     done(page)
-    expect(answers(page)).to_contain_text("def count_llamas(names: list[str]) -> int:")
+    expect(answers(page)).not_to_be_empty()
+    expect(ask(page, "some code")).to_contain_text("def count_llamas(names: list[str]) -> int:")
     ask(page, "a table please")
     expect(answers(page).last.get_by_role("cell", name="Fjord")).to_be_visible()
     shoot(page, f"{size}-{theme}-2-chat")
@@ -63,6 +64,10 @@ def test_nothing_is_wider_than_a_small_phone(watch: Watch, server: Server) -> No
     page.goto("/models")
     expect(page.get_by_test_id("model-row").first).to_be_visible()
     assert page.evaluate(SIDEWAYS) <= 0
+    for address, seen in (("/dashboard", "Engines hold"), ("/monitoring", "Corral itself"), ("/logs", "engine_ready")):
+        page.goto(address)
+        expect(page.get_by_text(seen).first).to_be_visible()
+        assert page.evaluate(SIDEWAYS) <= 0, address
 
 
 def test_the_theme_is_chosen_and_kept(page: Page) -> None:

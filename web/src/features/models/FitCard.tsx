@@ -32,7 +32,7 @@ export function FitCard({ fit, busy, children }: { fit: Fit; busy?: boolean; chi
   const memory = (fit.machine?.devices ?? []).reduce((sum, card) => sum + card.total, fit.machine?.total ?? 0);
   const room = Math.max(fit.total, memory, 1);
   return (
-    <section className="fit-card" aria-label="Memory" aria-busy={busy} data-verdict={fit.verdict}>
+    <section className="fit-card" aria-label="Predicted memory" aria-busy={busy} data-verdict={fit.verdict}>
       <p className="fit-line">
         <strong className="fit" data-verdict={fit.verdict}>
           {WORDS[fit.verdict] ?? fit.verdict}

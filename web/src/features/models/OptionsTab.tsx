@@ -36,7 +36,9 @@ function Prediction({ name, options, effective, changes, put, blame }: Predictio
   if (!data) return <p className="hint late">Predicting the memory…</p>;
   const advised = options.filter(({ key }) => {
     const value = data.recommended?.[key];
-    return value !== undefined && value !== (key in changes ? changes[key] : effective[key]);
+    const now = key in changes ? changes[key] : effective[key];
+    // As many threads as there are cores are taken without being asked for.
+    return value !== undefined && value !== now && !(key === "threads" && now === -1);
   });
   return (
     <div className="prediction">
@@ -45,7 +47,11 @@ function Prediction({ name, options, effective, changes, put, blame }: Predictio
           <p className="hint">
             Recommended for this machine:{" "}
             {advised.map((option) => `${option.label} ${told(option, data.recommended?.[option.key])}`).join(", ")}.{" "}
-            <button type="button" className="link" onClick={() => put(data.recommended ?? {})}>
+            <button
+              type="button"
+              className="link"
+              onClick={() => put(Object.fromEntries(advised.map(({ key }) => [key, data.recommended?.[key] ?? null])))}
+            >
               Use these
             </button>
           </p>
