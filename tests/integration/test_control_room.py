@@ -199,3 +199,22 @@ async def test_settings_are_saved_with_their_source_and_survive_a_restart(tmp_pa
             assert (model["engine"]["slots"], model["engine"]["contextLength"]) == (2, 2048)
     finally:
         server.stop()
+
+
+async def test_what_cannot_fit_is_refused_before_anything_is_stopped_or_started_for_it(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.start(CORRAL_MEMORY_BUDGET="300MiB")
+    try:
+        async with dashboard(server) as ann:
+            model = await ann.must("models:start", name=MODEL)
+            # The header has to be read before anybody can tell; it is, in the background, soon after the start.
+            await ann.must("models:analyze", name=MODEL)
+            changes = {"ctxSize": 2_000_000, "seed": 3}
+            error = await ann.refused("models:save", name=MODEL, version=0, changes=changes, apply="now")
+            assert error["code"] == "config_refused"
+            assert set(error["details"]["fields"]) == {"ctxSize"}
+            assert "GB of memory" in error["details"]["fields"]["ctxSize"]
+            after = await ann.must("models:get", name=MODEL)
+            assert (after["engine"]["pid"], after["configuration"]["own"]) == (model["engine"]["pid"], {})
+    finally:
+        server.stop()

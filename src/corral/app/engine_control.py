@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from corral.engines import Engines
-from corral.engines.types import EngineState
-from corral.kit.errors import CorralError
+from corral.engines.types import EngineState, Specs
+from corral.kit.errors import CorralError, EngineFailed
 
 _RUNNING = (EngineState.STARTING, EngineState.LOADING, EngineState.READY, EngineState.BUSY)
 
@@ -12,8 +12,9 @@ _RUNNING = (EngineState.STARTING, EngineState.LOADING, EngineState.READY, Engine
 class EngineControl:
     """See `models.configuration.ports.EngineControl`."""
 
-    def __init__(self, engines: Engines) -> None:
+    def __init__(self, engines: Engines, specs: Specs) -> None:
         self._engines = engines
+        self._specs = specs
 
     def running(self, name: str) -> bool:
         """See the port."""
@@ -29,6 +30,11 @@ class EngineControl:
 
     async def apply(self, name: str) -> None:
         """See the port."""
+        need, limit = self._specs.spec(name).memory_bytes, self._engines.memory()["budget"]
+        if need > limit:
+            # Known before anything is stopped or started for it.
+            text = f"It would need {need / 1e9:.1f} GB of memory; all engines together may use {limit / 1e9:.1f} GB."
+            raise EngineFailed(text, details={"code": "out_of_memory", "lastLines": []})
         await self._engines.apply(name)
 
     async def stop(self, name: str) -> None:

@@ -100,7 +100,7 @@ class Corral:
         self._database = await Database.open(Location(self.data / "corral.db", settings.database_url))
         await self.engines.start_up()
         (self.data / "models").mkdir(exist_ok=True)
-        around = Surroundings(self.data, self._clock, self.bus, EngineControl(self.engines))
+        around = Surroundings(self.data, self._clock, self.bus, EngineControl(self.engines, self.catalogue))
         configuration = self._configuration = Configuration(self._database, self.registry, self._sourced, around)
         await configuration.load()
         self.catalogue.configuration = configuration

@@ -140,6 +140,7 @@ class Sets:
 
     def try_out(self, name: str, own: Mapping[str, Any] | None) -> None:
         """Lets other values count for a model, without keeping them; None ends it."""
+        self.revision += 1
         if own is None:
             self._trials.pop(name, None)
         else:
