@@ -16,6 +16,7 @@ from corral.models.fit import memory
 from corral.models.fit.anatomy import Anatomy, Layer, anatomy
 from corral.models.fit.files import Base, Body, parts, plan_of, predict, read_body
 from corral.models.fit.judging import judge, recommend
+from corral.models.fit.machine import look
 from corral.models.fit.types import Device, Machine, Plan, Verdict
 from corral.models.gguf import GgufError, read_header
 from corral.models.options.values import find
@@ -31,7 +32,7 @@ def made(**facts: Any) -> Anatomy:
     plain = Anatomy(
         architecture="llama", layers=(layer,) * 32, embedding_weights=500 * MIB, output_weights=500 * MIB, other_weights=0,
         output_repacked=0, largest_repacked=0, mapped=0, unknown=(), width=4096, query=4096, key=1024, heads=32,
-        feed_forward=14336, used_experts=1, experts=0, window=0, vocabulary=128256, merges=280_000, trained=131_072,
+        feed_forward=14336, inner=0, used_experts=1, experts=0, window=0, vocabulary=128256, merges=280_000, trained=131_072,
         tensors=291, work=0, embeds=False, encoder=False,
     )  # fmt: skip
     return replace(plain, **facts)
@@ -227,3 +228,56 @@ def test_any_header_gives_a_report_or_a_reason(tmp_path_factory: pytest.TempPath
     report = judge(Body(found), Plan(2048, 2), machine(16, 12))
     assert report.prediction.total >= 0
     assert report.reason
+
+
+# Architecture, keys, context, slots, and the MiB that llama.cpp says it takes for keys, values and states.
+CACHES: list[tuple[str, dict[str, Any], int, int, float]] = [
+    (
+        "gpt-oss",
+        {"block_count": 4, "attention.head_count": 8, "attention.head_count_kv": 2, "attention.key_length": 64,
+         "attention.value_length": 64, "attention.sliding_window": 128},
+        4096, 2, 9.5,
+    ),
+    (
+        "mamba",
+        {"block_count": 4, "ssm.conv_kernel": 4, "ssm.inner_size": 1024, "ssm.state_size": 16, "ssm.time_step_rank": 32},
+        2048, 2, 0.59,
+    ),
+    (
+        "deepseek2",
+        {"block_count": 3, "attention.head_count": 8, "attention.head_count_kv": 1, "attention.key_length": 576,
+         "attention.value_length": 512, "attention.key_length_mla": 192, "attention.value_length_mla": 128,
+         "attention.kv_lora_rank": 512},
+        8192, 1, 27.0,
+    ),
+    (
+        "gemma3",
+        {"block_count": 6, "attention.head_count": 32, "attention.head_count_kv": 8, "attention.key_length": 128,
+         "attention.value_length": 128, "attention.sliding_window": 1024},
+        4096, 1, 46.0,
+    ),
+    (
+        "gemma2",
+        {"block_count": 6, "attention.head_count": 32, "attention.head_count_kv": 8, "attention.key_length": 128,
+         "attention.value_length": 128, "attention.sliding_window": 1024},
+        4096, 1, 66.0,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "keys", "context", "slots", "taken"), CACHES, ids=[case[0] for case in CACHES])
+def test_caches_and_states_of_architectures_are_what_llama_cpp_takes(
+    tmp_path: Path, name: str, keys: dict[str, Any], context: int, slots: int, taken: float
+) -> None:
+    given = {f"{name}__{key.replace('.', '__')}": value for key, value in {"embedding_length": 512, **keys}.items()}
+    path = gguf_files.write(tmp_path / "model.gguf", general__architecture=name, **given)
+    found = anatomy([read_header(path)])
+    assert memory.predict(found, Plan(context, slots)).parts.kv / MIB == pytest.approx(taken, abs=0.01)
+    assert found.restores is (name not in ("deepseek2",))
+
+
+def test_a_card_of_memory_is_asked_for_only_where_there_is_one() -> None:
+    found = look(5 * GIB)
+    assert found.total > 0
+    assert 0 < found.free <= found.most <= 5 * GIB
+    assert found.cores >= 1

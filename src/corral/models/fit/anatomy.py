@@ -62,6 +62,9 @@ class Anatomy:
     key: int
     heads: int
     feed_forward: int
+    inner: int
+    """The width inside of layers that keep a state."""
+
     used_experts: int
     experts: int
     window: int
@@ -124,6 +127,7 @@ def anatomy(headers: Sequence[Header]) -> Anatomy:
         key=max((layer.key for layer in layers), default=0),
         heads=query,
         feed_forward=_feed_forward(facts, tensors, count),
+        inner=facts.number("ssm.inner_size") or 0,
         used_experts=facts.number("expert_used_count") or 1,
         experts=facts.number("expert_count") or 0,
         window=facts.window,

@@ -86,8 +86,9 @@ def compute_buffer(anatomy: Anatomy, plan: Plan) -> int:
     spread = anatomy.used_experts * anatomy.width if anatomy.experts else 0
     # The results of the experts do not fit into the places of what was before when they are wider.
     forward = tokens * 4 * (3 * inner + (spread if spread > 2 * inner else 0))
+    recurrent = tokens * 4 * 5 * anatomy.inner
     words = (tokens if plan.embeddings else plan.parallel) * anatomy.vocabulary * 4
-    return int(masks * tokens * mask + tokens * 4 * 5 * anatomy.width + max(attention, forward, words))
+    return int(masks * tokens * mask + tokens * 4 * 5 * anatomy.width + max(attention, forward, recurrent, words))
 
 
 def compute(anatomy: Anatomy, plan: Plan) -> int:

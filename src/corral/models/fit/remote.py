@@ -39,7 +39,7 @@ def unknown(quant: str, count: int) -> Anatomy:
     plain = Anatomy(
         architecture="", layers=(layer,) * depth, embedding_weights=1, output_weights=1, other_weights=0, output_repacked=0,
         largest_repacked=0, mapped=0, unknown=(), width=width, query=width, key=key, heads=width // 128 or 1,
-        feed_forward=4 * width, used_experts=1, experts=0, window=0, vocabulary=128_000, merges=128_000, trained=_CONTEXT,
+        feed_forward=4 * width, inner=0, used_experts=1, experts=0, window=0, vocabulary=128_000, merges=128_000, trained=_CONTEXT,
         tensors=9 * depth, work=0, embeds=False, encoder=False,
     )  # fmt: skip
     return resized(plain, quant, count)
