@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any, TextIO
 
-import structlog
-
 from corral.telemetry.drain import Drain
 from corral.telemetry.lines import LogLine, level_number
+from corral.telemetry.structured import structlog
 
 _WARNING = level_number("warning")
 

@@ -11,13 +11,12 @@ import re
 from collections.abc import MutableMapping
 from typing import Any, cast
 
-import structlog
-
 from corral.kit.context import request_id
 from corral.telemetry.console import Console
 from corral.telemetry.hub import LogHub
 from corral.telemetry.levels import Levels
 from corral.telemetry.lines import level_name, plain, sayable
+from corral.telemetry.structured import structlog
 
 _SECRET = re.compile(r"authorization|cookie|password|passwd|secret|api[-_]?key|token$|credential", re.IGNORECASE)
 _BEARER = re.compile(r"(?i)\b(bearer\s+|sk-)[A-Za-z0-9._~+/=-]{6,}")
