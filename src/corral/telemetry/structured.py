@@ -1,6 +1,6 @@
 """structlog, without what it would bring along.
 
-Where rich is installed structlog loads it, for traces in colour: 12 MB and a tenth of a second in every process. Our
+Where rich is installed structlog loads it, for traces in colour: several MB and a tenth of a second in every process. Our
 traces are text before they come to the console, so rich is hidden from it for the moment of its import.
 """
 
