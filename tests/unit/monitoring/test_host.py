@@ -66,6 +66,13 @@ def test_without_a_driver_there_are_no_cards() -> None:
         assert Gpus(None).read() is None
 
 
+def test_a_driver_that_cannot_be_used_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    if open_nvml() is not None:
+        pytest.skip("this machine has cards")
+    monkeypatch.setattr("corral.monitoring.metrics.gpu.ctypes.CDLL", lambda _: None)
+    assert open_nvml() is None
+
+
 class Driver:
     """A driver with one card that tells everything and one that cannot tell its use, power and temperature."""
 
