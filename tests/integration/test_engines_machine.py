@@ -14,8 +14,7 @@ import psutil
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from corral.engines import EngineState
-from corral.engines.engine import Lease
+from corral.engines import EngineState, Lease
 from corral.engines.process import MARK
 from corral.kit.errors import EngineFailed
 from tests.support.engines import Table, engines, fake

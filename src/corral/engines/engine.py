@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from corral.engines.lease import Lease
 from corral.engines.messages import Change, Nudge, Start, Stop
@@ -76,7 +77,8 @@ class Engine(Owner):
         if self._telling is not None:
             self._telling.cancel()
         if not self._owner.done():
-            await self.stop()
+            with contextlib.suppress(ShuttingDown):
+                await self.stop()
         await self._tasks.stop()
 
     async def _emptied(self) -> None:

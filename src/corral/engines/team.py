@@ -36,6 +36,7 @@ class Team:
         self._engines = [Engine(spec, host, self)]
         self._read = [Read()]
         self._queue: deque[asyncio.Future[None]] = deque()
+        self._retiring: set[Engine] = set()
         self._applying = asyncio.Lock()
         self._resize()
 
@@ -147,8 +148,8 @@ class Team:
 
     async def close(self) -> None:
         """Stops all for good."""
-        await self._tasks.stop(grace=0.0)
-        await asyncio.gather(*(engine.close() for engine in self._engines))
+        await asyncio.gather(*(engine.close() for engine in (*self._engines, *self._retiring)))
+        await self._tasks.stop()
 
     async def _replace(self, engine: Engine, spec: EngineSpec) -> None:
         serving = engine.status.state in (EngineState.READY, EngineState.BUSY)
@@ -156,17 +157,26 @@ class Team:
             await engine.change(spec)
             return
         beside = Engine(spec, self._host, self, engine.replica, gentle=True)
+        self._retiring.add(beside)
         try:
             await beside.start()
         except BaseException:
             await beside.close()
             raise
+        finally:
+            self._retiring.discard(beside)
         beside.gentle = False
         index = self._engines.index(engine)
         self._engines[index], self._read[index] = beside, Read()
         self._changed(self.status)
         self._wake()
-        self._tasks.start(f"retire {engine.name}", engine.retire())
+        self._retire(engine)
+
+    def _retire(self, engine: Engine) -> None:
+        """Ends it after its last answer; nobody waits for that."""
+        self._retiring.add(engine)
+        task = self._tasks.start(f"retire {engine.name}", engine.retire())
+        task.add_done_callback(lambda _: self._retiring.discard(engine))
 
     def _best(self, body: bytes) -> Lease | None:
         ready = [index for index, engine in enumerate(self._engines) if engine.open]
@@ -224,7 +234,7 @@ class Team:
         while len(self._engines) > count:
             engine = self._engines.pop()
             self._read.pop()
-            self._tasks.start(f"retire {engine.name}", engine.retire())
+            self._retire(engine)
 
 
 def together(statuses: tuple[EngineStatus, ...]) -> EngineStatus:
