@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from corral.models.options import BY_NAME
+from tests.support import tiny_models
 from tests.support.option_engines import running
 from tests.support.random_models import Shape, write_model
 from tests.support.waiting import eventually
@@ -148,6 +149,15 @@ async def test_without_options_an_engine_keeps_its_own_defaults(
         for name, value in shown.items() if name != "n_predict"
     } | {"n_predict": 1}  # fmt: skip
     assert (props["total_slots"], props["default_generation_settings"]["n_ctx"]) == (2, 512)
+
+
+@pytest.mark.parametrize("kind", ["embedded", "llama_server"])
+async def test_what_was_set_goes_before_what_the_file_recommends(kind: str, tmp_path: Path) -> None:
+    file = tiny_models.recommending(tmp_path / "recommending.gguf")
+    for options, shown in (({}, (0.3, 5)), ({"temperature": 0.8}, (0.8, 5)), ({"top_k": 40}, (0.3, 40))):
+        async with running(tmp_path, file, options, kind) as engine:
+            params = (await engine.props())["default_generation_settings"]["params"]
+            assert (params["temperature"], params["top_k"]) == pytest.approx(shown)
 
 
 @pytest.fixture(scope="module")

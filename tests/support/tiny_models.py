@@ -94,6 +94,28 @@ def damaged(path: Path) -> Path:
     return path
 
 
+def recommending(path: Path) -> Path:
+    """The included model with values for sampling that its file recommends."""
+    reader = gguf.GGUFReader(included_copy(path.with_suffix(".plain")))
+    writer = gguf.GGUFWriter(str(path), "llama")
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            kind = field.types[0]
+            inner = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, field.contents(), kind, inner)
+    writer.add_float32("general.sampling.temp", 0.3)
+    writer.add_int32("general.sampling.top_k", 5)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    return _written(writer, path)
+
+
+def included_copy(path: Path) -> Path:
+    """The included model, written anew."""
+    included_model.write(path)
+    return path
+
+
 def _written(writer: Any, path: Path) -> Path:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

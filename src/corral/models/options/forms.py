@@ -9,7 +9,10 @@ from corral.models.options.types import Group, Option
 
 GROUPS: dict[Group, tuple[str, str]] = {
     Group.CORE: ("Model", "What most people set, and what Corral does with the engine."),
-    Group.SAMPLING: ("Sampling", "What an answer is drawn with when the request does not say."),
+    Group.SAMPLING: (
+        "Sampling",
+        "What an answer is drawn with when the request does not say. A file may recommend values; they go before the defaults.",
+    ),
     Group.MEMORY: ("Memory", "How weights and context are held in memory."),
     Group.GPU: ("GPU", "What is kept and computed where."),
     Group.ADVANCED: ("Advanced", "Context extension, batching, loading."),
