@@ -64,7 +64,7 @@ def test_nothing_is_wider_than_a_small_phone(watch: Watch, server: Server) -> No
     page.goto("/models")
     expect(page.get_by_test_id("model-row").first).to_be_visible()
     assert page.evaluate(SIDEWAYS) <= 0
-    for address, seen in (("/dashboard", "Engines hold"), ("/monitoring", "Corral itself"), ("/logs", "engine_ready")):
+    for address, seen in (("/dashboard", "Engines hold"), ("/monitoring", "Corral itself"), ("/logs", "slot release")):
         page.goto(address)
         expect(page.get_by_text(seen).first).to_be_visible()
         assert page.evaluate(SIDEWAYS) <= 0, address

@@ -130,6 +130,28 @@ def test_pages_are_readable_and_named(watch: Watch, server: Server, theme: str) 
     _check(page)
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_about_the_server_are_readable_and_named(watch: Watch, server: Server, theme: str) -> None:
+    page = watch.page(server.url, color_scheme=theme, reduced_motion="reduce")
+    ask(page, "ping")
+    page.goto("/dashboard")
+    expect(page.get_by_text("Engines hold")).to_be_visible()
+    expect(page.get_by_role("main").get_by_role("listitem", name="corral-demo")).to_be_visible()
+    _check(page)
+    page.goto("/monitoring")
+    page.get_by_role("button", name="Table of Memory", exact=True).click()
+    expect(page.get_by_role("table")).to_be_visible()
+    _check(page)
+    page.goto("/logs")
+    expect(page.get_by_test_id("log-row").first).to_be_visible()
+    page.get_by_role("listbox", name="Log lines").press("End")
+    expect(page.get_by_role("complementary", name="Log line")).to_be_visible()
+    _check(page)
+    page.get_by_role("button", name="Levels").click()
+    expect(page.get_by_role("combobox", name="Everything")).to_be_visible()
+    _check(page)
+
+
 def test_the_focus_can_be_seen(page: Page) -> None:
     ask(page, "ping focus")
     for _ in range(12):

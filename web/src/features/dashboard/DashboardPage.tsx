@@ -29,7 +29,7 @@ interface Status {
 function NoEngine({ models }: { models: readonly Model[] }) {
   const connection = useConnection();
   const start = useMutation({ mutationFn: (name: string) => modelAction(connection, name, "start") });
-  const usable = models.find((model) => model.default && !model.problem) ?? models.find((model) => !model.problem);
+  const usable = models.find((model) => model.default) ?? models[0];
   return (
     <div className="none">
       <h3 className="empty">No engine runs</h3>
@@ -62,8 +62,9 @@ function Engines({ models, latest, history }: EnginesProps) {
     () => new Map<string, EngineMetrics>(latest?.engines.map((engine) => [engine.name, engine])),
     [latest],
   );
-  const running = models.filter((model) => !IDLE.has(model.state));
-  const rest = models.length - running.length;
+  const usable = models.filter((model) => !model.problem && !model.removed);
+  const running = usable.filter((model) => !IDLE.has(model.state));
+  const rest = usable.length - running.length;
   return (
     <section aria-labelledby="engines-title">
       <header className="part-head">
@@ -75,7 +76,7 @@ function Engines({ models, latest, history }: EnginesProps) {
         </Link>
       </header>
       {running.length === 0 ? (
-        <NoEngine models={models} />
+        <NoEngine models={usable} />
       ) : (
         <ul className="cards">
           {running.map((model) => (

@@ -4,7 +4,7 @@ import { Link } from "@tanstack/react-router";
 import type { EngineMetrics } from "../../api/metrics";
 import { modelAction } from "../../api/models";
 import type { Model } from "../../api/types";
-import { bytes, whole } from "../../ui/format";
+import { ago, bytes, whole } from "../../ui/format";
 import { useConnection } from "../../ui/live";
 import { Sparkline } from "../../ui/Sparkline";
 
@@ -28,6 +28,25 @@ function Slots({ busy, count }: { busy: number; count: number }) {
   );
 }
 
+/** The state of an engine in a word or two. */
+function word({ state, engine }: Model): string {
+  if (engine?.waitsForMemory) return "waits for memory";
+  return engine?.sleeping ? "asleep" : state;
+}
+
+/** What it holds, and for how long it has done nothing. */
+function facts(engine: Model["engine"], memory: number | null): string {
+  const several = engine?.replicas?.length ?? 0;
+  return [
+    memory !== null && bytes(memory),
+    several > 1 && `${several} engines`,
+    engine?.pinned && "stays loaded",
+    engine?.lastUsed && `used ${ago(new Date(engine.lastUsed), new Date())}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
 interface Props {
   model: Model;
   /** The newest measurement, when there is one yet. */
@@ -48,16 +67,17 @@ export function EngineCard({ model, now, course }: Props) {
   const failed = model.state === "failed";
   const error = engine?.error ?? model.error ?? null;
   const speed = now?.tokensPerSecond ?? null;
+  const waiting = Math.max(now?.queue ?? 0, engine?.waiting ?? 0);
   const memory = now?.rss ?? engine?.memory ?? null;
   return (
     <li className="card" data-testid="engine-card" aria-label={model.name}>
       <header>
-        <span className="mark" data-state={model.state} aria-hidden="true" />
+        <span className="mark" data-state={engine?.sleeping ? "sleeping" : model.state} aria-hidden="true" />
         <Link to="/models/$name" params={{ name: model.name }} className="card-name" title={model.name}>
           {model.name}
         </Link>
         <span className="card-state">
-          {model.state}
+          {word(model)}
           {loading && progress !== null && ` ${Math.floor(progress * 100)} %`}
         </span>
       </header>
@@ -74,7 +94,7 @@ export function EngineCard({ model, now, course }: Props) {
           </div>
           <div className="card-line">
             <Slots busy={now?.slotsBusy ?? engine?.busy ?? 0} count={now?.slots ?? engine?.slots ?? 0} />
-            <span className="figure">{now && now.queue > 0 ? `${whole(now.queue)} waiting` : ""}</span>
+            <span className="figure">{waiting > 0 ? `${whole(waiting)} waiting` : ""}</span>
           </div>
           <div className="card-line">
             <span className="kv" title="How much of the context the slots hold">
@@ -88,7 +108,7 @@ export function EngineCard({ model, now, course }: Props) {
         </>
       )}
       <footer>
-        <span className="figure hint">{memory === null ? "" : bytes(memory)}</span>
+        <span className="figure hint">{facts(engine, memory)}</span>
         {failed ? (
           <Button size="xs" variant="default" loading={act.isPending} onClick={() => act.mutate("start")}>
             Start again
