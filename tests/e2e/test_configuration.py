@@ -164,7 +164,7 @@ def test_what_is_set_for_all_models_counts_and_is_rolled_back(page: Page, server
     saved(page)
     assert server.ask("GET", f"/api/models/{MODEL}")[1]["configuration"]["effective"]["batchSize"] == 256
     options(page)
-    expect(page.get_by_test_id("option-batchSize")).to_contain_text("From the settings of all models")
+    expect(page.get_by_test_id("option-batchSize")).to_contain_text("From what is set for all models")
 
     page.goto("/configuration?tab=history")
     change = page.get_by_test_id("change").first

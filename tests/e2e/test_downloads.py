@@ -73,7 +73,7 @@ def test_a_model_is_picked_paused_resumed_and_used(page: Page, hub: FakeHub, ser
     row = rows.filter(has_text="Q4_K_M")
     expect(row).to_contain_text(re.compile("Fits|Tight"))
     row.get_by_role("button", name="Get Q4_K_M").click()
-    expect(row.get_by_role("button", name="Get Q4_K_M")).to_be_disabled()
+    expect(row.get_by_role("button", name="Getting Q4_K_M")).to_be_disabled()
     expect(shown(page)).to_contain_text(re.compile(r"downloading · \d.* of 1\.6 MB · .*/s"))
     expect(shown(page).get_by_role("progressbar")).to_be_visible()
     page.get_by_role("button", name=f"Pause {REPO}").click()

@@ -78,7 +78,7 @@ export function OptionsTab({ model, reload }: { model: ModelDetail; reload: () =
   const from = useCallback(
     (key: string) => {
       if (configuration?.sources[key] === "settings") return "the settings of the server";
-      return (configuration?.server[key] ?? null) === null ? "the default" : "the settings of all models";
+      return (configuration?.server[key] ?? null) === null ? "the default" : "what is set for all models";
     },
     [configuration],
   );

@@ -64,7 +64,7 @@ function Row({ download }: { download: Download }) {
   const running = state === "running";
   const facts = [
     WORDS[state] ?? state,
-    total ? `${bytes(done)} of ${bytes(total)}` : bytes(done),
+    total && state !== "done" ? `${bytes(done)} of ${bytes(total)}` : bytes(done),
     running && rate ? `${bytes(rate)}/s` : null,
     running && eta ? `${duration(eta)} left` : null,
   ];

@@ -5,6 +5,11 @@ import { bytes } from "../../../ui/format";
 import { useConnection } from "../../../ui/live";
 import { FitMark } from "../State";
 
+/** States after which the same may be asked for once more. */
+const AGAIN = new Set(["cancelled", "failed"]);
+
+const verb = (state: string | undefined) => (state === undefined ? "Get" : state === "done" ? "Here" : "Getting");
+
 /** The quantisations of a repository, with the verdict for this machine. */
 export function Picker({ look, downloads }: { look: Look; downloads: readonly Download[] }) {
   const live = useConnection();
@@ -12,8 +17,8 @@ export function Picker({ look, downloads }: { look: Look; downloads: readonly Do
     mutationFn: (choice: Choice) =>
       live.intend<Download>("downloads:start", { repo: look.repo, files: choice.files, revision: look.revision }),
   });
-  const known = (choice: Choice) =>
-    downloads.find((one) => one.repo === look.repo && one.quant === choice.quant && one.state !== "cancelled");
+  const stateOf = (choice: Choice) =>
+    downloads.find((one) => one.repo === look.repo && one.quant === choice.quant && !AGAIN.has(one.state))?.state;
   if (look.choices.length === 0)
     return <p className="hint">There is no GGUF file in {look.repo}. Look for a repository whose name ends in GGUF.</p>;
   return (
@@ -57,12 +62,12 @@ export function Picker({ look, downloads }: { look: Look; downloads: readonly Do
                 <Button
                   size="xs"
                   variant={choice.recommended ? "filled" : "default"}
-                  aria-label={`Get ${choice.quant}`}
-                  disabled={!!known(choice)}
+                  aria-label={`${verb(stateOf(choice))} ${choice.quant}`}
+                  disabled={stateOf(choice) !== undefined}
                   loading={start.isPending && start.variables === choice}
                   onClick={() => start.mutate(choice)}
                 >
-                  Get
+                  {verb(stateOf(choice))}
                 </Button>
               </td>
             </tr>
