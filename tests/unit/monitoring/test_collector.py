@@ -189,9 +189,9 @@ async def test_samples_come_at_their_time_are_told_and_survive_a_failure() -> No
             await eventually(lambda number=number: len(kept.samples) == number)  # type: ignore[misc]
             await eventually(lambda: clock.sleepers == 1)
             await clock.advance(10)
-        reader.fail = True
         await eventually(lambda: len(kept.samples) == 3)
         await eventually(lambda: clock.sleepers == 1)
+        reader.fail = True
         await clock.advance(10)
         await eventually(lambda: clock.sleepers == 1)
         reader.fail = False
