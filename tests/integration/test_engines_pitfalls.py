@@ -17,10 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from corral.engines import Engines, EngineSpec, EngineState, Stay
+from corral.engines import EngineSpec, EngineState, Stay
 from corral.engines.memory import Machine, SystemGauge
 from corral.kit.errors import EngineFailed
-from tests.support.engines import Table, embedded, engines, fake, gone
+from tests.support.engines import Table, embedded, engines, fake, gone, takes
 from tests.support.scale import scaled
 from tests.support.waiting import eventually, within
 
@@ -30,14 +30,6 @@ MIB = 1 << 20
 def sized(name: str, *arguments: str, need: int = 100, **stay: object) -> EngineSpec:
     """A scripted engine that is expected to need `need` MiB."""
     return replace(fake(*arguments), model=name, memory_bytes=need * MIB, stay=Stay(**stay))  # type: ignore[arg-type]
-
-
-def takes(made: Engines, name: str) -> bool:
-    """Whether an engine takes a request at once."""
-    lease = made.try_lease(name)
-    if lease is not None:
-        lease.release()
-    return lease is not None
 
 
 def mine() -> list[psutil.Process]:

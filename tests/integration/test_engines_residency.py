@@ -17,7 +17,7 @@ from corral.accounts.types import Permission, Principal
 from corral.engines import Engines, EngineSpec, EngineState, Stay
 from corral.inference import Inference, Route
 from corral.kit.errors import EngineFailed, TooManyRequests
-from tests.support.engines import Table, embedded, engines, fake
+from tests.support.engines import Table, embedded, engines, fake, takes
 from tests.support.scale import scaled
 from tests.support.waiting import eventually, within
 
@@ -363,3 +363,18 @@ async def test_kv_files_keep_within_their_budget(tmp_path: Path, included_model:
         await made.stop("a")
         assert list((tmp_path / "kv").glob("*/*.bin")) == []
         await chat(made, "a", "ping")
+
+
+async def test_who_comes_back_for_those_who_wait_runs_as_it_is_set_by_then(tmp_path: Path) -> None:
+    table = Table(a=sized("a"), b=sized("b"))
+    async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=0.0) as (made, _):
+        lease = await within(made.lease("a"))
+        other = asyncio.create_task(made.lease("b"))
+        await eventually(lambda: not takes(made, "a"))
+        late = asyncio.create_task(made.lease("a"))
+        count = tmp_path / "count"
+        table.specs["a"] = sized("a", "--count", str(count))
+        lease.release()
+        (await within(other)).release()
+        (await within(late)).release()
+        assert count.read_text() == "started\n"

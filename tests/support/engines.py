@@ -39,6 +39,14 @@ def gone(pid: int) -> bool:
         return True
 
 
+def takes(made: Engines, name: str) -> bool:
+    """Whether an engine takes a request at once."""
+    lease = made.try_lease(name)
+    if lease is not None:
+        lease.release()
+    return lease is not None
+
+
 def embedded(path: Path, slots: int = 2) -> EngineSpec:
     return EngineSpec("real", path, path.stat().st_size, 512, slots)
 

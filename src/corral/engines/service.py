@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from corral.bus import Bus
@@ -55,10 +55,6 @@ class Engines:
     def watch_demand(self, demand: Callable[[str], int]) -> None:
         """`demand` tells how many requests for a model are on their way; an engine that is wanted is not idle."""
         self._steward.demand = demand
-
-    def expect_by(self, expect: Callable[[str], Awaitable[int]]) -> None:
-        """`expect` works out how many bytes an engine of a model will use; asked before the first start with its settings."""
-        self._steward.expect = expect
 
     def statuses(self) -> tuple[EngineStatus, ...]:
         """The models whose engines were used since the start, by name; `replicas` has each where there are several."""
@@ -150,7 +146,7 @@ class Engines:
             raise ShuttingDown("The server is stopping.", retry_after=5)
         team = self._teams.get(model)
         if team is None:
-            team = self._teams[model] = Team(self._specs.spec(model), self._host, self._tell)
+            team = self._teams[model] = Team(lambda: self._specs.spec(model), self._host, self._tell)
         elif team.status.state in (EngineState.STOPPED, EngineState.FAILED):
             team.use(self._specs.spec(model))
         return team

@@ -84,7 +84,6 @@ class Starting:
 
     async def _launch(self) -> Up | EngineProblem:
         if not self._spec.attached:
-            await self._host.steward.look_up(self._spec)
             self._claim = self._host.steward.claim(self._tenant)
             await self._claim.prepared()
         for _ in range(PORT_TRIES):

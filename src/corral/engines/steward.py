@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from corral.engines.claims import Claim, NoRoom, Tenant
@@ -19,7 +19,6 @@ from corral.engines.residency import Memory, Place, Rules, Stage
 from corral.engines.scheduling import Orders, decide
 from corral.engines.types import EngineOptions, EngineSpec
 from corral.kit.clock import Clock
-from corral.kit.errors import CorralError
 from corral.kit.tasks import Tasks
 from corral.telemetry import get_logger
 
@@ -39,13 +38,11 @@ class Steward:
 
     Args:
         demand: tells how many requests for a model are on their way to its engines; set by whoever queues them.
-        expect: works out how many bytes an engine of a model will use, and raises CorralError when it cannot.
     """
 
     def __init__(self, options: EngineOptions, clock: Clock) -> None:
         self.clock = clock
         self.demand: Callable[[str], int] = lambda model: 0
-        self.expect: Callable[[str], Awaitable[int]] | None = None
         self._options = options
         self._gauge = options.gauge
         self._rules = Rules(options.min_residency, options.max_wait)
@@ -54,7 +51,6 @@ class Steward:
         self._of: dict[Tenant, Claim] = {}
         self._count = 0
         self._learned: OrderedDict[str, int] = OrderedDict()
-        self._expectations: OrderedDict[str, int] = OrderedDict()
         self._poked, self._unmeasured = asyncio.Event(), asyncio.Event()
         self._machine: Machine | None = None
 
@@ -66,18 +62,6 @@ class Steward:
     async def stop(self) -> None:
         """Gives no more places."""
         await self._tasks.stop()
-
-    async def look_up(self, spec: EngineSpec) -> None:
-        """Has it worked out what an engine will use, when nobody has said or measured it."""
-        key = _key(spec)
-        if self.expect is None or spec.memory_bytes or key in self._learned or key in self._expectations:
-            return
-        try:
-            self._expectations[key] = await self.expect(spec.model)
-        except CorralError as error:
-            _log.info("engine_memory_unknown", model=spec.model, reason=error.message)
-        while len(self._expectations) > REMEMBERED:
-            self._expectations.popitem(last=False)
 
     def claim(self, tenant: Tenant) -> Claim:
         """The wish for a place."""
@@ -246,7 +230,7 @@ class Steward:
             return
         spec, before = claim.tenant.spec, claim.need
         claim.used, claim.peak = used, max(claim.peak, used)
-        claim.need = max(claim.peak, spec.memory_bytes or self._expectations.get(_key(spec), 0))
+        claim.need = max(claim.peak, spec.memory_bytes)
         self._learned[_key(spec)] = claim.need
         self._learned.move_to_end(_key(spec))
         while len(self._learned) > REMEMBERED:
@@ -255,8 +239,7 @@ class Steward:
             self.poke()
 
     def _expected(self, spec: EngineSpec) -> int:
-        key = _key(spec)
-        return self._learned.get(key) or self._expectations.get(key) or guess(spec)
+        return self._learned.get(_key(spec)) or guess(spec)
 
     def _seen(self) -> Machine:
         if self._machine is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from corral.engines.lease import Lease
 from corral.engines.owner import Owner
 from corral.engines.starting import Host
 from corral.engines.types import Door, EngineSpec, EngineState, EngineStatus
-from corral.kit.errors import EngineFailed
+from corral.kit.errors import CorralError, EngineFailed
 from corral.kit.tasks import Tasks
 from corral.telemetry import get_logger
 
@@ -26,10 +27,12 @@ _ORDER = (
 
 
 class Team:
-    """One engine or several behind one name. `changed` is told the status of all of them together."""
+    """One engine or several behind one name. `latest` tells how they are to run and raises CorralError when they cannot;
+    `changed` is told the status of all of them together."""
 
-    def __init__(self, spec: EngineSpec, host: Host, changed: Callable[[EngineStatus], None]) -> None:
-        self._spec = spec
+    def __init__(self, latest: Callable[[], EngineSpec], host: Host, changed: Callable[[EngineStatus], None]) -> None:
+        self._latest = latest
+        self._spec = spec = latest()
         self._host = host
         self._changed = changed
         self._tasks = Tasks(f"engines of {spec.model}")
@@ -45,6 +48,10 @@ class Team:
     def told(self, engine: Owner) -> None:
         """An engine's status has changed."""
         if engine in self._engines:
+            if engine.status.state is EngineState.STOPPED and not self._applying.locked():
+                # It may start again at once, for those who wait: then with what holds by now.
+                with contextlib.suppress(CorralError):
+                    self.use(self._latest())
             self._wake()
             self._changed(self.status)
 
