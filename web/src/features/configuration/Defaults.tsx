@@ -6,7 +6,12 @@ import { useAsked, useConnection } from "../../ui/live";
 import { OptionEditor, type SaveRequest } from "../../ui/options/OptionEditor";
 
 /** Options that the settings of the server stand in for, and the setting. */
-const SETTINGS: Readonly<Record<string, string>> = { ctxSize: "context_length", parallel: "slots" };
+const SETTINGS: Readonly<Record<string, string>> = {
+  ctxSize: "context_length",
+  parallel: "slots",
+  sleepIdleSeconds: "idle_sleep",
+  idleStop: "idle_stop",
+};
 
 function inheritedBy(catalogue: Catalogue, everything: Everything): Values {
   const setting = (name: string | undefined) => everything.settings.find((one) => one.setting === name)?.running;

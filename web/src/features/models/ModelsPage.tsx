@@ -135,7 +135,8 @@ export function ModelsPage() {
         <>
           <FilterBar models={data} filters={filters} set={set} />
           <p className="hint count" role="status">
-            {filtered ? `${whole(rows.length)} of ${whole(data.length)} models` : `${whole(data.length)} models`}
+            {filtered && `${whole(rows.length)} of `}
+            {data.length === 1 ? "1 model" : `${whole(data.length)} models`}
             {filtered && (
               <button type="button" className="link" onClick={() => void navigate({ to: "/models", replace: true })}>
                 Show all
