@@ -218,3 +218,23 @@ async def test_what_cannot_fit_is_refused_before_anything_is_stopped_or_started_
             assert (after["engine"]["pid"], after["configuration"]["own"]) == (model["engine"]["pid"], {})
     finally:
         server.stop()
+
+
+async def test_an_engine_that_runs_elsewhere_is_asked_what_it_has_loaded(server: Server, tmp_path: Path) -> None:
+    other = Server(tmp_path)
+    (tmp_path / "corral.toml").write_text(f'[engines.elsewhere]\nurl = "{server.url}"\nupstream_model = "{MODEL}"\n')
+    other.start()
+    try:
+        async with dashboard(other) as ann:
+            await ann.must("models:start", name="elsewhere")
+            await eventually(
+                lambda: [r for data in ann.of("models:changed") for r in data["models"] if r.get("loaded")]
+            )
+            found = await ann.must("models:get", name="elsewhere")
+            assert MODEL in found["loaded"]
+            assert {row["name"] for row in (await ann.must("models:rescan"))["models"]} >= {"elsewhere", MODEL}
+            # What is set for it is kept like that of any other.
+            saved = await ann.must("models:save", name="elsewhere", version=0, changes={"pinned": True})
+            assert saved["configuration"]["own"] == {"pinned": True}
+    finally:
+        other.stop()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from corral.app.rows import at_rest, describe, state
+from corral.app.loaded import LoadedModels
+from corral.app.rows import at_rest, describe, describe_told, state
 from corral.engines import Engines, EngineSpec, Stay
 from corral.engines.types import EngineStatus
 from corral.inference import Route
@@ -28,6 +29,7 @@ class Catalogue:
         self._listed: tuple[Any, list[dict[str, Any]]] = (None, [])
         self.engines: Engines | None = None
         self.configuration: Configuration | None = None
+        self.loaded: LoadedModels | None = None
         self.expected: Callable[[str], int] = lambda _: 0
         """Bytes that a model's engine is expected to use, 0 when nobody has worked it out."""
 
@@ -115,7 +117,7 @@ class Catalogue:
     def models(self) -> list[dict[str, Any]]:
         """All models in the wire form, without what only one page needs. Rows that did not change are the same objects."""
         statuses = self._running.statuses()
-        made_of = (self._registry.revision, self._revision(), statuses)
+        made_of = (self._registry.revision, self._revision(), self.loaded.revision if self.loaded else 0, statuses)
         if self._listed[0] != made_of:
             by_name = {status.model: status for status in statuses}
             default, names = self._default_or_none(), self.names()
@@ -129,7 +131,8 @@ class Catalogue:
     def _row(self, name: str, status: EngineStatus | None, *, is_default: bool) -> tuple[Any, dict[str, Any]]:
         """The row of a model, after all that it was made of."""
         found, configuration = self._found(name), self.configuration
-        made_of = (found, status, configuration.mark(name) if configuration is not None else None, is_default)
+        told = self.loaded.get(name) if self.loaded is not None else None
+        made_of = (found, status, configuration.mark(name) if configuration is not None else None, is_default, told)
         kept = self._rows.get(name)
         if kept is not None and kept[0] == made_of:
             return kept
@@ -153,7 +156,8 @@ class Catalogue:
 
     def _facts(self, name: str, found: Model | None) -> dict[str, Any]:
         if found is None:
-            return {"name": name, "path": self._settings.engines[name].model}
+            told = self.loaded.get(name) if self.loaded is not None else None
+            return {"name": name, "path": self._settings.engines[name].model, **(describe_told(told) if told else {})}
         return {**describe(found), "embeddings": self._embeds(found)}
 
     def _at_rest(self, name: str, found: Model | None) -> dict[str, Any]:
@@ -185,6 +189,8 @@ class Catalogue:
     async def rescan(self) -> list[dict[str, Any]]:
         """See ModelControl."""
         await self._registry.rescan()
+        if self.loaded is not None:
+            await self.loaded.look()
         return self.models()
 
     # surfaces.openai.Catalogue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from corral.engines.told import Told
 from corral.engines.types import EngineStatus
 from corral.models import Model
 
@@ -32,6 +33,16 @@ def describe(model: Model) -> dict[str, Any]:
         "embeddings": model.embeddings,
         "problem": model.problem,
         "modified": model.modified,
+    }
+
+
+def describe_told(told: Told) -> dict[str, Any]:
+    """What an engine of the settings says of itself, under the names that facts of a file have."""
+    return {
+        "loaded": list(told.names),
+        "sizeBytes": told.size_bytes,
+        "parameters": told.parameters,
+        "contextLength": told.context_length,
     }
 
 

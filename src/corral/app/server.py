@@ -12,6 +12,7 @@ from corral.accounts.types import Permission
 from corral.agents import AgentOptions, Agents
 from corral.app.catalogue import Catalogue
 from corral.app.engine_control import EngineControl
+from corral.app.loaded import LoadedModels
 from corral.app.monitoring import TOPICS, MonitoringRoom, Watched
 from corral.app.paths import by_path, not_started
 from corral.app.sources import AgentSource
@@ -88,6 +89,7 @@ class Corral:
         self.monitoring = MonitoringRoom(settings, self.data, hub, clock=self._clock, bus=self.bus)
         self._database: Database | None = None
         self._configuration: Configuration | None = None
+        self._loaded: LoadedModels | None = None
         self._supply: Supply | None = None
         self._agents: Agents | None = None
         self._policy = EdgePolicy(known_hosts(settings.host, settings.allowed_hosts), settings.max_body_bytes)
@@ -104,6 +106,9 @@ class Corral:
         configuration = self._configuration = Configuration(self._database, self.registry, self._sourced, around)
         await configuration.load()
         self.catalogue.configuration = configuration
+        loaded = self._loaded = LoadedModels(self.engines, self.bus, lambda name: name in settings.engines)
+        self.catalogue.loaded = loaded
+        loaded.start()
         await self.registry.start()
         await configuration.start()
         sources = (self.registry, configuration, self.engines)
@@ -135,6 +140,8 @@ class Corral:
         if self._agents is not None:
             await self._agents.stop()
         self.inference.close()
+        if self._loaded is not None:
+            await self._loaded.stop()
         await self.engines.shut_down()
         await self.registry.stop()
         if self._supply is not None:
