@@ -35,8 +35,8 @@ BERT = Shape(
 )  # fmt: skip
 # Name, model, context, slots, options.
 CASES: list[tuple[str, Shape, int, int, dict[str, Any]]] = [
-    ("q8-0", PLAIN, 2048, 1, {}),
-    ("four slots", PLAIN, 1024, 4, {}),
+    ("q8-0", PLAIN, 1024, 1, {}),
+    ("four slots", PLAIN, 700, 4, {}),
     ("slots in one cache", PLAIN, 512, 4, {"kv_unified": True}),
     ("f16", replace(PLAIN, kind="F16"), 1024, 1, {}),
     ("f32", replace(PLAIN, kind="F32"), 1024, 1, {}),
@@ -49,12 +49,12 @@ CASES: list[tuple[str, Shape, int, int, dict[str, Any]]] = [
     ("q6-k", replace(WIDE, kind="Q6_K"), 1024, 1, {}),
     ("q5-1 wide", replace(WIDE, kind="Q5_1", feed_forward=8192, layers=4), 1024, 1, {}),
     ("without mmap", PLAIN, 1024, 1, {"load_mode": "none"}),
-    ("cache q8-0", PLAIN, 4096, 1, {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}),
+    ("cache q8-0", PLAIN, 2048, 1, {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}),
     ("cache q4-0 and f16", PLAIN, 2048, 1, {"cache_type_k": "q4_0", "cache_type_v": "q4_0", "flash_attn": "on"}),
     ("cache f32", PLAIN, 2048, 1, {"cache_type_k": "f32", "cache_type_v": "f32"}),
     ("no flash attention", PLAIN, 2048, 1, {"flash_attn": "off"}),
-    ("small batches", PLAIN, 2048, 1, {"ubatch_size": 128}),
-    ("large batches", PLAIN, 2048, 1, {"batch_size": 1024, "ubatch_size": 1024}),
+    ("small batches", PLAIN, 1024, 1, {"ubatch_size": 128}),
+    ("large batches", PLAIN, 1200, 1, {"batch_size": 1024, "ubatch_size": 1024}),
     (
         "qwen2 with a large vocabulary",
         Shape(
@@ -68,8 +68,8 @@ CASES: list[tuple[str, Shape, int, int, dict[str, Any]]] = [
         Shape(architecture="qwen3", head_width=128, feed_forward=1536, vocabulary=32_000, tied=True, kind="Q8_0"),
         2048, 1, {},
     ),
-    ("sliding window", GEMMA, 3000, 2, {}),
-    ("sliding window kept whole", GEMMA, 3000, 2, {"swa_full": True}),
+    ("sliding window", GEMMA, 1500, 2, {}),
+    ("sliding window kept whole", GEMMA, 1500, 2, {"swa_full": True}),
     ("every second window", replace(GEMMA, architecture="gemma2", layers=8, width=512), 2048, 1, {}),
     (
         "experts",
