@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.actions import ask
-from tests.e2e.conftest import Watch
+from tests.e2e.actions import ask, online
+from tests.e2e.conftest import LOST, Watch
 from tests.support import gguf_files
 from tests.support.server import Server
 
@@ -131,3 +131,40 @@ def test_a_model_tells_what_it_is_and_what_its_engine_says(page: Page) -> None:
     expect(page.get_by_role("region", name="Lines of the engine")).to_contain_text("llama")
     page.get_by_role("link", name="Open them in Logs").click()
     expect(page).to_have_url(re.compile("/logs"))
+
+
+def test_what_is_asked_for_while_the_server_is_away_is_done_once_it_is_back(watch: Watch, server: Server) -> None:
+    watch.allowed.append(LOST)
+    server.ask("POST", "/api/models/corral-demo/stop")
+    page = watch.page(server.url)
+    page.goto("/models")
+    row = page.get_by_role("row").filter(has_text="corral-demo")
+    expect(row).to_contain_text("stopped")
+    online(page)
+    port = server.url.rsplit(":", 1)[1]
+    server.stop()
+    expect(page.get_by_role("status", name="Connected")).to_have_count(0)
+    expect(row).to_contain_text("stopped")
+    row.get_by_role("button", name=re.compile("^Start")).click()
+    server.start(port)
+    online(page)
+    expect(row).to_contain_text(RUNNING)
+
+
+def test_the_pages_speak_over_the_socket_alone(watch: Watch, server: Server) -> None:
+    page = watch.page(server.url)
+    online(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/" in request.url else None)
+    for link, heading in (
+        ("Models", "Models"), ("Dashboard", "Dashboard"), ("Monitoring", "Monitoring"), ("Logs", "Logs"),
+        ("Configuration", "Configuration"), ("Settings", "Settings"),
+    ):  # fmt: skip
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name=link).click()
+        expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+    page.goto("/models/corral-demo?tab=options")
+    expect(page.get_by_test_id("option-ctxSize")).to_be_visible()
+    page.get_by_role("tab", name="Templates").click()
+    page.get_by_role("tab", name="Engine log").click()
+    # The chats beside the pages are read over HTTP.
+    assert [url for url in asked if "/api/agents" not in url] == []

@@ -52,6 +52,8 @@ export interface Model {
   problem?: string | null;
   /** What the prediction said last: fits, tight or no. */
   fit?: string | null;
+  /** The template that was put on it last. */
+  template?: string | null;
   /** How many options are set for it alone. */
   changed?: number;
   removed?: { at: string; until: string; file: boolean } | null;

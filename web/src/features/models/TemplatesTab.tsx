@@ -68,6 +68,7 @@ export function TemplatesTab({ model, reload }: { model: ModelDetail; reload: ()
           <li key={template.name}>
             <div>
               <strong>{template.name}</strong>
+              {model.template === template.name && <span className="badge">applied</span>}
               {template.description && <span className="facts"> {template.description}</span>}
               <Summary template={template} catalogue={catalogue.data} />
               {template.problem && <p className="problem">{template.problem}</p>}
