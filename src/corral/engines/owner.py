@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import replace
+from datetime import timedelta
 from typing import Protocol
 
 from corral.engines.health import Answer, probe, sleeping
@@ -74,7 +75,8 @@ class Owner:
         self.gentle = gentle
         self.log = EngineLog(spec.model, host.options.log_lines)
         self.requests = 0
-        self.last_used = host.clock.monotonic()
+        self.last_used = self._made = host.clock.monotonic()
+        self._made_at = host.clock.now()
         self._spec = spec
         self._host = host
         self._status = EngineStatus(
@@ -143,6 +145,7 @@ class Owner:
             memory=steward.used(self),
             waits_for_memory=steward.waits(self),
             pinned=self._spec.stay.pinned,
+            last_used=self._made_at + timedelta(seconds=self.last_used - self._made) if self.requests else None,
         )
 
     @property
@@ -482,7 +485,6 @@ class Owner:
     def _turned(self, leases: int) -> None:
         if leases == 0:
             self.last_used = self._host.clock.monotonic()
-            self._status = replace(self._status, last_used=self._host.clock.now())
         self._listener.turned(self)
         if leases > 1:
             return

@@ -42,7 +42,7 @@ async def test_metadata_comes_from_the_file(tmp_path: Path) -> None:
     assert model.problem is None
 
 
-async def test_split_files_are_one_model_and_a_missing_part_is_told(tmp_path: Path) -> None:
+async def test_pitfall_16_split_files_are_one_model_and_a_missing_part_is_told(tmp_path: Path) -> None:
     for part in (1, 2, 3):
         write(tmp_path / f"big-0000{part}-of-00003.gguf", split__count=3)
     found = await scan(tmp_path)
@@ -99,7 +99,7 @@ async def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pyte
     assert found.get("b").title == "Replaced, of another length"
 
 
-async def test_projectors_are_paired_and_are_no_models(tmp_path: Path) -> None:
+async def test_pitfall_16_projectors_are_paired_and_are_no_models(tmp_path: Path) -> None:
     write(tmp_path / "a" / "seer-7b.gguf")
     write(tmp_path / "a" / "talker-7b.gguf")
     write(tmp_path / "a" / "mmproj-seer-7b-f16.gguf", general__architecture="clip")
