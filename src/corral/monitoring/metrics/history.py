@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -82,29 +84,47 @@ class History:
         seconds, step = span(range_)
         now = int(self._clock.now().timestamp() * 1000)
         start = now - seconds * 1000 if step == FINEST else bucket(now - seconds * 1000, step)
-        subjects = None if engine is None else ["host", "server", _ENGINE + engine]
-        # A storage that is away must not hide what is in memory.
+        recent = [row for sample in self._recent for row in sample if row.at >= start]
+
+        def work(connection: Connection) -> dict[str, Any]:
+            totals = {} if engine is not None else repository.busiest_engines(connection, start, step)
+            chosen = choose(totals, recent, engine)
+            return _shaped(repository.read(connection, start, step, chosen.subjects), recent, step, chosen)
+
+        # A storage that is away must not hide what is in memory. A month of many engines takes a while, off the loop.
         try:
-            rows = await self._database.read(lambda connection: repository.read(connection, start, step, subjects))
+            told = await self._database.read(work)
         except CorralError as error:
             _log.warning("metrics_not_read", reason=error.message)
-            rows = []
-        rows += self._missing(rows, start, step, subjects)
-        return {"range": range_, "step": step, "from": start, "to": now, **columns(points(rows, step))}
+            told = await asyncio.to_thread(_shaped, [], recent, step, choose({}, recent, engine))
+        return {"range": range_, "step": step, "from": start, "to": now, **told}
 
-    def _missing(self, rows: list[Row], start: int, step: int, subjects: list[str] | None) -> list[Row]:
-        """What is in memory and not among the rows that the table gave."""
-        known = {(row.subject, row.at) for row in rows}
-        newest = max((row.at for row in rows), default=-1)
-        return [
-            row
-            for sample in self._recent
-            for row in sample
-            # Of longer steps the rows stand for a time, which must not be counted twice.
-            if (row.at > newest if step > FINEST else (row.subject, row.at) not in known)
-            and row.at >= start
-            and (subjects is None or row.subject in subjects)
-        ]
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Whose points are told, and how many engines are left out."""
+
+    subjects: list[str]
+    more: int
+
+
+def choose(totals: Mapping[str, tuple[float, float]], recent: list[Row], engine: str | None) -> Chosen:
+    """Host, server, and the engine that is asked for, else the busiest ones of the table and of memory."""
+    if engine is not None:
+        return Chosen(["host", "server", _ENGINE + engine], 0)
+    new = {row.subject: (0.0, 0.0) for row in recent if row.subject.startswith(_ENGINE)}
+    shown, more = busiest({**new, **totals}, SHOWN_ENGINES)
+    return Chosen(["host", "server", *shown], more)
+
+
+def _shaped(rows: list[Row], recent: list[Row], step: int, chosen: Chosen) -> dict[str, Any]:
+    """Rows of the table, and those in memory that are not among them, as columns."""
+    known = {(row.subject, row.at) for row in rows} if step <= FINEST else set()
+    newest = max((row.at for row in rows), default=-1)
+    # Of longer steps the rows stand for a time, which must not be counted twice.
+    missing = (row for row in recent if (row.at > newest if step > FINEST else (row.subject, row.at) not in known))
+    wanted = set(chosen.subjects)
+    return {**columns(points([*rows, *(row for row in missing if row.subject in wanted)], step)), "more": chosen.more}
 
 
 def rows_of(snapshot: Snapshot) -> list[Row]:
@@ -151,38 +171,24 @@ Points = dict[int, tuple[float | None, ...]]
 
 
 def columns(found: dict[str, Points]) -> dict[str, Any]:
-    """Points by subject as columns over one list of moments; of many engines the busiest."""
+    """Points by subject as columns over one list of moments."""
     at = sorted({moment for by_time in found.values() for moment in by_time})
-    tokens, memory = VALUES.index("tokens_per_second"), VALUES.index("memory")
-    weights = {
-        subject.removeprefix(_ENGINE): (_sum(by_time, tokens), _sum(by_time, memory))
-        for subject, by_time in found.items()
-        if subject.startswith(_ENGINE)
-    }
-    shown, more = busiest(weights, SHOWN_ENGINES)
+    engines = sorted(subject for subject in found if subject.startswith(_ENGINE))
     return {
         "at": at,
         "host": _series(found.get("host", {}), at, _HOST),
         "server": _series(found.get("server", {}), at, _SERVER),
-        "engines": {name: _series(found[_ENGINE + name], at, _ENGINES) for name in shown},
-        "more": more,
+        "engines": {subject.removeprefix(_ENGINE): _series(found[subject], at, _ENGINES) for subject in engines},
     }
 
 
-def _series(by_time: Points, at: Iterable[int], names: dict[str, str]) -> dict[str, list[float | None]]:
+def _series(by_time: Points, at: list[int], names: dict[str, str]) -> dict[str, list[float | None]]:
+    rows = [by_time.get(moment) for moment in at]
     places = {wire: VALUES.index(name) for wire, name in names.items()}
-    moments = list(at)
-    return {
-        wire: [_rounded(by_time[moment][place]) if moment in by_time else None for moment in moments]
-        for wire, place in places.items()
-    }
+    return {wire: [None if row is None else _rounded(row[place]) for row in rows] for wire, place in places.items()}
 
 
 def _rounded(value: float | None) -> float | None:
     if value is None:
         return None
     return round(value, 4) if value < 1000 else round(value)
-
-
-def _sum(by_time: Points, place: int) -> float:
-    return sum(values[place] or 0.0 for values in by_time.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corral.kit.errors import InvalidRequest
 
@@ -23,8 +23,7 @@ MAX_ENGINES = 64
 SHOWN_ENGINES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row: `resolution` in seconds, `at` in milliseconds since 1970, the values in the order of `VALUES`."""
 
     resolution: int
@@ -51,20 +50,25 @@ def points(rows: Iterable[Row], step: int) -> dict[str, dict[int, tuple[float | 
 
     Samples of the finest resolution keep their own moments where the step is as fine.
     """
-    sums: dict[str, dict[int, list[list[float]]]] = defaultdict(dict)
+    found: dict[str, dict[int, tuple[float | None, ...]]] = defaultdict(dict)
+    finer: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for row in rows:
-        at = row.at if step <= FINEST else bucket(row.at, step)
-        cells = sums[row.subject].setdefault(at, [[0.0, 0.0] for _ in VALUES])
-        for cell, value in zip(cells, row.values, strict=True):
-            if value is not None:
-                cell[0] += value * row.resolution
-                cell[1] += row.resolution
-    return {
-        subject: {
-            at: tuple(total / weight if weight else None for total, weight in cells) for at, cells in by_time.items()
-        }
-        for subject, by_time in sums.items()
-    }
+        if row.resolution >= step:
+            found[row.subject][row.at] = row.values
+        else:
+            finer[row.subject, bucket(row.at, step)].append(row)
+    for (subject, at), part in finer.items():
+        whole = found[subject].get(at)
+        if whole is not None:
+            part.append(Row(step, subject, at, whole))
+        found[subject][at] = tuple(_mean(part, place) for place in range(len(VALUES)))
+    return found
+
+
+def _mean(rows: list[Row], place: int) -> float | None:
+    told = [(value, row.resolution) for row in rows if (value := row.values[place]) is not None]
+    weight = sum(resolution for _, resolution in told)
+    return sum(value * resolution for value, resolution in told) / weight if weight else None
 
 
 def busiest(totals: Mapping[str, tuple[float, float]], limit: int) -> tuple[list[str], int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, or_, select
@@ -12,6 +13,7 @@ from corral.monitoring.metrics.tables import metrics_history as table
 
 _SLACK = 3_600_000
 """Milliseconds that a row may lie in the future before it is taken for one of a clock that was wrong."""
+_CHUNK, _PAUSE = 500, 0.0002
 _COLUMNS = [table.c[name] for name in VALUES]
 
 
@@ -60,18 +62,41 @@ def prune(connection: Connection, now: int) -> None:
     connection.execute(delete(table).where(or_(*old, table.c.at > now + _SLACK)))
 
 
-def read(connection: Connection, start: int, step: int, subjects: Sequence[str] | None) -> list[Row]:
+def busiest_engines(connection: Connection, start: int, step: int) -> dict[str, tuple[float, float]]:
+    """What each engine with rows from `start` on did: its tokens and its memory, summed over time."""
+    totals: dict[str, tuple[float, float]] = {}
+    for resolution, cursor in _cascade(connection, start, step):
+        tokens, memory = func.sum(table.c.tokens_per_second), func.sum(table.c.memory)
+        where = (table.c.resolution == resolution, table.c.at >= cursor, table.c.subject.startswith("engine:"))
+        for subject, made, held in connection.execute(
+            select(table.c.subject, tokens, memory).where(*where).group_by(table.c.subject)
+        ):
+            before = totals.get(subject, (0.0, 0.0))
+            totals[subject] = (before[0] + (made or 0) * resolution, before[1] + (held or 0) * resolution)
+    return totals
+
+
+def read(connection: Connection, start: int, step: int, subjects: Sequence[str]) -> list[Row]:
     """The rows from `start` on (milliseconds), of the coarsest resolution up to `step`, and finer ones after its end."""
     rows: list[Row] = []
+    for resolution, cursor in _cascade(connection, start, step):
+        wanted = and_(table.c.resolution == resolution, table.c.at >= cursor, table.c.subject.in_(subjects))
+        query = select(table.c.subject, table.c.at, *_COLUMNS).where(wanted)
+        found = connection.execute(query, execution_options={"yield_per": _CHUNK})
+        for part in found.partitions():
+            rows += [Row(resolution, one[0], one[1], tuple(one[2:])) for one in part]
+            # The driver holds the interpreter while it fetches; others have their turn in between.
+            time.sleep(_PAUSE)
+    return rows
+
+
+def _cascade(connection: Connection, start: int, step: int) -> Iterator[tuple[int, int]]:
+    """The resolutions to read, the coarsest first, each with the moment from which on it is the coarsest there is."""
     cursor = start
     for resolution in sorted((one for one in KEPT if one <= step), reverse=True):
-        where: list[ColumnElement[bool]] = [table.c.resolution == resolution, table.c.at >= cursor]
-        if subjects is not None:
-            where.append(table.c.subject.in_(subjects))
-        found = connection.execute(
-            select(table.c.subject, table.c.at, *_COLUMNS).where(*where).order_by(table.c.at)
-        ).all()
-        rows += [Row(resolution, one[0], one[1], tuple(one[2:])) for one in found]
-        if found:
-            cursor = max(cursor, found[-1][1] + resolution * 1000)
-    return rows
+        yield resolution, cursor
+        newest = connection.scalar(
+            select(func.max(table.c.at)).where(table.c.resolution == resolution, table.c.at >= cursor)
+        )
+        if newest is not None:
+            cursor = max(cursor, newest + resolution * 1000)
