@@ -149,6 +149,16 @@ async def test_while_the_engine_tries_a_change_it_counts_and_afterwards_it_does_
         assert room.own("a") == {"seed": 2}
 
 
+async def test_what_needs_no_new_start_is_taken_at_once(tmp_path: Path) -> None:
+    async with configured(tmp_path, None, "a") as room:
+        room.engines.up.add("a")
+        assert await room.save("a", pinned=True) == "now"
+        assert await room.save("a", pinned=False, ctx_size=1024) == "next"
+        await room.configuration.save_everything(version=None, server={"idle_stop": 5}, app=None, by="ann")
+        await room.configuration.save_everything(version=None, server=None, app={"idleSleep": 7}, by="ann")
+        assert room.engines.asked == [("apply", "a"), ("renew", ""), ("renew", "")]
+
+
 async def test_the_history_says_who_changed_what_and_one_click_takes_it_back(
     tmp_path: Path, location: Location
 ) -> None:

@@ -115,6 +115,9 @@ async def test_a_model_is_configured_while_it_answers_and_a_bad_change_is_told_b
         [newest, *_] = (await ann.must("config:history", scope="model", name=MODEL))["entries"]
         await ann.must("config:rollback", id=newest["id"])
         assert (await ann.must("models:get", name=MODEL))["configuration"]["pending"] is False
+        # What needs no new start is taken by the engine that runs.
+        pinned = await ann.must("models:save", name=MODEL, version=after["version"] + 2, changes={"pinned": True})
+        assert (pinned["engine"]["pid"], pinned["engine"]["pinned"], pinned["applied"]) == (pid, True, "now")
         assert (await ann.must("models:stop", name=MODEL))["state"] == "stopped"
 
 

@@ -38,6 +38,9 @@ class ScriptedEngines:
             details = {"code": "crashed", "lastLines": self.refuse}
             raise EngineFailed(f"The engine of {name!r} ended with code 1. See its last lines.", details=details)
 
+    async def renew(self) -> None:
+        self.asked.append(("renew", ""))
+
     async def stop(self, name: str) -> None:
         self.asked.append(("stop", name))
         self.up.discard(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from corral.engines import Engines
 from corral.engines.types import EngineState, Specs
 from corral.kit.errors import CorralError, EngineFailed
@@ -36,6 +38,14 @@ class EngineControl:
             text = f"It would need {need / 1e9:.1f} GB of memory; all engines together may use {limit / 1e9:.1f} GB."
             raise EngineFailed(text, details={"code": "out_of_memory", "lastLines": []})
         await self._engines.apply(name)
+
+    async def renew(self) -> None:
+        """See the port."""
+        for name in [status.model for status in self._engines.statuses() if status.state in _RUNNING]:
+            if not self.stale(name):
+                # It runs with the same options, so nothing is started for this.
+                with contextlib.suppress(CorralError):
+                    await self._engines.apply(name)
 
     async def stop(self, name: str) -> None:
         """See the port."""

@@ -12,7 +12,7 @@ from corral.models.configuration.ports import EngineControl
 from corral.models.configuration.records import Change, after_version, since
 from corral.models.configuration.sets import Edit, Sets
 from corral.models.options.catalogue import BY_NAME
-from corral.models.options.launching import untaken
+from corral.models.options.launching import needs_restart, untaken
 from corral.models.options.values import check, check_together, merge, refuse
 
 Values = Mapping[str, Any]
@@ -21,7 +21,10 @@ SERVER = ""
 
 
 class Changing:
-    """Changes the sets. `apply` makes engines that run take a change at once, or else refuses it."""
+    """Changes the sets. `apply` makes engines that run take a change at once, or else refuses it.
+
+    What needs no new start is taken at once in any case.
+    """
 
     def __init__(self, sets: Sets, engines: EngineControl, kind: Callable[[str], str]) -> None:
         """`kind`: which kind of engine runs a model: embedded, llama_server, command or url."""
@@ -102,7 +105,8 @@ class Changing:
         refuse(
             untaken({option: own[option] for option in own if own[option] != entry.own.get(option)}, self._kind(name))
         )
-        took = apply and self._engines.running(name)
+        other = {option for option in BY_NAME if entry.own.get(option) != own.get(option)}
+        took = self._engines.running(name) and (apply or not needs_restart(dict.fromkeys(other)))
         if took:
             await self._try_out(name, entry.own, own)
         await self._sets.put(name, own, edit, **known)
@@ -111,6 +115,7 @@ class Changing:
     async def _put_server(self, own: Values, edit: Edit) -> None:
         if differences(self._sets.server(), own):
             await self._sets.put_server(own, edit)
+            await self._engines.renew()
 
     async def _try_out(self, name: str, before: Values, own: Values) -> None:
         """Starts the engine with `own` beside the old one. Raises ConfigRefused; then the old one serves on."""

@@ -24,6 +24,10 @@ class EngineControl(Protocol):
         """
         ...
 
+    def renew(self) -> Awaitable[None]:
+        """Lets all engines that run take over what needs no new start, such as how long they may idle."""
+        ...
+
     def stop(self, name: str) -> Awaitable[None]:
         """Stops a model's engine after its requests."""
         ...

@@ -382,6 +382,7 @@ class Configuration:
 
     async def _settings_changed(self, now: Settings) -> None:
         await self._registry.look_in([self._around.data / "models", *now.models])
+        await self._around.engines.renew()
 
 
 def _removed(entry: Entry) -> dict[str, Any] | None:
