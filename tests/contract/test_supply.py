@@ -144,6 +144,8 @@ async def test_memory_of_the_running_engine_is_free_for_its_next_one(tmp_path: P
         here.engines.found = [Status("a", before["total"]), Status("b", 5)]
         after = (await here.ask("models:analyze", name="a"))["machine"]
         assert after["available"] == after["total"]
+        kept = await here.room.configuration.fit("a")
+        assert kept is not None and kept["measured_bytes"] == before["total"]
 
 
 async def test_a_download_by_http_is_seen_by_socket_and_becomes_a_model(tmp_path: Path) -> None:

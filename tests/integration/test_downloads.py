@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterator
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +21,7 @@ from corral.models.downloads import Downloads, Hub, Limits, Places
 from corral.models.downloads.types import HubFile
 from tests.support import gguf_files
 from tests.support.hub import FakeHub, fake_hub
+from tests.support.server import Server
 from tests.support.waiting import eventually
 
 REPO = "maker/Small-GGUF"
@@ -420,3 +424,43 @@ async def test_a_file_of_another_model_is_not_written_over(tmp_path: Path, hub: 
         assert one["state"] == "failed"
         assert "another file" in one["problem"]
         assert mine.read_bytes() == b"mine"
+
+
+def test_a_killed_server_goes_on_with_its_downloads(tmp_path: Path, hub: FakeHub) -> None:
+    data = model()
+    hub.put(f"{REPO}/{FILE}", data)
+    hub.act(stall=1_000_000)
+    server = Server(tmp_path / "data")
+    server.start(CORRAL_HUB_ENDPOINT=hub.url)
+    try:
+        key = server.ask("POST", "/api/downloads", {"repo": REPO, "quant": "Q8_0"})[1]["id"]
+        until(lambda: server.ask("GET", f"/api/downloads/{key}")[1]["done"] > 900_000)
+        server.kill()
+        hub.act()
+        server.start(CORRAL_HUB_ENDPOINT=hub.url)
+        until(lambda: server.ask("GET", f"/api/downloads/{key}")[1]["state"] == "done")
+        assert hub.seen()[0]["range"] is not None
+        assert (tmp_path / "data" / "models" / HERE).read_bytes() == data
+        pulled = corral("pull", f"{REPO}:Q8_0", "--url", server.url)
+        assert (pulled.returncode, pulled.stdout) == (0, "Small-Q8_0: 3.1 MB, checked.\n")
+        listed = corral("pull", REPO, "--list", "--url", server.url)
+        assert "Q8_0" in listed.stdout and "recommended" in listed.stdout
+        missing = corral("pull", "nobody/nothing", "--url", server.url)
+        assert missing.returncode == 1
+        assert "The hub has no nobody/nothing" in missing.stderr
+    finally:
+        server.stop()
+
+
+def corral(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, as a person runs it."""
+    program = [sys.executable, "-c", "from corral.cli.main import run; run()", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Waits for something that is asked for by HTTP."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

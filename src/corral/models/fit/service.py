@@ -147,8 +147,9 @@ class Fit:
         machine = self._look(self._settings.limit())
         self._machine = self._machine or machine
         # What its own engine uses now is free for the next one.
-        available = min(machine.total, machine.available + self._settings.used(model.name))
-        return judge(self._body(model, values, plan), plan, replace(machine, available=available))
+        used = self._settings.used(model.name)
+        free = replace(machine, available=min(machine.total, machine.available + used))
+        return replace(judge(self._body(model, values, plan), plan, free), measured=used or None)
 
     def _body(self, model: Model, values: Mapping[str, Any], plan: Plan) -> Body:
         """The headers of a model, read once while it stays as it is."""
@@ -209,4 +210,5 @@ def columns(report: Report, values: Mapping[str, Any]) -> dict[str, Any]:
         "machine_total_bytes": machine.total,
         "machine_available_bytes": machine.available,
         "recommended": json.dumps(wire["recommended"]),
+        "measured_bytes": report.measured,
     }

@@ -151,6 +151,8 @@ class Report:
     machine: Machine
     recommended: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    measured: int | None = None
+    """What its engine uses now, None when none runs."""
 
     def as_dict(self) -> dict[str, Any]:
         """The wire form."""
@@ -162,6 +164,7 @@ class Report:
             "reason": self.reason,
             "notes": list(self.notes),
             "total": prediction.total,
+            "measured": self.measured,
             "parts": prediction.parts.as_dict(),
             "perDevice": {"host": prediction.host, **dict(used)},
             "machine": {
