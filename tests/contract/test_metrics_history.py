@@ -139,3 +139,22 @@ async def test_a_storage_that_is_full_costs_no_sample_in_memory(
         assert (await history.query("10m"))["host"]["cpu"] == [0.1]
     await history.keep(sample(10, 0.2))
     assert (await history.query("10m"))["host"]["cpu"] == [0.1, 0.2]
+
+
+async def test_of_many_engines_the_busiest_are_told_and_any_can_be_asked_for(database: Database) -> None:
+    engines = [Row(60, f"engine:e{number:02}", START, _tokens(float(number))) for number in range(30)]
+    await put(database, [row(60, 0, 0.5), *engines])
+    clock = ManualClock()
+    await clock.advance(100)
+    history = History(database, clock)
+    await history.keep(sample(100, 0.5, 0.0))
+    told = await history.query("1h")
+    assert sorted(told["engines"]) == [f"e{number:02}" for number in range(10, 30)]
+    assert told["more"] == 11
+    assert told["engines"]["e29"]["tokensPerSecond"] == [29.0, None]
+    one = await history.query("1h", "e03")
+    assert (list(one["engines"]), one["more"], one["engines"]["e03"]["tokensPerSecond"]) == (["e03"], 0, [3.0, None])
+
+
+def _tokens(value: float) -> tuple[float | None, ...]:
+    return tuple(value if name == "tokens_per_second" else None for name in VALUES)
