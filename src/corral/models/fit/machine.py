@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -31,20 +36,50 @@ def cores() -> int:
 
 
 def cards() -> tuple[Device, ...]:
-    """NVIDIA cards, none where their library is not there."""
+    """The cards that the embedded engine can use; a card that only the machine has does not help it."""
+    usable = engine_cards()
+    free = _free() if usable else {}
+    return tuple(replace(one, available=min(one.total, free.get(one.name, one.available))) for one in usable)
+
+
+@cache
+def engine_cards() -> tuple[Device, ...]:
+    """What the engine's library says, asked once, in a process of its own as the library is large."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _ASK],
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return tuple(Device(str(name), int(total), int(free)) for name, total, free in json.loads(done.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError):
+        return ()
+
+
+_PATIENCE = 60.0
+_ASK = """
+import json, xllamacpp
+cards = [one for one in xllamacpp.get_device_info() if one["type"].name.endswith("GPU")]
+print(json.dumps([(one["name"], one["memory_total"], one["memory_free"]) for one in cards]))
+"""
+
+
+def _free() -> dict[str, int]:
+    """What is free now on NVIDIA cards."""
     try:
         pynvml = importlib.import_module("pynvml")
         pynvml.nvmlInit()
     except ImportError:
-        return ()
+        return {}
     except pynvml.NVMLError:
-        return ()
+        return {}
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(number) for number in range(pynvml.nvmlDeviceGetCount())]
-        memories = [pynvml.nvmlDeviceGetMemoryInfo(handle) for handle in handles]
-        return tuple(Device(f"CUDA{number}", int(one.total), int(one.free)) for number, one in enumerate(memories))
+        return {f"CUDA{at}": int(pynvml.nvmlDeviceGetMemoryInfo(one).free) for at, one in enumerate(handles)}
     except pynvml.NVMLError:
-        return ()
+        return {}
     finally:
         pynvml.nvmlShutdown()
 
