@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from corral.bus import Bus
 from corral.kit.clock import Clock, iso
@@ -20,6 +19,7 @@ from corral.kit.errors import Conflict, CorralError, NotFound, TooManyRequests
 from corral.kit.ids import new_id
 from corral.kit.tasks import Tasks
 from corral.models.downloads import keeping
+from corral.models.downloads.aside import aside
 from corral.models.downloads.choices import best_of, choices, chosen, folder_name, repository_name
 from corral.models.downloads.hub import Hub
 from corral.models.downloads.transfer import PAUSES, Ended, Failed, Source, Watch, check_whole, fetch
@@ -32,7 +32,6 @@ TELL_SECONDS = 0.5
 MAX_LISTED = 200
 _SMOOTH = 0.3
 _log = get_logger("corral.downloads")
-T = TypeVar("T")
 
 
 class Judge(Protocol):
@@ -146,7 +145,7 @@ class Downloads:
         name, named = repository_name(repo)
         best = None
         if files or quant or named:
-            repository = await self._off(lambda: self._hub.look(name, revision))
+            repository = await aside(lambda: self._hub.look(name, revision))
             found = choices(repository)
         else:
             repository, found, reports = await self._judged(name, revision)
@@ -210,12 +209,12 @@ class Downloads:
     # Inside
 
     async def _judged(self, name: str, revision: str | None) -> tuple[Repository, list[Choice], list[dict[str, Any]]]:
-        repository = await self._off(lambda: self._hub.look(name, revision))
+        repository = await aside(lambda: self._hub.look(name, revision))
         found = choices(repository)
         header = None
         if found:
             first = found[0].files[0].name
-            header = await self._off(lambda: self._hub.header(name, repository.commit, first))
+            header = await aside(lambda: self._hub.header(name, repository.commit, first))
         return repository, found, await self._judge(header, [(choice.quant, choice.size) for choice in found])
 
     def _get(self, key: str) -> Download:
@@ -308,7 +307,7 @@ class Downloads:
                 raise Failed(f"{file.name} {error}, so it is of no use. It was thrown away.") from None
 
         try:
-            await self._off(work, watch)
+            await aside(work, watch.ended)
         except Ended:
             raise asyncio.CancelledError from None
 
@@ -365,37 +364,6 @@ class Downloads:
         one.finished.clear()
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-    async def _off(self, work: Callable[[], T], watch: Watch | None = None) -> T:
-        """Runs `work` in a thread of its own. When the caller is cancelled the thread is left to notice by itself."""
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[T] = loop.create_future()
-
-        def done(value: T | None, error: BaseException | None) -> None:
-            if not result.done():
-                if error is not None:
-                    result.set_exception(error)
-                else:
-                    result.set_result(value)  # type: ignore[arg-type]
-
-        def run() -> None:
-            value: T | None = None
-            failure: BaseException | None = None
-            try:
-                value = work()
-            except BaseException as error:  # noqa: BLE001 - it is raised again in the caller
-                failure = error
-            # The loop may be closed by now; then nobody waits.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(done, value, failure)
-
-        threading.Thread(target=run, name="corral-download", daemon=True).start()
-        try:
-            return await result
-        except asyncio.CancelledError:
-            if watch is not None:
-                watch.ended.set()
-            raise
 
 
 def _base(file: HubFile) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -78,12 +79,14 @@ def _placed(body: Body, plan: Plan, machine: Machine) -> Plan | None:
     """The plan with as many layers on the cards as fit there now; None when not even none does."""
     if not machine.devices:
         return plan
-    for layers in range(len(body.anatomy.layers) + 1, -1, -1):
-        one = replace(plan, gpu_layers=layers)
-        used = predict(body, one, machine).devices
-        if all(bytes_ <= card.available * _CARD_RESERVE for bytes_, card in zip(used, machine.devices, strict=False)):
-            return one
-    return None
+
+    def fits(layers: int) -> bool:
+        used = predict(body, replace(plan, gpu_layers=layers), machine).devices
+        return all(one <= card.available * _CARD_RESERVE for one, card in zip(used, machine.devices, strict=False))
+
+    # The more layers, the more memory, so the most that fit are found by halving.
+    layers = bisect_left(range(1, len(body.anatomy.layers) + 2), True, key=lambda count: not fits(count))
+    return replace(plan, gpu_layers=layers) if layers or fits(0) else None
 
 
 def _as_wire(plan: Plan, machine: Machine) -> dict[str, Any]:
