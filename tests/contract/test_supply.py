@@ -136,6 +136,27 @@ async def test_every_model_is_analysed_as_it_comes(tmp_path: Path) -> None:
         (tmp_path / "models" / "bad.gguf").write_bytes(b"GGUF" + bytes(100))
         await eventually(lambda: row("c")["fit"])
         assert row("bad")["fit"] is None
+        before = await here.room.configuration.fit("a")
+        await here.room.save("a", ctx_size=1024)
+        assert before is not None
+
+        async def again() -> bool:
+            now = await here.room.configuration.fit("a")
+            return now is not None and now["kv_bytes"] == before["kv_bytes"] // 2
+
+        await eventually(again)
+        first = await here.room.configuration.fit("b")
+    async with door(tmp_path) as here:
+        gguf_files.write(tmp_path / "models" / "b.gguf", llama__block_count=6)
+        await eventually(lambda: here.room.registry.get("b").layers == 6)
+
+        async def other() -> bool:
+            now = await here.room.configuration.fit("b")
+            return now is not None and first is not None and now["kv_bytes"] == first["kv_bytes"] * 2
+
+        await eventually(other)
+        now = await here.room.configuration.fit("a")
+        assert now is not None and now["kv_bytes"] == before["kv_bytes"] // 2
 
 
 async def test_memory_of_the_running_engine_is_free_for_its_next_one(tmp_path: Path) -> None:

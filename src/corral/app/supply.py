@@ -52,9 +52,9 @@ class FitSettings:
         """See the port."""
         return self._configuration.revision
 
-    def known(self, name: str) -> bool:
+    async def kept(self, name: str) -> Mapping[str, Any] | None:
         """See the port."""
-        return self._configuration.row(name)["fit"] is not None
+        return await self._configuration.fit(name)
 
     async def keep(self, name: str, columns: Mapping[str, Any]) -> None:
         """See the port."""

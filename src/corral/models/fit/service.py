@@ -27,7 +27,8 @@ from corral.models.types import Model
 from corral.telemetry import get_logger
 
 _KEPT = 1024
-_PAUSE = 0.05
+_GATHER = 0.5
+_TURN = 100
 _log = get_logger("corral.fit")
 
 
@@ -54,8 +55,8 @@ class Settings(Protocol):
         """Changes whenever `values` or `base` may."""
         ...
 
-    def known(self, name: str) -> bool:
-        """Whether an analysis of this model is kept."""
+    def kept(self, name: str) -> Awaitable[Mapping[str, Any] | None]:
+        """The last analysis of a model, by the columns of its table; None when there is none."""
         ...
 
     def keep(self, name: str, columns: Mapping[str, Any]) -> Awaitable[None]:
@@ -83,7 +84,7 @@ class Fit:
         self._bodies: OrderedDict[object, Body] = OrderedDict()
         self._machine: Machine | None = None
         self._expected: dict[str, tuple[object, int]] = {}
-        self._tried: set[object] = set()
+        self._seen: dict[str, tuple[Any, ...]] = {}
         self._tasks = Tasks("fit")
 
     def start(self) -> None:
@@ -163,26 +164,50 @@ class Fit:
 
     async def _survey(self) -> None:
         while True:
-            try:
-                with self._bus.subscribe(TOPIC) as news:
-                    await self._analyze_new()
-                    async for _ in news:
-                        await self._analyze_new()
-            except Lagged:
-                continue
+            # What comes meanwhile is seen by the next round, however much it is.
+            with contextlib.suppress(Lagged), self._bus.subscribe(TOPIC) as news:
+                await self._analyze_new()
+                async for _ in news:
+                    break
+            await self._clock.sleep(_GATHER)
 
     async def _analyze_new(self) -> None:
-        for model in self._registry.all():
-            key = (model.name, model.path, model.modified)
-            if model.problem is None and key not in self._tried and not self._settings.known(model.name):
-                self._tried.add(key)
-                began = self._clock.monotonic()
-                try:
+        """Analyses the models that have no analysis as they are now. Thousands are nothing to hurry about: a tenth of a core at most."""
+        models = self._registry.all()
+        names = {model.name for model in models}
+        for known in (self._seen, self._expected):
+            for name in known.keys() - names:
+                del known[name]
+        for count, model in enumerate(models):
+            if count % _TURN == 0:
+                await asyncio.sleep(0)
+            if model.problem is not None:
+                continue
+            mark = (model.path, model.size_bytes, model.modified, _options(self._settings.values(model.name, {})))
+            if self._seen.get(model.name) == mark:
+                continue
+            self._seen[model.name] = mark
+            began = self._clock.monotonic()
+            try:
+                if not await self._still_true(model, mark[-1]):
                     await self.analyze(model.name)
-                except CorralError as error:
-                    _log.debug("not_analyzed", model=model.name, reason=error.message)
-                # Thousands of models are nothing to hurry about: a tenth of a core at most.
-                await self._clock.sleep(max(_PAUSE, 9 * (self._clock.monotonic() - began)))
+            except CorralError as error:
+                _log.debug("not_analyzed", model=model.name, reason=error.message)
+            await self._clock.sleep(9 * (self._clock.monotonic() - began))
+
+    async def _still_true(self, model: Model, options: str) -> bool:
+        """Whether the kept analysis is of this file, these options and this machine."""
+        kept = await self._settings.kept(model.name)
+        if kept is None:
+            return False
+        if self._machine is None:
+            self._machine = await asyncio.to_thread(self._look, self._settings.limit())
+        now = (self._registry.fingerprint(model.name), options, self._machine.total)
+        return (kept["fingerprint"], kept["options"], kept["machine_total_bytes"]) == now
+
+
+def _options(values: Mapping[str, Any]) -> str:
+    return json.dumps({name: value for name, value in sorted(values.items()) if value is not None})
 
 
 def _key(model: Model, values: Mapping[str, Any], plan: Plan) -> object:
@@ -194,7 +219,7 @@ def columns(report: Report, values: Mapping[str, Any]) -> dict[str, Any]:
     """A report by the columns of `model_fit_params`."""
     parts, machine, wire = report.prediction.parts, report.machine, report.as_dict()
     return {
-        "options": json.dumps({name: value for name, value in values.items() if value is not None}),
+        "options": _options(values),
         "verdict": report.verdict.value,
         "reason": report.reason,
         "total_bytes": parts.total,
