@@ -67,6 +67,13 @@ class Room:
         return dict(self.configuration.own(name))
 
 
+async def changes_of(room: Room, **filters: Any) -> list[dict[str, Any]]:
+    """The newest changes in the history."""
+    wanted = {"scope": None, "name": None, "before": None, "limit": 100, **filters}
+    entries: list[dict[str, Any]] = (await room.configuration.history(**wanted))["entries"]
+    return entries
+
+
 @contextlib.asynccontextmanager
 async def configured(
     data: Path, location: Location | None = None, *names: str, environ: dict[str, str] | None = None

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from corral.bus import Bus, Lagged
 from corral.kit.clock import Clock, iso, moment
-from corral.kit.errors import CorralError, InvalidRequest, NotFound
+from corral.kit.errors import CorralError, InvalidRequest
 from corral.kit.tasks import Tasks
-from corral.models.configuration import records, trash
+from corral.models.configuration import records
 from corral.models.configuration.application import AppSettings, wire_name
 from corral.models.configuration.changing import Changing
 from corral.models.configuration.importing import Reading, failure, read
 from corral.models.configuration.policy import sources, wire
 from corral.models.configuration.ports import EngineControl
 from corral.models.configuration.profiles import Profiles
-from corral.models.configuration.sets import Edit, Entry, Sets
+from corral.models.configuration.removing import Removing, removal
+from corral.models.configuration.sets import Edit, Sets
 from corral.models.configuration.templates import Templates
 from corral.models.options.catalogue import DEFAULTS
 from corral.models.options.forms import catalogue_as_dict
@@ -56,6 +57,9 @@ class Configuration:
         self.settings = AppSettings(sourced, self._sets, changed=self._settings_changed, known=self._known)
         self.templates = Templates(self._sets, around.bus)
         self.profiles = Profiles(self._sets, self._changing)
+        self.removing = Removing(
+            self._sets, self._changing, registry, around.engines, around.data / "trash", self._known
+        )
         self._tasks = Tasks("configuration")
         self._catalogue = catalogue_as_dict()
 
@@ -79,14 +83,22 @@ class Configuration:
             try:
                 with self._around.bus.subscribe(TOPIC) as subscription:
                     async for _ in subscription:
-                        await self._sets.sync()
+                        await self._written(self._sets.sync())
             except Lagged:
-                await self._sets.sync()
+                await self._written(self._sets.sync())
 
     async def _purge(self) -> None:
         while True:
-            await self.empty_trash()
+            await self._written(self.removing.empty_trash())
             await self._around.clock.sleep(PURGE_SECONDS)
+
+    @staticmethod
+    async def _written(work: Awaitable[None]) -> None:
+        """Does what can be done later as well, should the database not take it now."""
+        try:
+            await work
+        except CorralError as error:
+            _log.warning("configuration_not_written", reason=error.message)
 
     # Reading, all from memory
 
@@ -134,7 +146,7 @@ class Configuration:
                 "sources": wire(sources(server, entry.own, settings)),
                 "pending": self._around.engines.stale(name),
             },
-            "removed": _removed(entry),
+            "removed": removal(entry),
         }
 
     def _from_settings(self) -> dict[str, Any]:
@@ -167,64 +179,13 @@ class Configuration:
         return "now" if took else "next"
 
     async def delete(self, name: str, *, by: str, file: bool) -> dict[str, Any]:
-        """Takes away all that is set for a model, with `file` its files too; for a week it can be had back."""
+        """Takes away all that is set for a model, with `file` its files too. Raises ModelNotFound, Conflict."""
         self._must_know(name)
-        entry = self._sets.entry(name)
-        files: list[list[str]] = []
-        if file:
-            files = await self._plan(name, entry)
-            await self._around.engines.stop(name)
-        removed = {"own": wire(entry.own), "template": entry.template, "files": files, "by": by}
-        known = {"removed_at": self._sets.now(), "removed": removed, "template": None}
-        await self._changing.set_own(name, {}, Edit(by, "delete"), apply=False, **known)
-        if files:
-            try:
-                await trash.move(files)
-            except CorralError:
-                await self._bring_back(name, self._sets.entry(name), by)
-                raise
-            await self._registry.rescan()
-        _log.info("model_removed", model=name, files=len(files), by=by)
-        return {"name": name, "removed": _removed(self._sets.entry(name))}
-
-    async def _plan(self, name: str, entry: Entry) -> list[list[str]]:
-        if name in self.settings.now.engines:
-            raise InvalidRequest(f"{name!r} is an engine of corral.toml; there is no file to delete.", param="file")
-        model = self._registry.get(name)
-        if model.included:
-            raise InvalidRequest(f"{name!r} ships with Corral and cannot be deleted.", param="file")
-        key = f"{entry.id or 'new'}-{self._sets.now()}"
-        return await asyncio.to_thread(trash.plan, model.path, self._around.data / "trash", key)
+        return await self.removing.delete(name, by=by, file=file)
 
     async def restore(self, name: str, *, by: str) -> None:
-        """Brings back what `delete` took away. Raises NotFound when there is nothing, Conflict when its place is taken."""
-        entry = self._sets.entries().get(name)
-        if entry is None or entry.removed is None:
-            raise NotFound(f"Nothing of {name[:200]!r} was deleted within {trash.KEEP_DAYS} days.")
-        files = [[target, source] for source, target in entry.removed.get("files", ())]
-        if files:
-            await trash.move(files)
-        await self._bring_back(name, entry, by)
-        await self._registry.rescan()
-
-    async def _bring_back(self, name: str, entry: Entry, by: str) -> None:
-        removed = entry.removed or {}
-        known = {"removed_at": None, "removed": None, "template": removed.get("template")}
-        # Where something was set since, that stays.
-        own = dict(entry.own) if entry.own else self._changing.usable(removed.get("own", {}))
-        await self._changing.set_own(name, own, Edit(by, "restore"), apply=False, **known)
-
-    async def empty_trash(self) -> None:
-        """Deletes for good what was thrown away more than a week ago."""
-        now = self._sets.now()
-        for entry in list(self._sets.entries().values()):
-            if entry.removed_at is None or now - entry.removed_at < trash.KEEP_MILLISECONDS:
-                continue
-            await trash.empty(entry.removed or {})
-            if self._known(entry.name):
-                await self._sets.note(entry.name, removed_at=None, removed=None)
-            else:
-                await self._sets.forget([entry.name])
+        """Brings back what `delete` took away. Raises NotFound and Conflict."""
+        await self.removing.restore(name, by=by)
 
     async def put_fit(self, name: str, values: Mapping[str, Any]) -> None:
         """Keeps the last fit analysis of a model; values by the columns of `model_fit_params`."""
@@ -383,16 +344,6 @@ class Configuration:
     async def _settings_changed(self, now: Settings) -> None:
         await self._registry.look_in([self._around.data / "models", *now.models])
         await self._around.engines.renew()
-
-
-def _removed(entry: Entry) -> dict[str, Any] | None:
-    if entry.removed is None or entry.removed_at is None:
-        return None
-    return {
-        "at": iso(moment(entry.removed_at)),
-        "until": iso(moment(entry.removed_at + trash.KEEP_MILLISECONDS)),
-        "file": bool(entry.removed.get("files")),
-    }
 
 
 def _change(one: records.Change) -> dict[str, Any]:

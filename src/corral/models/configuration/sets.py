@@ -231,9 +231,10 @@ class Sets:
         """The entry of a model, made when it is not there yet."""
         if name not in self._entries:
             await self.sync()
-        if name not in self._entries:
-            # A model of the settings: it has no file that was found.
-            await self._put_facts([(new_id("mdl"), None, Model(name, Path(), 0))], [])
+        async with self._syncing:
+            if name not in self._entries:
+                # A model of the settings: it has no file that was found.
+                await self._put_facts([(new_id("mdl"), None, Model(name, Path(), 0))], [])
         return self._entries[name]
 
 
