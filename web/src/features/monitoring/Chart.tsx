@@ -54,6 +54,10 @@ function axes(unit: Unit): uPlot.Axis[] {
   ];
 }
 
+function dataOf({ x, lines }: Plot): uPlot.AlignedData {
+  return [[...x], ...lines.map(({ values }) => [...values])];
+}
+
 interface Making {
   unit: Unit;
   labels: readonly string[];
@@ -107,9 +111,8 @@ export function Chart({ title, unit, plot, from, to, top = null, empty, onBrush 
   const labels = plot.lines.map(({ label }) => label);
   const named = labels.join("\n");
   const drawn = labels.length > 0 && !asTable && width > 0;
-  const data = [plot.x, ...plot.lines.map(({ values }) => values)] as uPlot.AlignedData;
-  const latest = useRef({ data, from, to });
-  latest.current = { data, from, to };
+  const latest = useRef({ plot, from, to });
+  latest.current = { plot, from, to };
 
   useEffect(() => {
     const box = place.current;
@@ -125,7 +128,7 @@ export function Chart({ title, unit, plot, from, to, top = null, empty, onBrush 
     if (!box || !drawn) return;
     const onMarked = (start: number, end: number) => brush.current(start, end);
     const made = options({ unit, labels: named.split("\n"), width, top, onIndex: setIndex, onBrush: onMarked });
-    const now = new uPlot(made, latest.current.data, box);
+    const now = new uPlot(made, dataOf(latest.current.plot), box);
     now.setScale("x", { min: latest.current.from, max: latest.current.to });
     chart.current = now;
     return () => {
@@ -134,14 +137,15 @@ export function Chart({ title, unit, plot, from, to, top = null, empty, onBrush 
     };
   }, [drawn, named, unit, width, top, colorScheme]);
 
+  // Only for other figures: the pointer alone draws nothing anew.
   useEffect(() => {
     const now = chart.current;
-    if (!now || now.series.length !== data.length) return;
+    if (!now || now.series.length !== plot.lines.length + 1) return;
     now.batch(() => {
-      now.setData(data, false);
+      now.setData(dataOf(plot), false);
       now.setScale("x", { min: from, max: to });
     });
-  });
+  }, [plot, from, to]);
 
   const at = index !== null && index < plot.x.length ? index : plot.x.length - 1;
   const moment = plot.x[at];

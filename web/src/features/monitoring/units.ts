@@ -29,9 +29,9 @@ export function stamp(moment: number, span: number): string {
       month: "short",
       hour: "2-digit",
       minute: "2-digit",
-      hour12: false,
+      hourCycle: "h23",
     });
-  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 }
 
 /** A moment on the time axis, with the day only where there are several. */
@@ -42,6 +42,6 @@ export function axisStamp(moment: number, span: number): string {
     hour: "2-digit",
     minute: "2-digit",
     second: span <= 120 ? "2-digit" : undefined,
-    hour12: false,
+    hourCycle: "h23",
   });
 }
