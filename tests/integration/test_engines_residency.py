@@ -378,3 +378,14 @@ async def test_who_comes_back_for_those_who_wait_runs_as_it_is_set_by_then(tmp_p
         (await within(other)).release()
         (await within(late)).release()
         assert count.read_text() == "started\n"
+
+
+async def test_want_of_room_is_no_failure_that_counts(tmp_path: Path) -> None:
+    table = Table(a=sized("a", pinned=True), b=sized("b"))
+    async with engines(tmp_path, table, memory_budget=150 * MIB, crash_limit=2) as (made, _):
+        await made.start("a")
+        for _ in range(6):
+            with pytest.raises(EngineFailed, match="pinned models keep"):
+                await within(made.lease("b"))
+        await made.stop("a")
+        (await within(made.lease("b"))).release()

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,11 @@ _log = get_logger("corral.engines")
 
 @dataclass(slots=True)
 class Note:
-    """What is known of one folder: whether restored states are used (None: not tried), and the tokens of each file."""
+    """What is known of one folder: whether restored states are used (None: not tried), bytes for each token, and the tokens
+    of each file."""
 
     works: bool | None = None
+    width: float = 0.0
     files: dict[str, int] = field(default_factory=dict)
 
 
@@ -77,7 +79,7 @@ class Carry:
             return 0
         try:
             async with asyncio.timeout(PATIENCE):
-                return await _Door(pool, plan.headers).save(folder, replica, self._full)
+                return await _Door(pool, plan.headers).save(folder, replica, self._fits)
         except (CorralError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
             _log.warning("engine_state_not_saved", model=spec.model, reason=str(error) or type(error).__name__)
             return 0
@@ -108,8 +110,8 @@ class Carry:
                 _forget(folder, name)
         return tokens
 
-    def _full(self) -> bool:
-        return shutil.disk_usage(self._root).free < LEAST_FREE
+    def _fits(self, size: float) -> bool:
+        return size <= self._budget and shutil.disk_usage(self._root).free - size >= LEAST_FREE
 
     def _prune(self) -> None:
         """Deletes what was not used for longest until the rest is within the budget."""
@@ -142,13 +144,14 @@ class _Door:
             raise UpstreamFailed(answer[:300].decode("utf-8", "replace"))
         return msgspec.json.decode(answer)
 
-    async def save(self, folder: Path, replica: int, full: Any) -> int:
-        """Saves all idle slots with enough tokens."""
+    async def save(self, folder: Path, replica: int, fits: Callable[[float], bool]) -> int:
+        """Saves all idle slots with enough tokens, when there is room for as many bytes."""
         slots = [
             slot for slot in await self.ask("/slots")
             if not slot.get("is_processing") and slot.get("n_prompt_tokens", 0) >= LEAST_TOKENS
         ]  # fmt: skip
-        if not slots or full():
+        note = _read(folder)
+        if not slots or not fits(note.width * sum(slot["n_prompt_tokens"] for slot in slots)):
             return 0
         saved: dict[str, int] = {}
         for slot in slots:
@@ -156,7 +159,7 @@ class _Door:
             answer = await self.ask(f"/slots/{slot['id']}?action=save", {"filename": part})
             (folder / part).replace(folder / name)
             saved[name] = int(answer["n_saved"])
-        note = _read(folder)
+            note.width = answer["n_written"] / max(1, saved[name])
         if note.works is None:
             note.works = await self.works(folder, slots[0]["id"])
         if not note.works:
@@ -167,7 +170,7 @@ class _Door:
             if name.startswith(f"{replica}-"):
                 _forget(folder, name)
         others = {name: count for name, count in note.files.items() if not name.startswith(f"{replica}-")}
-        _write(folder, Note(note.works, others | saved))
+        _write(folder, Note(note.works, note.width, others | saved))
         return sum(saved.values())
 
     async def works(self, folder: Path, slot: int) -> bool:
@@ -207,14 +210,15 @@ def _harmless(name: str) -> bool:
 def _read(folder: Path) -> Note:
     try:
         found = json.loads((folder / _NOTE).read_text())
-        return Note(found["works"], {str(name): int(count) for name, count in found["files"].items()})
+        files = {str(name): int(count) for name, count in found["files"].items()}
+        return Note(found["works"], float(found["width"]), files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Note()
 
 
 def _write(folder: Path, note: Note) -> None:
     part = folder / (_NOTE + ".part")
-    part.write_text(json.dumps({"works": note.works, "files": note.files}))
+    part.write_text(json.dumps({"works": note.works, "width": note.width, "files": note.files}))
     part.replace(folder / _NOTE)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
-from corral.engines.health import Answer, probe, sleeping
+from corral.engines.failures import Failures, Misses, ended_process, unanswering
+from corral.engines.health import probe, sleeping
 from corral.engines.lease import Lease
 from corral.engines.lines import EngineLog
 from corral.engines.messages import (
@@ -32,9 +34,7 @@ from corral.engines.messages import (
     Wish,
     Withdraw,
 )
-from corral.engines.policy import diagnose, restart_delay
-from corral.engines.process import EngineProcess
-from corral.engines.starting import Host, Starting, Up, clean_up, unreachable
+from corral.engines.starting import Host, Starting, Up, clean_up
 from corral.engines.types import EngineProblem, EngineSpec, EngineState, EngineStatus
 from corral.kit.errors import EngineFailed, ShuttingDown
 from corral.kit.tasks import Tasks
@@ -44,7 +44,6 @@ _log = get_logger("corral.engines")
 _DRAIN_STEP = 0.02
 _TELL_AFTER = 0.25
 """Seconds until it is told that an engine became busy or free."""
-_REMEMBERED = 50
 _RESTING = (EngineState.STOPPED, EngineState.FAILED)
 
 
@@ -91,7 +90,7 @@ class Owner:
         self._change: tuple[EngineSpec, asyncio.Future[None]] | None = None
         self._restart: asyncio.Task[None] | None = None
         self._up: Up | None = None
-        self._failures: list[float] = []
+        self._failures = Failures(host.options, host.clock)
         self._kept = 0.0
         self._closing = False
         self._loop = asyncio.get_running_loop()
@@ -309,8 +308,9 @@ class Owner:
         if up.claim is not None:
             up.claim.taken(up.process.pid if up.process else None)
         if up.process is not None:
-            up.watchers.append(self._tasks.start("exit", self._watch_exit(up, up.process)))
-        up.watchers.append(self._tasks.start("health", self._watch_health(up)))
+            ended = ended_process(self._spec, up.process, self.log)
+            up.watchers.append(self._tasks.start("exit", self._lost_after(up, ended)))
+        up.watchers.append(self._tasks.start("health", self._lost_after(up, self._look_after(up))))
         self._show(
             state=EngineState.READY,
             progress=None,
@@ -326,8 +326,9 @@ class Owner:
         if self._answer_change(problem.error()):
             self._begin(again=True)
             return
-        now = self._host.clock.monotonic()
-        self._failures = [*self._failures[-_REMEMBERED:], now]
+        if problem.code != "no_room":
+            # Without room it never ran; the next request may find some.
+            self._failures.add()
         rest = self._rest()
         if math.isinf(rest):
             problem = replace(problem, hint=f"It failed too often and stays down until it is started. {problem.hint}")
@@ -351,13 +352,7 @@ class Owner:
 
     def _rest(self) -> float:
         """Seconds until it may be tried again after its failures; infinite when it failed too often."""
-        if not self._failures:
-            return 0.0
-        options, now = self._host.options, self._host.clock.monotonic()
-        # A server of somebody else is asked again for ever: asking costs nothing.
-        limit = _REMEMBERED + 1 if self._attached else options.crash_limit
-        delay = restart_delay(self._failures, now, limit=limit, window=options.crash_window)
-        return math.inf if delay is None else max(0.0, self._failures[-1] + delay - now)
+        return self._failures.rest(endless=self._attached)
 
     @property
     def _attached(self) -> bool:
@@ -444,31 +439,24 @@ class Owner:
             await clock.sleep(_DRAIN_STEP)
         for watcher in up.watchers:
             watcher.cancel()
-        if carry and up.process is not None:
+        if carry and up.process is not None and not up.leases:
             await self._host.carry.save(self._spec, self.replica, up.pool, up.plan)
         up.pool.close()
         await clean_up(self._host, up.plan, up.process, up.claim)
         self._up, self._closed = None, False
 
-    async def _watch_exit(self, up: Up, process: EngineProcess) -> None:
-        code = await process.wait()
-        self._mailbox.put_nowait(Lost(up, diagnose(self._spec.model, code, self.log.tail())))
+    async def _lost_after(self, up: Up, watching: Coroutine[None, None, EngineProblem]) -> None:
+        self._mailbox.put_nowait(Lost(up, await watching))
 
-    async def _watch_health(self, up: Up) -> None:
-        """Gives it up when nobody listens any more, or when it is silent though it has nothing to do."""
-        options, misses = self._host.options, 0
+    async def _look_after(self, up: Up) -> EngineProblem:
+        """Asks for its health until it is given up; why."""
+        misses = Misses(self._host.options.health_misses)
         while True:
-            await self._host.clock.sleep(options.health_every)
+            await self._host.clock.sleep(self._host.options.health_every)
             await self._lie_down(up)
             health = await probe(up.plan)
-            missed = health.answer is Answer.GONE or (health.answer is Answer.SILENT and not up.leases)
-            misses = misses + 1 if missed else 0
-            if misses >= options.health_misses:
-                break
-        text = f"The engine of {self._spec.model!r} does not answer any more: {health.detail}"
-        hung = EngineProblem("unresponsive", text, "It is started again by itself.", tuple(self.log.tail()[-12:]))
-        problem = hung if up.process is not None else unreachable(self._spec, health)
-        self._mailbox.put_nowait(Lost(up, problem))
+            if misses.given_up(health, busy=up.leases > 0):
+                return unanswering(self._spec, health, self.log.tail(), ours=up.process is not None)
 
     async def _lie_down(self, up: Up) -> None:
         """Keeps what it knows before it falls asleep, and sees whether it has."""

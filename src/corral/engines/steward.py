@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from corral.engines.claims import Claim, NoRoom, Tenant
@@ -56,8 +56,8 @@ class Steward:
 
     def start(self) -> None:
         """Begins to look after places."""
-        self._tasks.start("places", self._look_after())
-        self._tasks.start("measuring", self._measure())
+        self._tasks.start("places", self._always(self._look_after))
+        self._tasks.start("measuring", self._always(self._measure))
 
     async def stop(self) -> None:
         """Gives no more places."""
@@ -130,6 +130,15 @@ class Steward:
                 _log.warning("engine_memory_not_free", pid=pid, bytes=left)
                 return
             await self.clock.sleep(FREE_STEP)
+
+    async def _always(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does `work` again when it fails: without it no engine would ever start."""
+        while True:
+            try:
+                await work()
+            except Exception:  # noqa: BLE001 - a supervisor
+                _log.exception("steward_failed")
+                await self.clock.sleep(1.0)
 
     async def _look_after(self) -> None:
         while True:
