@@ -162,6 +162,7 @@ TABLE = {
     "RequestTimeout": (408, "request_timeout", True),
     "Conflict": (409, "conflict", False),
     "IdempotencyConflict": (409, "idempotency_conflict", False),
+    "ConfigRefused": (409, "config_refused", False),
     "PayloadTooLarge": (413, "payload_too_large", False),
     "UnsupportedMedia": (415, "unsupported_media_type", False),
     "RangeNotSatisfiable": (416, "range_not_satisfiable", False),
