@@ -20,28 +20,22 @@ export const COUNT: Unit = { label: "number", say: or(number), tick: number };
 /** A value on the axis of a chart. */
 export const tick = (unit: Unit, value: number): string => unit.tick?.(value) ?? unit.say(value);
 
+// Made once: a formatter costs more than all that it formats here.
+const format = (options: Intl.DateTimeFormatOptions) => {
+  const made = new Intl.DateTimeFormat([], options);
+  return (moment: number) => made.format(moment * 1000);
+};
+const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+const toMinute = format(clock);
+const toSecond = format({ ...clock, second: "2-digit" });
+const ofDay = format({ day: "numeric", month: "short" });
+const dayToMinute = format({ day: "numeric", month: "short", ...clock });
+
 /** A moment as exactly as a time of that many seconds asks for. */
-export function stamp(moment: number, span: number): string {
-  const date = new Date(moment * 1000);
-  if (span > 86_400)
-    return date.toLocaleString([], {
-      day: "numeric",
-      month: "short",
-      hour: "2-digit",
-      minute: "2-digit",
-      hourCycle: "h23",
-    });
-  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-}
+export const stamp = (moment: number, span: number): string => (span > 86_400 ? dayToMinute : toSecond)(moment);
 
 /** A moment on the time axis, with the day only where there are several. */
 export function axisStamp(moment: number, span: number): string {
-  const date = new Date(moment * 1000);
-  if (span > 3 * 86_400) return date.toLocaleDateString([], { day: "numeric", month: "short" });
-  return date.toLocaleTimeString([], {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: span <= 120 ? "2-digit" : undefined,
-    hourCycle: "h23",
-  });
+  if (span > 3 * 86_400) return ofDay(moment);
+  return (span <= 120 ? toSecond : toMinute)(moment);
 }
