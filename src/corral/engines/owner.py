@@ -12,12 +12,13 @@ import math
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
-from typing import Protocol
+from typing import Any
 
 from corral.engines.failures import Failures, Misses, ended_process, unanswering
-from corral.engines.health import probe, sleeping
+from corral.engines.health import probe
 from corral.engines.lease import Lease
 from corral.engines.lines import EngineLog
+from corral.engines.listening import Listener
 from corral.engines.messages import (
     WISHES,
     Brought,
@@ -34,8 +35,10 @@ from corral.engines.messages import (
     Wish,
     Withdraw,
 )
+from corral.engines.napping import Nap
 from corral.engines.starting import Host, Starting, Up, clean_up
 from corral.engines.types import EngineProblem, EngineSpec, EngineState, EngineStatus
+from corral.engines.waiters import Waiters
 from corral.kit.errors import EngineFailed, ShuttingDown
 from corral.kit.tasks import Tasks
 from corral.telemetry import get_logger
@@ -44,19 +47,9 @@ _log = get_logger("corral.engines")
 _DRAIN_STEP = 0.02
 _TELL_AFTER = 0.25
 """Seconds until it is told that an engine became busy or free."""
+_DOWN: dict[str, Any] = {"progress": None, "pid": None, "started_at": None, "sleeping": False}
+"""What the status of an engine without a process says."""
 _RESTING = (EngineState.STOPPED, EngineState.FAILED)
-
-
-class Listener(Protocol):
-    """Whoever looks after the engines of a model."""
-
-    def told(self, engine: Owner) -> None:
-        """Its status has changed."""
-        ...
-
-    def turned(self, engine: Owner) -> None:
-        """A lease was given or came back."""
-        ...
 
 
 class Owner:
@@ -74,15 +67,15 @@ class Owner:
         self.gentle = gentle
         self.log = EngineLog(spec.model, host.options.log_lines)
         self.requests = 0
-        self.last_used = self._made = host.clock.monotonic()
-        self._made_at = host.clock.now()
+        self._nap = Nap(host, replica)
+        self._made, self._made_at = self._nap.last_used, host.clock.now()
         self._spec = spec
         self._host = host
         self._status = EngineStatus(
             spec.model, EngineState.STOPPED, slots=spec.slots, context_length=spec.context_length, replica=replica
         )
         self._mailbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._waiting: list[Start] = []
+        self._waiters = Waiters()
         self._closed, self._held = False, False
         self._tasks = Tasks(f"engine {self.name}")
         self._bringing: asyncio.Task[Up | EngineProblem] | None = None
@@ -91,7 +84,6 @@ class Owner:
         self._restart: asyncio.Task[None] | None = None
         self._up: Up | None = None
         self._failures = Failures(host.options, host.clock)
-        self._kept = 0.0
         self._closing = False
         self._loop = asyncio.get_running_loop()
         self._telling: asyncio.TimerHandle | None = None
@@ -105,7 +97,12 @@ class Owner:
     @property
     def waiting(self) -> int:
         """How many wait for it to be ready."""
-        return sum(not one.done.done() for one in self._waiting)
+        return len(self._waiters)
+
+    @property
+    def last_used(self) -> float:
+        """When its last answer ended."""
+        return self._nap.last_used
 
     @property
     def running(self) -> int:
@@ -170,10 +167,10 @@ class Owner:
             while not self._mailbox.empty():
                 message = self._mailbox.get_nowait()
                 if isinstance(message, Start):
-                    self._waiting.append(message)
+                    self._waiters.add(message)
                 elif isinstance(message, Stop | Change) and not message.done.done():
                     message.done.set_exception(ShuttingDown("The engine was given up."))
-            self._refuse(ShuttingDown("The engine was given up."))
+            self._waiters.refuse(ShuttingDown("The engine was given up."))
 
     async def _heed(self, wish: Wish) -> None:
         match wish:
@@ -213,7 +210,7 @@ class Owner:
                 """News of something that was ended meanwhile."""
 
     def _start(self, wish: Start) -> None:
-        self._waiting = [one for one in self._waiting if not one.done.done()] + [wish]
+        self._waiters.add(wish)
         self._host.steward.poke()
         state = self._status.state
         if state is EngineState.STOPPED:
@@ -224,7 +221,7 @@ class Owner:
             resting = self._cancel_restart() if wish.by_user or self._attached else False
             if self._restart is None:
                 if self._rest() > 0.0 and not self._attached:
-                    self._refuse(self._failure())
+                    self._waiters.refuse(self._failure())
                 else:
                     self._begin(again=resting and self._attached)
 
@@ -234,10 +231,10 @@ class Owner:
         if self._up is not None:
             await self._take_down(drain=self._host.options.drain, carry=True)
         self._failures.clear()
-        self._show(state=EngineState.STOPPED, progress=None, pid=None, started_at=None, error=None, sleeping=False)
+        self._show(state=EngineState.STOPPED, error=None, **_DOWN)
         stopped = EngineFailed(f"The engine of {self._spec.model!r} was stopped while it started.", retry_after=1)
         self._answer_change(stopped)
-        self._refuse(stopped)
+        self._waiters.refuse(stopped)
 
     async def _give_up_start(self) -> None:
         task, self._bringing = self._bringing, None
@@ -253,7 +250,7 @@ class Owner:
 
     def _rest_or_return(self) -> None:
         """What follows when it had to leave: it waits for its next turn if anybody waits for it."""
-        self._show(state=EngineState.STOPPED, progress=None, pid=None, started_at=None, error=None, sleeping=False)
+        self._show(state=EngineState.STOPPED, error=None, **_DOWN)
         if self.waiting:
             self._begin(again=False)
 
@@ -285,7 +282,7 @@ class Owner:
         return True
 
     def _begin(self, *, again: bool) -> None:
-        self._show(state=EngineState.STARTING, progress=None, error=None, pid=None, started_at=None, sleeping=False)
+        self._show(state=EngineState.STARTING, error=None, **_DOWN)
         starting = Starting(self, self._host, self.log, self._show)
         self._again = again
         self._bringing = self._tasks.start("bring up", starting.run())
@@ -303,7 +300,8 @@ class Owner:
             self._failed(result, again=self._again)
             return
         self._up = up = result
-        self._closed, self.last_used = False, self._host.clock.monotonic()
+        self._closed = False
+        self._nap.used()
         self._answer_change(None)
         if up.claim is not None:
             up.claim.taken(up.process.pid if up.process else None)
@@ -336,19 +334,11 @@ class Owner:
             self._restart = self._tasks.start("restart", self._host.clock.sleep(rest))
             self._restart.add_done_callback(lambda task: self._mailbox.put_nowait(Rested(task)))
         restarts = self._status.restarts + (self._restart is not None)
-        self._show(
-            state=EngineState.FAILED,
-            progress=None,
-            pid=None,
-            started_at=None,
-            error=problem,
-            sleeping=False,
-            restarts=restarts,
-        )
+        self._show(state=EngineState.FAILED, error=problem, restarts=restarts, **_DOWN)
         _log.warning("engine_failed", model=self._spec.model, code=problem.code, again=self._restart is not None)
         # For a restart of ours it is worth waiting; nobody knows when a server of somebody else comes back.
         if self._restart is None or self._attached:
-            self._refuse(self._failure())
+            self._waiters.refuse(self._failure())
 
     def _rest(self) -> float:
         """Seconds until it may be tried again after its failures; infinite when it failed too often."""
@@ -367,28 +357,15 @@ class Owner:
     def _admitting(self) -> bool:
         return not self._closed and not self._held and self._status.state is EngineState.READY
 
-    @property
-    def _drowsy(self) -> bool:
-        """Whether it may sleep: it has idled as long as it takes."""
-        up = self._up
-        if up is None or up.leases or not self._sleep_after:
-            return False
-        return self._host.clock.monotonic() - self.last_used >= self._sleep_after
-
-    @property
-    def _sleep_after(self) -> float:
-        stay = self._spec.stay
-        return 0.0 if stay.pinned or self._spec.entry is not None else stay.idle_sleep or 0.0
-
     async def _admit(self) -> None:
         """Serves those who wait when it is ready. One that sleeps gets back what it knew first, which wakes it."""
         if not self._admitting or not self.waiting:
             return
         up = self._up
-        if up is not None and self._drowsy and await sleeping(up.plan):
-            await self._host.carry.restore(self._spec, self.replica, up.pool, up.plan)
+        if up is not None and self._nap.due(self._spec, up):
+            await self._nap.wake(self._spec, up)
             self._show(sleeping=False)
-        self.last_used = self._host.clock.monotonic()
+        self._nap.used()
         if self._admitting:
             self._serve()
 
@@ -405,22 +382,14 @@ class Owner:
     @property
     def open(self) -> bool:
         """Whether it takes a request now."""
-        return self._admitting and not self._drowsy
+        return self._admitting and not self._nap.due(self._spec, self._up)
 
     def _serve(self) -> None:
         """Answers those who wait. As many as it has slots get their leases with it: between being told and coming back
         it would seem that nobody wants it."""
-        waiting, self._waiting = self._waiting, []
-        for wish in waiting:
-            if not wish.done.done():
-                free = wish.wants and self.running < self._status.slots
-                wish.done.set_result(self.try_lease(wish.request) if free else None)
-
-    def _refuse(self, error: EngineFailed | ShuttingDown) -> None:
-        waiting, self._waiting = self._waiting, []
-        for wish in waiting:
-            if not wish.done.done():
-                wish.done.set_exception(error)
+        self._waiters.serve(
+            lambda wish: self.try_lease(wish.request) if wish.wants and self.running < self._status.slots else None
+        )
 
     def _cancel_restart(self) -> bool:
         """Gives up the restart that was to come; whether there was one."""
@@ -453,26 +422,16 @@ class Owner:
         misses = Misses(self._host.options.health_misses)
         while True:
             await self._host.clock.sleep(self._host.options.health_every)
-            await self._lie_down(up)
+            asleep = await self._nap.lie_down(self._spec, up)
+            if up is self._up and self._status.state is EngineState.READY:
+                self._show(sleeping=asleep)
             health = await probe(up.plan)
             if misses.given_up(health, busy=up.leases > 0):
                 return unanswering(self._spec, health, self.log.tail(), ours=up.process is not None)
 
-    async def _lie_down(self, up: Up) -> None:
-        """Keeps what it knows before it falls asleep, and sees whether it has."""
-        idle = self._host.clock.monotonic() - self.last_used
-        if up.leases or not self._sleep_after or idle < self._sleep_after / 2:
-            return
-        if idle < self._sleep_after and self._kept < self.last_used:
-            self._kept = self._host.clock.monotonic()
-            await self._host.carry.save(self._spec, self.replica, up.pool, up.plan)
-        asleep = await sleeping(up.plan)
-        if asleep is not self._status.sleeping and up is self._up and self._status.state is EngineState.READY:
-            self._show(sleeping=asleep)
-
     def _turned(self, leases: int) -> None:
         if leases == 0:
-            self.last_used = self._host.clock.monotonic()
+            self._nap.used()
         self._listener.turned(self)
         if leases > 1:
             return
