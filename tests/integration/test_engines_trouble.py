@@ -38,7 +38,7 @@ async def test_a_stop_returns_although_requests_start_it_again(tmp_path: Path) -
         asking.cancel()
 
 
-async def test_a_stop_during_the_pause_after_a_crash_is_the_end_of_it(tmp_path: Path) -> None:
+async def test_pitfall_05_a_stop_during_the_pause_after_a_crash_is_the_end_of_it(tmp_path: Path) -> None:
     count = tmp_path / "count"
     async with engines(tmp_path, Table(fake=fake("--die-after", "0", "--count", str(count)))) as (made, _):
         await made.start("fake")
