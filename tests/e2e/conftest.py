@@ -18,7 +18,9 @@ from tests.support.server import Server
 
 expect.set_options(timeout=DEADLINE)
 
-LOST = re.compile(r"ERR_(CONNECTION|CONTENT_LENGTH|INTERNET|NETWORK|SOCKET|EMPTY)|WebSocket connection|Failed to fetch|status of 50\d")
+LOST = re.compile(
+    r"ERR_(CONNECTION|CONTENT_LENGTH|INTERNET|NETWORK|SOCKET|EMPTY)|WebSocket connection|Failed to fetch|status of 50\d"
+)
 """What a browser says about a server that is gone."""
 
 
