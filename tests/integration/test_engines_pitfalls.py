@@ -121,10 +121,14 @@ async def test_pitfall_08_a_failed_load_does_not_hinder_the_next_model(tmp_path:
 
 async def test_pitfall_10_a_stop_while_it_waits_for_memory_leaves_nothing(tmp_path: Path) -> None:
     table = Table(a=sized("a"), b=sized("b"))
-    async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=0.0) as (made, _):
+    async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=0.0) as (made, bus):
         lease = await within(made.lease("a"))
-        waiting = asyncio.create_task(made.lease("b"))
-        await eventually(lambda: made.status("b").waits_for_memory)
+        with bus.subscribe("engines") as told:
+            waiting = asyncio.create_task(made.lease("b"))
+            async with asyncio.timeout(60):
+                async for _, event in told:
+                    if event["name"] == "b" and event["waitsForMemory"]:
+                        break
         assert (await made.stop("b")).state is EngineState.STOPPED
         with pytest.raises(EngineFailed, match="stopped"):
             await within(waiting)

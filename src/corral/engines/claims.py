@@ -67,6 +67,10 @@ class Tenant(Protocol):
         """Closed and empty, it is to end."""
         ...
 
+    def delayed(self) -> None:
+        """It waits for memory, or does so no longer."""
+        ...
+
     def withdraw(self) -> None:
         """There is no place and nobody waits, so it is not to start."""
         ...
@@ -99,6 +103,7 @@ class Claim:
         self.pid: int | None = None
         self.stage = Stage.WAITING
         self.closed = False
+        self.delayed = False
         self.moment = keeper.clock.monotonic()
         """When it was made, granted, or taken: the last of these."""
         self.load_seconds = 0.0

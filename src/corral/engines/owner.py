@@ -123,6 +123,10 @@ class Owner:
         if self._up is not None:
             self._mailbox.put_nowait(Leave(self._up))
 
+    def delayed(self) -> None:
+        """Those who watch see whether it waits for memory."""
+        self._listener.told(self)
+
     def withdraw(self) -> None:
         """Its start is given up."""
         if self._bringing is not None:

@@ -221,6 +221,10 @@ class Steward:
         for key in orders.leave:
             claims[key].leaving()
             claims[key].tenant.leave()
+        for claim in list(claims.values()):
+            if claim.delayed is not (claim.stage is Stage.WAITING):
+                claim.delayed = not claim.delayed
+                claim.tenant.delayed()
 
     async def _measure(self) -> None:
         while True:
