@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -202,15 +203,16 @@ def test_older_lines_come_from_the_files(page: Page, server: Server) -> None:
     page.get_by_role("searchbox", name="Text").fill("")
     until(page, lambda: count(page) >= 500, "showing the newest lines")
     before = count(page)
-    page.get_by_role("button", name="Look further back").click()
+    back, ended = page.get_by_role("button", name="Look further back"), page.get_by_text("no older ones")
+    back.click()
     until(page, lambda: count(page) > before, "reading older lines")
-    for _ in range(20):
-        if page.get_by_text("the files have no older ones").is_visible():
-            break
+    while not ended.is_visible():
         known = count(page)
-        page.get_by_role("button", name="Look further back").click()
-        until(
-            page, lambda known=known: count(page) > known or page.get_by_text("no older ones").is_visible(), "reading"
-        )
+        back.click()
+        until(page, partial(_further, page, known), "reading more of them")
     page.get_by_role("listbox", name="Log lines").press("Home")
     expect(rows(page).first).to_contain_text("models_found")
+
+
+def _further(page: Page, known: int) -> bool:
+    return count(page) > known or page.get_by_text("no older ones").is_visible()
