@@ -46,6 +46,25 @@ async def test_templates_are_saved_from_a_model_and_put_on_others(tmp_path: Path
         assert template["values"] == {"seed": 2}
 
 
+async def test_many_changes_at_once_are_told_together(tmp_path: Path) -> None:
+    names = [f"m{number}" for number in range(40)]
+    async with configured(tmp_path, None, *names) as room:
+        await room.configuration.profiles.save("bare", description=None, by="ann")
+        await room.configuration.save_template("t", values={"seed": 1}, model=None, by="ann", description=None)
+        for work in (
+            room.configuration.apply_template("t", names, by="ann", apply=False),
+            room.configuration.profiles.activate("bare", by="ann", apply=False),
+        ):
+            with room.bus.subscribe("config", limit=3) as told:
+                done = await work
+                assert [one["name"] for one in done["results"]] == names
+                assert (await anext(aiter(told)))[1] == {
+                    "event": "config:changed", "scope": "model", "name": "", "version": 0,
+                }  # fmt: skip
+        assert room.own("m7") == {}
+        assert room.configuration.row("m7")["version"] == 2
+
+
 async def test_a_template_from_a_newer_corral_is_refused_with_the_reason(tmp_path: Path) -> None:
     async with configured(tmp_path, None, "a") as room:
         with pytest.raises(InvalidRequest, match="newer Corral"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from corral.accounts.types import Permission
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from corral.realtime.server import RealtimeParts
 
 MANY_MODELS = 100
+MODELS_EVERY = 0.25
+"""Seconds between two messages about changed models: thousands may change one after the other."""
 _AGENTS = "agents:"
 _TOPICS = ("models", "engines", "agents:*")
 
@@ -32,6 +35,7 @@ class Broadcast:
         self._max_waiting = max_waiting
         self._heartbeat = heartbeat
         self._known: dict[str, dict[str, Any]] = {}
+        self._models_changed = asyncio.Event()
 
     async def news(self) -> None:
         """Runs until cancelled. After a lag everybody gets the models' state, and is told to ask for the rest again."""
@@ -59,12 +63,20 @@ class Broadcast:
                     status = model.get("engine") or {"name": model["name"], "state": model["state"]}
                     await self._to_all("models:status", status, Permission.MODELS_READ)
 
+    async def models(self) -> None:
+        """Tells of changed models until cancelled: at once, and then now and then while they go on changing."""
+        while True:
+            await self._models_changed.wait()
+            self._models_changed.clear()
+            await self._models()
+            await self._parts.clock.sleep(MODELS_EVERY)
+
     async def _pass_on(self, topic: str, event: dict[str, Any]) -> None:
         name = event.pop("event", "")
         if topic.startswith(_AGENTS):
             await self._agent(topic.removeprefix(_AGENTS), event.get("agentId", ""))
         elif topic == "models":
-            await self._models()
+            self._models_changed.set()
         elif topic == "engines":
             await self._to_all("models:status", event, Permission.MODELS_READ)
         else:

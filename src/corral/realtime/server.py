@@ -99,6 +99,7 @@ class Realtime:
     async def start(self) -> None:
         """Begins to pass on news."""
         self._tasks.start("news", self._broadcast.news())
+        self._tasks.start("models", self._broadcast.models())
         self._tasks.start("heartbeat", self._broadcast.beat())
 
     async def stop(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from corral.kit.errors import ConfigRefused, Conflict, CorralError, EngineFailed, InvalidRequest
@@ -16,6 +17,7 @@ from corral.models.options.launching import needs_restart, untaken
 from corral.models.options.values import check, check_together, merge, refuse
 
 Values = Mapping[str, Any]
+MANY = 64
 SERVER = ""
 """The name under which what is set for all models is locked and written into the history."""
 
@@ -73,6 +75,26 @@ class Changing:
         """Sets exactly `own` for all models."""
         async with self._sets.lock(SERVER):
             await self._put_server(own, edit)
+
+    async def each(
+        self, names: Sequence[str], work: Callable[[str], Awaitable[dict[str, Any]]], *, apply: bool
+    ) -> list[dict[str, Any]]:
+        """Changes many models and tells of all at once; what became of each, in order.
+
+        Many at a time, so that they share flushes of the database; one after the other where engines start for it.
+        """
+        at_once = asyncio.Semaphore(1 if apply else MANY)
+
+        async def one(name: str) -> dict[str, Any]:
+            async with at_once:
+                try:
+                    return {"name": name, "ok": True, **await work(name)}
+                except CorralError as error:
+                    return {"name": name, "ok": False, "error": error.message}
+
+        results = await asyncio.gather(*map(one, names))
+        self._sets.tell("model", "", 0)
+        return list(results)
 
     async def take_back(self, change: Change, by: str, *, apply: bool) -> bool:
         """Sets what was set before a change of a model or of the server; whether an engine took it at once."""

@@ -83,8 +83,15 @@ class Profiles:
         A model whose engine does not start with it keeps what it had; the result says which and why. Raises NotFound.
         """
         found = _must(await self._sets.read(lambda connection: profile(connection, name)), name)
-        edit = Edit(by, "profile", name)
-        results = [await self._one(one, own, edit, apply) for one, own in found.models.items()]
+        edit = Edit(by, "profile", name, quiet=True)
+        entries = self._sets.entries()
+        other = [one for one, own in found.models.items() if one in entries and dict(entries[one].own) != dict(own)]
+
+        async def switch(model: str) -> dict[str, Any]:
+            took = await self._changing.set_own(model, _set(found.models[model], "model"), edit, apply=apply)
+            return {"applied": "now" if took else "next"}
+
+        results = await self._changing.each(other, switch, apply=apply)
         try:
             await self._changing.set_server(_set(found.server, "server"), edit)
         except CorralError as error:
@@ -97,19 +104,7 @@ class Profiles:
 
         await self._sets.write(work)
         self._sets.tell("profile", name, version)
-        told = [one for one in results if one is not None]
-        return {"active": name, "results": told, "ok": all(one["ok"] for one in told)}
-
-    async def _one(self, name: str, own: Mapping[str, Any], edit: Edit, apply: bool) -> dict[str, Any] | None:
-        """What became of a model; None when nothing had to be done."""
-        entry = self._sets.entries().get(name)
-        if entry is None or dict(entry.own) == dict(own):
-            return None
-        try:
-            took = await self._changing.set_own(name, _set(own, "model"), edit, apply=apply)
-        except CorralError as error:
-            return {"name": name, "ok": False, "error": error.message}
-        return {"name": name, "ok": True, "applied": "now" if took else "next"}
+        return {"active": name, "results": results, "ok": all(one["ok"] for one in results)}
 
 
 def _must(found: Profile | None, name: str) -> Profile:

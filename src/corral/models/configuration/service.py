@@ -60,6 +60,7 @@ class Configuration:
         self.removing = Removing(
             self._sets, self._changing, registry, around.engines, around.data / "trash", self._known
         )
+        self._synced = -1
         self._tasks = Tasks("configuration")
         self._catalogue = catalogue_as_dict()
 
@@ -70,7 +71,7 @@ class Configuration:
 
     async def start(self) -> None:
         """Follows the registry from now on."""
-        await self._sets.sync()
+        await self._sync()
         self._tasks.start("follow the registry", self._follow())
         self._tasks.start("empty the trash", self._purge())
 
@@ -83,9 +84,16 @@ class Configuration:
             try:
                 with self._around.bus.subscribe(TOPIC) as subscription:
                     async for _ in subscription:
-                        await self._written(self._sets.sync())
+                        await self._written(self._sync())
             except Lagged:
-                await self._written(self._sets.sync())
+                await self._written(self._sync())
+
+    async def _sync(self) -> None:
+        """Writes what the files say, when there are others than the last time."""
+        seen = self._registry.revision
+        if seen != self._synced:
+            await self._sets.sync()
+            self._synced = seen
 
     async def _purge(self) -> None:
         while True:
@@ -213,16 +221,14 @@ class Configuration:
 
     async def apply_template(self, name: str, models: Sequence[str], *, by: str, apply: bool) -> dict[str, Any]:
         """Puts a template on models, over what they have. Raises NotFound; the result says what became of each model."""
-        values = self.templates.options(name)
-        results: list[dict[str, Any]] = []
-        for model in dict.fromkeys(models):
-            try:
-                self._must_know(model)
-                edit = Edit(by, "template", name)
-                took = await self._changing.add(model, values, edit, apply=apply, template=name)
-                results.append({"name": model, "ok": True, "applied": "now" if took else "next"})
-            except CorralError as error:
-                results.append({"name": model, "ok": False, "error": error.message})
+        values, edit = self.templates.options(name), Edit(by, "template", name, quiet=True)
+
+        async def one(model: str) -> dict[str, Any]:
+            self._must_know(model)
+            took = await self._changing.add(model, values, edit, apply=apply, template=name)
+            return {"applied": "now" if took else "next"}
+
+        results = await self._changing.each(list(dict.fromkeys(models)), one, apply=apply)
         self.templates.tell()
         return {"template": name, "results": results}
 

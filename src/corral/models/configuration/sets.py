@@ -51,6 +51,8 @@ class Edit:
     by: str
     action: str = "save"
     note: str | None = None
+    quiet: bool = False
+    """One of many, of which all are told together."""
 
 
 class Sets:
@@ -165,7 +167,8 @@ class Sets:
         await self._database.write(work)
         self._entries[name] = made
         self.revision += 1
-        self.tell("model", name, made.version)
+        if not edit.quiet:
+            self.tell("model", name, made.version)
         return made
 
     async def put_server(self, own: Mapping[str, Any], edit: Edit) -> None:
