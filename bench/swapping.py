@@ -12,11 +12,13 @@ import logging
 import statistics
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import structlog
 
 from bench.frame import ROOT, Result, percentile
 from corral.accounts.types import Permission, Principal
@@ -201,22 +203,15 @@ async def without_turns(rounds: int) -> Traffic:
             running.cancel()
 
 
-async def measure(work: Awaitable[Any]) -> Any:
-    """Its result, without a line for each engine."""
-    logging.disable(logging.INFO)
-    try:
-        return await work
-    finally:
-        logging.disable(logging.NOTSET)
-
-
 def run(*, quick: bool) -> list[Result]:
     """All figures."""
+    # Without a line for each engine.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     rounds = 4 if quick else 16
-    alone, switched = asyncio.run(measure(switching(5 if quick else 15)))
-    turns = asyncio.run(measure(with_turns(rounds, 1)))
-    naive = asyncio.run(measure(without_turns(max(2, rounds // 4))))
-    both = asyncio.run(measure(with_turns(rounds, 2)))
+    alone, switched = asyncio.run(switching(5 if quick else 15))
+    turns = asyncio.run(with_turns(rounds, 1))
+    naive = asyncio.run(without_turns(max(2, rounds // 4)))
+    both = asyncio.run(with_turns(rounds, 2))
     own, switch = statistics.median(alone), statistics.median(switched)
     note = f"own start {own * 1000:.0f} ms, switch {switch * 1000:.0f} ms"
     results = [Result("request to first token when another model leaves, over its start", switch / own, "x", 1.1, note)]

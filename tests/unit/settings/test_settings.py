@@ -143,6 +143,20 @@ def test_any_file_is_read_or_refused_with_its_name(elsewhere: Path, raw: bytes) 
         assert "corral.toml" in error.message or error.message.startswith("Settings")
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("12GiB", 12 << 30), ("1.5 g", 3 << 29), ("800M", 800 << 20), ("104857600", 100 << 20), ("70000kb", 70000 << 10)],
+)
+def test_sizes_may_be_said_in_words(elsewhere: Path, text: str, size: int) -> None:
+    assert load_settings(environ={"CORRAL_MEMORY_BUDGET": text}).settings.memory_budget == size
+
+
+@pytest.mark.parametrize("text", ["much", "12 parsecs", "-1", "1MiB"])
+def test_a_size_that_is_none_is_refused(elsewhere: Path, text: str) -> None:
+    with pytest.raises(StartupError, match="memory_budget"):
+        load_settings(environ={"CORRAL_MEMORY_BUDGET": text})
+
+
 def test_a_change_is_written_and_the_rest_of_the_file_stays(tmp_path: Path) -> None:
     config = tmp_path / "corral.toml"
     config.write_text('# mine\nslots = 2\nport = 1\n[engines.big]\nurl = "http://big"\n')
