@@ -47,7 +47,7 @@ async def test_templates_are_saved_from_a_model_and_put_on_others(tmp_path: Path
 
 
 async def test_many_changes_at_once_are_told_together(tmp_path: Path) -> None:
-    names = [f"m{number}" for number in range(40)]
+    names = [f"m{number:02d}" for number in range(40)]
     async with configured(tmp_path, None, *names) as room:
         await room.configuration.profiles.save("bare", description=None, by="ann")
         await room.configuration.save_template("t", values={"seed": 1}, model=None, by="ann", description=None)
@@ -59,10 +59,10 @@ async def test_many_changes_at_once_are_told_together(tmp_path: Path) -> None:
                 done = await work
                 assert [one["name"] for one in done["results"]] == names
                 assert (await anext(aiter(told)))[1] == {
-                    "event": "config:changed", "scope": "model", "name": "", "version": 0,
+                    "event": "config:changed", "scope": "models", "name": "", "version": 0,
                 }  # fmt: skip
-        assert room.own("m7") == {}
-        assert room.configuration.row("m7")["version"] == 2
+        assert room.own("m07") == {}
+        assert room.configuration.row("m07")["version"] == 2
 
 
 async def test_a_template_from_a_newer_corral_is_refused_with_the_reason(tmp_path: Path) -> None:

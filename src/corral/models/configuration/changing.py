@@ -93,7 +93,7 @@ class Changing:
                     return {"name": name, "ok": False, "error": error.message}
 
         results = await asyncio.gather(*map(one, names))
-        self._sets.tell("model", "", 0)
+        self._sets.tell("models", "", 0)
         return list(results)
 
     async def take_back(self, change: Change, by: str, *, apply: bool) -> bool:

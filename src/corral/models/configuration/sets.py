@@ -227,7 +227,7 @@ class Sets:
     def tell(self, scope: str, name: str, version: int) -> None:
         """Tells who listens that something was set."""
         self._bus.publish(CONFIG_TOPIC, {"event": "config:changed", "scope": scope, "name": name, "version": version})
-        if scope in ("model", "server", "app"):
+        if scope in ("model", "models", "server", "app"):
             self._bus.publish(TOPIC, {"event": "models:changed"})
 
     async def _there(self, name: str) -> Entry:
