@@ -34,9 +34,9 @@ def mine(page: Page) -> Locator:
     return page.get_by_role("article", name="You", exact=True)
 
 
-def done(page: Page, label: str = "Done") -> None:
-    """Waits until the last answer has ended as `label` says."""
-    expect(answers(page).last.get_by_role("status")).to_contain_text(label)
+def done(page: Page, label: str = "Done", patience: int = DEADLINE) -> None:
+    """Waits until the last answer has ended as `label` says, at most `patience` milliseconds."""
+    expect(answers(page).last.get_by_role("status")).to_contain_text(label, timeout=patience)
 
 
 def ask(page: Page, text: str) -> Locator:
