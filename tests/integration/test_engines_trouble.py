@@ -132,7 +132,7 @@ async def test_a_llama_server_is_run_and_tells_what_it_has_loaded(tmp_path: Path
 
 async def test_a_llama_server_that_knows_other_flags_is_told(tmp_path: Path, included_model: Path) -> None:
     old = tmp_path / "old.py"
-    old.write_text(LLAMA_SERVER.read_text().replace('] = ()', '] = ("--jinja",)'))
+    old.write_text(LLAMA_SERVER.read_text().replace("] = ()", '] = ("--jinja",)'))
     entry = AttachedEngine(llama_server=str(program(tmp_path / "llama-server", old)), model=str(included_model))
     async with engines(tmp_path, Table(old=EngineSpec("old", included_model, entry=entry))) as (made, _):
         with pytest.raises(EngineFailed, match=r"(?s)does not know one of its options.*invalid argument: --jinja"):
