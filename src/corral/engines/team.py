@@ -167,8 +167,13 @@ class Team:
         self._retiring.add(beside)
         try:
             await beside.start()
-        except BaseException:
+        except BaseException as error:
+            problem = beside.status.error
             await beside.close()
+            if isinstance(error, EngineFailed) and problem is not None and problem.code == "no_room":
+                # Somebody else was given the room meanwhile.
+                await engine.change(spec)
+                return
             raise
         finally:
             self._retiring.discard(beside)
