@@ -35,25 +35,25 @@ BERT = Shape(
 )  # fmt: skip
 # Name, model, context, slots, options.
 CASES: list[tuple[str, Shape, int, int, dict[str, Any]]] = [
-    ("q8-0", PLAIN, 1024, 1, {}),
+    ("q8-0", PLAIN, 600, 1, {}),
     ("four slots", PLAIN, 700, 4, {}),
     ("slots in one cache", PLAIN, 512, 4, {"kv_unified": True}),
-    ("f16", replace(PLAIN, kind="F16"), 1024, 1, {}),
-    ("f32", replace(PLAIN, kind="F32"), 1024, 1, {}),
+    ("f16", replace(PLAIN, kind="F16"), 600, 1, {}),
+    ("f32", replace(PLAIN, kind="F32"), 600, 1, {}),
     ("bf16", replace(PLAIN, kind="BF16", layers=4), 512, 1, {}),
-    ("q4-0 is repacked", replace(PLAIN, kind="Q4_0", vocabulary=64_000), 1024, 1, {}),
-    ("q4-0 tied", replace(PLAIN, kind="Q4_0", vocabulary=64_000, tied=True), 1024, 1, {}),
-    ("q4-0 as it is", replace(PLAIN, kind="Q4_0", vocabulary=64_000), 1024, 1, {"repack": False}),
-    ("q4-0 without mmap", replace(PLAIN, kind="Q4_0", vocabulary=64_000), 1024, 1, {"load_mode": "none"}),
-    ("q4-k with q6-k", replace(WIDE, kind="Q4_K", embedding_kind="Q6_K"), 1024, 1, {}),
-    ("q6-k", replace(WIDE, kind="Q6_K"), 1024, 1, {}),
-    ("q5-1 wide", replace(WIDE, kind="Q5_1", feed_forward=8192, layers=4), 1024, 1, {}),
-    ("without mmap", PLAIN, 1024, 1, {"load_mode": "none"}),
-    ("cache q8-0", PLAIN, 2048, 1, {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}),
-    ("cache q4-0 and f16", PLAIN, 2048, 1, {"cache_type_k": "q4_0", "cache_type_v": "q4_0", "flash_attn": "on"}),
-    ("cache f32", PLAIN, 2048, 1, {"cache_type_k": "f32", "cache_type_v": "f32"}),
-    ("no flash attention", PLAIN, 2048, 1, {"flash_attn": "off"}),
-    ("small batches", PLAIN, 1024, 1, {"ubatch_size": 128}),
+    ("q4-0 is repacked", replace(PLAIN, kind="Q4_0", vocabulary=64_000), 600, 1, {}),
+    ("q4-0 tied", replace(PLAIN, kind="Q4_0", vocabulary=64_000, tied=True), 600, 1, {}),
+    ("q4-0 as it is", replace(PLAIN, kind="Q4_0", vocabulary=64_000), 600, 1, {"repack": False}),
+    ("q4-0 without mmap", replace(PLAIN, kind="Q4_0", vocabulary=64_000), 600, 1, {"load_mode": "none"}),
+    ("q4-k with q6-k", replace(WIDE, kind="Q4_K", embedding_kind="Q6_K"), 600, 1, {}),
+    ("q6-k", replace(WIDE, kind="Q6_K"), 600, 1, {}),
+    ("q5-1 wide", replace(WIDE, kind="Q5_1", feed_forward=8192, layers=4), 600, 1, {}),
+    ("without mmap", PLAIN, 600, 1, {"load_mode": "none"}),
+    ("cache q8-0", PLAIN, 1000, 1, {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}),
+    ("cache q4-0 and f16", PLAIN, 1000, 1, {"cache_type_k": "q4_0", "cache_type_v": "q4_0", "flash_attn": "on"}),
+    ("cache f32", PLAIN, 1000, 1, {"cache_type_k": "f32", "cache_type_v": "f32"}),
+    ("no flash attention", PLAIN, 1000, 1, {"flash_attn": "off"}),
+    ("small batches", PLAIN, 600, 1, {"ubatch_size": 128}),
     ("large batches", PLAIN, 1200, 1, {"batch_size": 1024, "ubatch_size": 1024}),
     (
         "qwen2 with a large vocabulary",
@@ -61,12 +61,12 @@ CASES: list[tuple[str, Shape, int, int, dict[str, Any]]] = [
             architecture="qwen2", layers=6, heads_kv=2, feed_forward=2432, vocabulary=96_000, tied=True, kind="Q8_0",
             tokenizer="gpt2", merges=96_000, word="Ġw",
         ),
-        1024, 1, {},
+        600, 1, {},
     ),
     (
         "qwen3",
         Shape(architecture="qwen3", head_width=128, feed_forward=1536, vocabulary=32_000, tied=True, kind="Q8_0"),
-        2048, 1, {},
+        1000, 1, {},
     ),
     ("sliding window", GEMMA, 1500, 2, {}),
     ("sliding window kept whole", GEMMA, 1500, 2, {"swa_full": True}),
@@ -76,14 +76,14 @@ CASES: list[tuple[str, Shape, int, int, dict[str, Any]]] = [
         Shape(
             architecture="qwen3moe", layers=4, feed_forward=256, vocabulary=32_000, kind="Q8_0", experts=32, experts_used=4
         ),
-        2048, 1, {},
+        1000, 1, {},
     ),
-    ("experts repacked", replace(PLAIN, kind="IQ4_NL", embedding_kind="Q8_0", experts=8, feed_forward=1024), 1024, 1, {}),
+    ("experts repacked", replace(PLAIN, kind="IQ4_NL", embedding_kind="Q8_0", experts=8, feed_forward=1024), 600, 1, {}),
     ("vectors of an encoder", BERT, 512, 2, {}),
     ("vectors of a decoder", PLAIN, 1024, 2, {"embeddings": True, "pooling": "mean"}),
-    ("adapter", PLAIN, 1024, 1, {"lora": ["adapter.gguf"]}),
+    ("adapter", PLAIN, 600, 1, {"lora": ["adapter.gguf"]}),
     ("draft", PLAIN, 1024, 2, {"model_draft": "draft.gguf"}),
-    ("projector", PLAIN, 1024, 1, {"mmproj": "projector.gguf"}),
+    ("projector", PLAIN, 600, 1, {"mmproj": "projector.gguf"}),
 ]  # fmt: skip
 
 
@@ -146,7 +146,7 @@ async def _fill(lease: Lease, plan: Plan) -> None:
         await _post(lease, "/v1/embeddings", {"input": [tokens] * plan.parallel})
         return
     for slot in range(plan.parallel):
-        asked = {"prompt": tokens, "n_predict": 8, "id_slot": slot, "ignore_eos": True, "cache_prompt": True}
+        asked = {"prompt": tokens, "n_predict": 2, "id_slot": slot, "ignore_eos": True, "cache_prompt": True}
         await _post(lease, "/completion", asked)
 
 
