@@ -20,7 +20,7 @@ import pytest
 from corral.engines import EngineSpec, EngineState, Stay
 from corral.engines.memory import Machine, SystemGauge
 from corral.kit.errors import EngineFailed
-from tests.support.engines import Table, embedded, engines, fake, gone, takes
+from tests.support.engines import Table, embedded, engines, fake, gone, newcomers, takes
 from tests.support.scale import scaled
 from tests.support.waiting import eventually, within
 
@@ -32,12 +32,8 @@ def sized(name: str, *arguments: str, need: int = 100, **stay: object) -> Engine
     return replace(fake(*arguments), model=name, memory_bytes=need * MIB, stay=Stay(**stay))  # type: ignore[arg-type]
 
 
-def mine() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
-
-
 async def test_pitfall_03_rounds_of_start_and_stop_leave_nothing(tmp_path: Path, included_model: Path) -> None:
-    process, rounds = psutil.Process(), scaled(12, 100)
+    process, rounds, mine = psutil.Process(), scaled(12, 100), newcomers()
     async with engines(tmp_path, Table(real=embedded(included_model), fake=fake())) as (made, _):
         before = memory = 0
         for number in range(rounds):
@@ -120,7 +116,7 @@ async def test_pitfall_08_a_failed_load_does_not_hinder_the_next_model(tmp_path:
 
 
 async def test_pitfall_10_a_stop_while_it_waits_for_memory_leaves_nothing(tmp_path: Path) -> None:
-    table = Table(a=sized("a"), b=sized("b"))
+    table, mine = Table(a=sized("a"), b=sized("b")), newcomers()
     async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=0.0) as (made, bus):
         lease = await within(made.lease("a"))
         with bus.subscribe("engines") as told:

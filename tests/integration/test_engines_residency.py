@@ -10,14 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from corral.accounts.types import Permission, Principal
 from corral.engines import Engines, EngineSpec, EngineState, Stay
 from corral.inference import Inference, Route
 from corral.kit.errors import EngineFailed, TooManyRequests
-from tests.support.engines import Table, embedded, engines, fake, takes
+from tests.support.engines import Table, embedded, engines, fake, newcomers, takes
 from tests.support.scale import scaled
 from tests.support.waiting import eventually, within
 
@@ -242,7 +241,7 @@ async def asked(made: Engines, name: str, failures: list[BaseException]) -> Asyn
 async def test_pitfall_17_a_changed_configuration_harms_no_request(
     tmp_path: Path, included_model: Path, budget: int
 ) -> None:
-    before = real(included_model)
+    before, mine = real(included_model), newcomers()
     table, failures = Table(real=before), list[BaseException]()
     async with engines(tmp_path, table, memory_budget=budget * MIB) as (made, _):
         pid = (await made.start("real")).pid
@@ -260,7 +259,7 @@ async def test_pitfall_17_a_changed_configuration_harms_no_request(
         assert "nothing of it was lost" in (await within(long))["choices"][0]["message"]["content"]
         assert failures == []
         assert set(answers) == {"pong"}
-        await eventually(lambda: len(psutil.Process().children()) == 1)
+        await eventually(lambda: len(mine()) == 1)
         assert made.memory()["taken"] <= budget * MIB
 
 
@@ -313,7 +312,7 @@ async def test_a_model_that_does_not_run_takes_its_configuration_at_the_next_sta
 async def test_an_idle_engine_sleeps_then_ends_and_returns_with_what_it_had_read(
     tmp_path: Path, included_model: Path
 ) -> None:
-    table = Table(real=real(included_model, idle_sleep=4, idle_stop=15.0))
+    table, mine = Table(real=real(included_model, idle_sleep=4, idle_stop=15.0)), newcomers()
     async with engines(tmp_path, table, health_every=0.2) as (made, _):
         text = "Tell me a long story. " + "word " * 200
         asked_first = await chat(made, "real", text, max_tokens=8)
@@ -323,7 +322,7 @@ async def test_an_idle_engine_sleeps_then_ends_and_returns_with_what_it_had_read
         assert again["usage"]["prompt_tokens_details"]["cached_tokens"] > asked_first["usage"]["prompt_tokens"] // 2
         assert not made.status("real").sleeping
         await eventually(lambda: made.status("real").state is S.STOPPED)
-        assert psutil.Process().children() == []
+        assert mine() == []
         last = await chat(made, "real", text, max_tokens=8)
         assert last["usage"]["prompt_tokens_details"]["cached_tokens"] > asked_first["usage"]["prompt_tokens"] // 2
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,22 @@ class Table:
         if model not in self.specs:
             raise ModelNotFound(f"There is no model called {model!r}.")
         return self.specs[model]
+
+
+def newcomers() -> Callable[[], list[psutil.Process]]:
+    """Tells which processes this one has begun since, with all that those began; a database of other tests is not among them."""
+    process = psutil.Process()
+    before = {child.pid for child in process.children()}
+
+    def now() -> list[psutil.Process]:
+        found = []
+        for child in process.children():
+            if child.pid not in before:
+                with suppress(psutil.NoSuchProcess):
+                    found += [child, *child.children(recursive=True)]
+        return found
+
+    return now
 
 
 def gone(pid: int) -> bool:
