@@ -1,4 +1,4 @@
-"""Runs all tests in three groups: web, those that share the machine, those that want it alone.
+"""Runs all tests in three groups: web, those that share the machine, those that want as much of it as they can get.
 
 Tests that failed are run once more, one at a time; one that passes then is named as flaky, in the open, and does
 not fail the run when there are at most three of them. Prints pytest's closing line of each group and the total.
@@ -81,8 +81,8 @@ def main() -> int:
     total: Counter[str] = Counter()
     flaky: list[str] = []
     broken = False
-    for arguments in (["-n", "2", "--dist", "loadfile", "-m", "not alone"], ["-m", "alone"]):
-        group = pytest(*arguments)
+    for workers, which in (("3", "not alone"), ("2", "alone")):
+        group = pytest("-n", workers, "--dist", "loadfile", "-m", which)
         flaky += second_try(group)
         total.update({key: group.counts[key] for key in ("passed", "failed", "skipped")})
         broken = broken or (group.exit_code not in (0, 1, 5)) or group.counts["passed"] == 0

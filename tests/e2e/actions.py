@@ -57,7 +57,7 @@ def begin(page: Page, text: str = "a long story", until: str = "Hour 2:") -> Non
 
 def texts(page: Page) -> list[str]:
     """The words of all answers, without their status lines."""
-    return [words.strip() for words in page.get_by_test_id("message-assistant").all_inner_texts()]
+    return [words.strip() for words in page.get_by_test_id("message-assistant").all_text_contents()]
 
 
 def until(page: Page, predicate: Callable[[], Any], what: str) -> Any:
