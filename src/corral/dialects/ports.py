@@ -1,0 +1,99 @@
+"""What every dialect offers: pure functions and small state machines, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from corral.dialects.form import Answer, ChatEvent, ChatRequest
+from corral.kit.errors import CorralError
+
+
+class Written(NamedTuple):
+    """A request in a dialect. `dropped` names what the dialect cannot say (fields of the form, such as `logprobs`)."""
+
+    body: bytes
+    dropped: tuple[str, ...] = ()
+
+
+class About(NamedTuple):
+    """What a writer of answers needs to know beside the events. `model` is the public name that the client asked for."""
+
+    id: str
+    model: str
+    created: int
+    request: ChatRequest
+
+
+class EventReader(Protocol):
+    """Reads a provider's stream, cut anywhere."""
+
+    def feed(self, chunk: bytes) -> list[ChatEvent]:
+        """The events that `chunk` completes. Raises CorralError for an error that the stream tells, UpstreamFailed for nonsense."""
+        ...
+
+    def end(self) -> list[ChatEvent]:
+        """The stream has ended. Raises UpstreamFailed unless it had said that the answer is whole."""
+        ...
+
+
+class EventWriter(Protocol):
+    """Writes a stream to a client. Every piece of bytes that it returns is a whole number of events, or empty."""
+
+    def write(self, event: ChatEvent) -> bytes:
+        """The bytes for one event."""
+        ...
+
+    def end(self) -> bytes:
+        """The bytes that end a whole answer."""
+        ...
+
+    def fail(self, error: CorralError) -> bytes:
+        """The bytes that tell a failure after the stream has begun; nothing follows, least of all a clean end."""
+        ...
+
+
+class Dialect(Protocol):
+    """One wire format of chats, as an object that holds its functions (each dialect module has one: `DIALECT`)."""
+
+    name: str
+    """openai_chat, openai_responses, anthropic, gemini, ollama_chat or ollama_generate."""
+
+    media_type: str
+    """Of a stream: text/event-stream or application/x-ndjson."""
+
+    keep_alive: bytes
+    """What may be sent at any time between two events to keep a connection open; empty where there is no such thing."""
+
+    def read_request(self, body: bytes) -> ChatRequest:
+        """Raises InvalidRequest naming the field at fault (`param`)."""
+        ...
+
+    def write_request(self, request: ChatRequest, model: str) -> Written:
+        """The request for a provider that knows the model as `model`. Raises InvalidRequest for what must not be dropped silently
+        (an image for a dialect without images, `choices` over 1 where there is one)."""
+        ...
+
+    def read_answer(self, body: bytes) -> Answer:
+        """A whole answer. Raises UpstreamFailed for nonsense and the error for one that is told inside a 200."""
+        ...
+
+    def write_answer(self, answer: Answer, about: About) -> bytes:
+        """A whole answer for a client."""
+        ...
+
+    def reader(self) -> EventReader:
+        """A new reader."""
+        ...
+
+    def writer(self, about: About) -> EventWriter:
+        """A new writer."""
+        ...
+
+    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CorralError:
+        """What a provider's answer with a status of 400 and more means (header names in lower case)."""
+        ...
+
+    def write_error(self, error: CorralError) -> bytes:
+        """The body of an error answer."""
+        ...
