@@ -27,13 +27,14 @@ class Text(_Frozen, frozen=True, tag="text"):
 
 
 class Image(_Frozen, frozen=True, tag="image"):
-    """An image: `data` (base64) of `media_type`, or a `url`."""
+    """An image: `data` (base64) of `media_type`, a `url`, or the `id` under which the provider keeps it."""
 
     media_type: str | None = None
     data: str | None = None
     url: str | None = None
     detail: str | None = None
     cache: Mapping[str, Any] | None = None
+    id: str | None = None
 
 
 class Document(_Frozen, frozen=True, tag="document"):

@@ -40,6 +40,11 @@ class EventReader(Protocol):
 class EventWriter(Protocol):
     """Writes a stream to a client. Every piece of bytes that it returns is a whole number of events, or empty."""
 
+    def resume(self, sent: bytes) -> None:
+        """Takes over a stream of which the client has got `sent`: whole events of this dialect, perhaps a provider's own.
+        What is written next goes on from there. Called before anything else."""
+        ...
+
     def write(self, event: ChatEvent) -> bytes:
         """The bytes for one event."""
         ...

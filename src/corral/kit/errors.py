@@ -152,6 +152,18 @@ class UpstreamFailed(CorralError):
     status, code, retryable = 502, "upstream_failed", True
 
 
+class ProviderRefused(UpstreamFailed):
+    """A provider does not accept our key, or what the key may do; another key or provider can help, the same one not."""
+
+    code, retryable = "provider_refused", False
+
+
+class QuotaExhausted(UpstreamFailed):
+    """The account at a provider has no credit left: waiting does not help, another key or provider does."""
+
+    code, retryable = "provider_quota_exhausted", False
+
+
 class Unavailable(CorralError):
     """Cannot be served just now."""
 
