@@ -52,6 +52,12 @@ class ContextExceeded(InvalidRequest):
     code = "context_length_exceeded"
 
 
+class ContentFiltered(InvalidRequest):
+    """A provider's rules do not allow what the prompt says."""
+
+    code = "content_filtered"
+
+
 class Unauthorized(CorralError):
     """Nobody known is calling."""
 
@@ -136,6 +142,12 @@ class TooManyRequests(CorralError):
     status, code, retryable = 429, "overloaded", True
 
 
+class RateLimited(TooManyRequests):
+    """A rate limit is reached, a provider's or one of ours; `retry_after` says when to come again, where that is known."""
+
+    code = "rate_limit_exceeded"
+
+
 class InternalError(CorralError):
     """A fault of ours."""
 
@@ -168,6 +180,12 @@ class Unavailable(CorralError):
     """Cannot be served just now."""
 
     status, code, retryable = 503, "unavailable", True
+
+
+class UpstreamOverloaded(Unavailable):
+    """A provider has too much to do just now."""
+
+    code = "upstream_overloaded"
 
 
 class ShuttingDown(Unavailable):
