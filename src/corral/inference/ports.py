@@ -1,0 +1,78 @@
+"""What inference asks of others (`app` wires them), and the hooks around a request, in the order in which they are called.
+
+idempotency (`Layer`) → `Gatekeeper.reserve` → cache and coalescing (`Layer`) → the route's candidates → `Gatekeeper.settle` →
+`Recorder.record`. Every one may be absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from corral.accounts.types import Principal
+from corral.inference.routes.types import Candidate, RouteSpec
+from corral.inference.types import Ask, Record, Reply, Streaming
+
+
+class Reservation(Protocol):
+    """What a request has been let in with."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the answer tells of the limits: RateLimit-Limit, -Remaining, -Reset, RateLimit-Policy."""
+        ...
+
+
+class Gatekeeper(Protocol):
+    """Limits and budgets."""
+
+    async def reserve(self, principal: Principal, ask: Ask, route: RouteSpec) -> Reservation:
+        """Lets a request in, taking what it may use from its limits. Raises TooManyRequests with `retry_after`."""
+        ...
+
+    async def admit(self, reservation: Reservation, candidate: Candidate) -> None:
+        """Whether the provider of `candidate` may be asked too. Raises TooManyRequests; then the next candidate is."""
+        ...
+
+    def settle(self, reservation: Reservation, record: Record) -> None:
+        """The request has ended (completed, failed or cancelled): what it did not use goes back. Called once, never blocks, never raises."""
+        ...
+
+
+class Layer(Protocol):
+    """Stands around the making of an answer: may make it, bring back an earlier one, or join one that is being made.
+
+    `make` does the work and fills the record it is given: that of the request, unless the work is shared by several, which then
+    get what they need of it from the layer. Writes `record.cache`.
+    """
+
+    async def whole(
+        self,
+        principal: Principal,
+        ask: Ask,
+        route: RouteSpec,
+        record: Record,
+        make: Callable[[Record], Awaitable[Reply]],
+    ) -> Reply:
+        """A whole answer. Raises CorralError."""
+        ...
+
+    async def stream(
+        self,
+        principal: Principal,
+        ask: Ask,
+        route: RouteSpec,
+        record: Record,
+        make: Callable[[Record], Awaitable[Streaming]],
+    ) -> Streaming:
+        """An answer as it arrives. Raises CorralError before its first piece. `record.outcome` of what `make` was given tells after
+        the last piece whether it is whole; cut ones must not be kept."""
+        ...
+
+
+class Recorder(Protocol):
+    """Takes what became of requests: usage events, totals."""
+
+    def record(self, record: Record) -> None:
+        """Once a request, at its end. Never blocks, never raises."""
+        ...

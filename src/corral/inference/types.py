@@ -1,0 +1,154 @@
+"""One request as inference sees it: what is asked, what comes back, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from corral.dialects.form import Usage
+
+Operation = Literal["chat", "completions", "embeddings", "rerank", "count_tokens"]
+"""`chat` in every chat dialect, `openai_responses` too. The others are relayed to providers that offer them."""
+
+Outcome = Literal["running", "completed", "failed", "cancelled"]
+CacheState = Literal["", "hit", "miss", "bypass", "joined", "replayed"]
+"""What a cache had to do with an answer; `replayed`: an idempotency key brought an earlier one back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request as its client sent it.
+
+    dialect: the name of a `Dialect`; `openai` for operations that are no chats. model: the public name, None for the default.
+    body: the JSON as it came, checked by the surface to be an object of the dialect. headers: those of the client (names in lower case).
+    """
+
+    operation: Operation
+    dialect: str
+    model: str | None
+    body: bytes
+    stream: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer in the asker's dialect. headers: what the surface sends beside its own (X-Corral-*, RateLimit-*)."""
+
+    body: bytes
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Streaming:
+    """An answer as it arrives, in the asker's dialect: iterate it under `contextlib.aclosing`.
+
+    Each piece is a whole number of events, so anything may be sent between two pieces. A failure in the middle that nobody can
+    continue is told by the last piece, in the dialect's form; iterating raises only what surfaces cannot tell (cancellation).
+    `pieces` must have been started (else closing it would not run its `finally`): `first` is what it has given already.
+    """
+
+    __slots__ = ("_first", "_pieces", "headers", "media_type")
+
+    def __init__(
+        self, first: bytes, pieces: AsyncGenerator[bytes, None], media_type: str, headers: Mapping[str, str]
+    ) -> None:
+        self._first: bytes | None = first
+        self._pieces = pieces
+        self.media_type = media_type
+        self.headers = headers
+
+    def __aiter__(self) -> Streaming:
+        """Itself: an answer passes once."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next piece."""
+        first = self._first
+        if first is not None:
+            self._first = None
+            return first
+        return await self._pieces.__anext__()
+
+    async def aclose(self) -> None:
+        """Ends the work upstream. Needed also after the last piece."""
+        self._first = None
+        await self._pieces.aclose()
+
+
+AttemptKind = Literal["first", "retry", "failover", "continuation", "completion", "mirror"]
+"""`retry`: the same candidate again. `continuation`: going on in the middle of an answer. `completion`: ended without asking
+anybody, because the answer was whole but for its end."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one candidate. Times are of `Clock.monotonic`; `key` is the label of the provider's key, never its value.
+
+    usage: what the provider said; where it said nothing (cancelled, cut) an estimate from what was relayed, and `estimated`.
+    error: the code of its failure. dialect: the one spoken with the provider.
+    """
+
+    provider: str
+    model: str
+    kind: AttemptKind
+    began: float
+    dialect: str = ""
+    key: str = ""
+    first_content: float | None = None
+    ended: float | None = None
+    outcome: Outcome = "running"
+    error: str = ""
+    message: str = ""
+    usage: Usage | None = None
+    estimated: bool = False
+
+
+@dataclass(slots=True)
+class Record:
+    """What became of a request. Filled while it runs; whole when a `Recorder` gets it.
+
+    route: the name of the route. relayed: pieces of content that went to the client. usage: what the client was told or would have
+    been, the sum of all attempts. cost is not here: it is `attempts` times prices.
+    """
+
+    user_id: str
+    ask: Ask
+    began: float
+    route: str = ""
+    attempts: list[Attempt] = field(default_factory=list)
+    cache: CacheState = ""
+    outcome: Outcome = "running"
+    error: str = ""
+    first_content: float | None = None
+    ended: float | None = None
+    relayed: int = 0
+
+    @property
+    def usage(self) -> Usage | None:
+        """The sum of what all attempts used, None when nobody knows anything."""
+        told = [attempt.usage for attempt in self.attempts if attempt.usage is not None and attempt.kind != "mirror"]
+        return add(told)
+
+    @property
+    def answered_by(self) -> Attempt | None:
+        """The attempt whose words came last."""
+        real = [attempt for attempt in self.attempts if attempt.kind not in ("mirror", "completion")]
+        return real[-1] if real else None
+
+
+def add(usages: list[Usage]) -> Usage | None:
+    """The sum; None for none."""
+    if not usages:
+        return None
+    if len(usages) == 1:
+        return usages[0]
+    return Usage(
+        sum(usage.prompt_tokens for usage in usages),
+        sum(usage.completion_tokens for usage in usages),
+        sum(usage.cached_tokens for usage in usages),
+        sum(usage.cache_write_tokens for usage in usages),
+        sum(usage.reasoning_tokens for usage in usages),
+    )
