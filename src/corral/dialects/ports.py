@@ -28,6 +28,11 @@ class About(NamedTuple):
 class EventReader(Protocol):
     """Reads a provider's stream, cut anywhere."""
 
+    @property
+    def done(self) -> bool:
+        """Whether the stream has said that the answer is whole (`[DONE]`, message_stop, …); whatever follows is ignored."""
+        ...
+
     def feed(self, chunk: bytes) -> list[ChatEvent]:
         """The events that `chunk` completes. Raises CorralError for an error that the stream tells, UpstreamFailed for nonsense."""
         ...
