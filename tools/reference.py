@@ -21,7 +21,16 @@ from corral.realtime.configuration import add_configuration
 from corral.realtime.handlers import add_agents, add_models, add_turns
 from corral.realtime.intents import Intents
 from corral.realtime.monitoring import add_logs, add_metrics
-from corral.settings import AttachedEngine, Settings
+from corral.settings import TABLES, AttachedEngine, Settings
+from corral.settings.gateway import (
+    CandidateEntry,
+    FileProvider,
+    LimitEntry,
+    ModelEntry,
+    PriceEntry,
+    RouteEntry,
+    RulesEntry,
+)
 from corral.surfaces.api.agents import agents_router
 from corral.surfaces.api.application import build_api
 from corral.surfaces.api.chat import chat_router
@@ -99,9 +108,9 @@ def configuration() -> str:
     rows = [
         (
             f"`{name}`",
-            f"`{kind(field.annotation)}`" if name != "engines" else "tables",
+            f"`{kind(field.annotation)}`" if name not in TABLES else "tables",
             f"`{shown.get(name)}`",
-            "" if name == "engines" else f"`CORRAL_{name.upper()}`",
+            "" if name in TABLES else f"`CORRAL_{name.upper()}`",
             field.description,
         )
         for name, field in Settings.model_fields.items()
@@ -111,6 +120,22 @@ def configuration() -> str:
         (f"`{name}`", f"`{kind(field.annotation)}`", field.description or "")
         for name, field in AttachedEngine.model_fields.items()
     ]
+    heads = {
+        "[providers.NAME]": (FileProvider, "A provider that clients and routes name. Its keys are read from the environment."),
+        "[[providers.NAME.models]]": (ModelEntry, "What is known of a model; a plain text in `models` is its name."),
+        "Prices": (PriceEntry, "`prices` of a provider or a model, `price` of a candidate."),
+        "[routes.NAME]": (RouteEntry, "A name that clients ask for, and who answers. See [the page on providers](../rooms/providers.md)."),
+        "Candidates": (CandidateEntry, "One of `candidates`, or `mirror`; a plain `provider/model` will do."),
+        "Rules": (RulesEntry, "`parameters` of a route."),
+        "[[limits]]": (LimitEntry, "How much somebody may ask for."),
+    }  # fmt: skip
+    gateway = [
+        f"## {head if head[0] != '[' else f'`{head}`'}\n\n{text}\n\n"
+        + table(
+            ("key", "meaning"), ((f"`{name}`", field.description or "") for name, field in shape.model_fields.items())
+        )
+        for head, (shape, text) in heads.items()
+    ]
     return "\n".join(
         [
             MADE, "# Configuration\n",
@@ -118,7 +143,7 @@ def configuration() -> str:
             "where each value came from. `PORT` sets the port too. An unknown name is refused with a suggestion.\n",
             table(("setting", "type", "default", "environment", "meaning"), rows), "## `[engines.NAME]`\n",
             "An engine for the model called NAME, beside the embedded one: exactly one of `url`, `command` and `llama_server`.\n",
-            table(("key", "type", "meaning"), attached),
+            table(("key", "type", "meaning"), attached), *gateway,
         ]
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from corral.kit import toml_edit
 from corral.kit.errors import InvalidRequest, StartupError
+from corral.settings.gateway import LOCAL, FileProvider, LimitEntry, ProviderName, RouteEntry, RouteName
 
 CONFIG_FILE = "corral.toml"
 USAGE_EXIT = 2
@@ -30,11 +31,18 @@ FIXED = {
     "allowed_hosts": "keeps other sites out, so it is set in the file or the environment",
     "engines": "names programs to run, so it is set in the file",
     "hub_token": "is a secret, so it is set in the file or the environment",
+    "master_key": "is a secret, so it is set in the environment",
+    "master_key_file": "says where a secret is, so it is set in the file or the environment",
+    "providers": "are changed on their own page; those of the file are set in the file",
+    "routes": "are changed on their own page; those of the file are set in the file",
+    "limits": "are changed on their own page; those of the file are set in the file",
     "faultpoint": "is for fault tests",
 }
 """Settings that a client may not change, with the reason."""
-SECRET = frozenset({"database_url", "hub_token"})
+SECRET = frozenset({"database_url", "hub_token", "master_key"})
 """Settings whose values are never shown."""
+TABLES = frozenset({"engines", "providers", "routes", "limits"})
+"""Settings that are tables of the file: they have no variable and no plain value."""
 LIVE = frozenset({"default_model", "models", "context_length", "slots", "idle_sleep", "idle_stop"})
 """Settings that count at once, or from an engine's next start on; all others want a restart of the server."""
 
@@ -141,6 +149,22 @@ class Settings(BaseModel):
     engines: dict[str, AttachedEngine] = Field(
         default_factory=dict, description="Engines beside the default one, by model name."
     )
+    master_key: str | None = Field(
+        None,
+        max_length=4096,
+        description="Key that providers' keys are kept under; DATA/master.key without it.",
+        repr=False,
+    )
+    master_key_file: Path | None = Field(
+        None, description="File with the key that providers' keys are kept under; DATA/master.key without it."
+    )
+    providers: dict[ProviderName, FileProvider] = Field(
+        default_factory=dict, max_length=200, description="Providers, by name."
+    )
+    routes: dict[RouteName, RouteEntry] = Field(default_factory=dict, max_length=1000, description="Routes, by name.")
+    limits: tuple[LimitEntry, ...] = Field(
+        (), max_length=1000, description="Limits of keys, users, models and providers."
+    )
     faultpoint: str | None = Field(None, description="Named crash point, for fault tests only.")
 
     @field_validator("memory_budget", "kv_budget", mode="before")
@@ -150,6 +174,13 @@ class Settings(BaseModel):
         if found is None:
             return value
         return int(float(found.group(1)) * 1024 ** _UNITS.index(found.group(2).lower()))
+
+    @field_validator("providers")
+    @classmethod
+    def _not_ours(cls, value: dict[str, FileProvider]) -> dict[str, FileProvider]:
+        if LOCAL in value:
+            raise ValueError(f"{LOCAL!r} stands for the engines of this machine; choose another name")
+        return value
 
     @field_validator("models", "allowed_hosts", mode="before")
     @classmethod
@@ -292,7 +323,7 @@ def _read_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[
     sources: dict[str, str] = {}
     if environ.get("PORT"):
         values["port"], sources["port"] = environ["PORT"], "PORT"
-    simple = {f"CORRAL_{name.upper()}": name for name in Settings.model_fields if name != "engines"}
+    simple = {f"CORRAL_{name.upper()}": name for name in Settings.model_fields if name not in TABLES}
     for key, value in environ.items():
         if not key.startswith("CORRAL_"):
             continue
@@ -314,12 +345,21 @@ def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
     for problem in error.errors(include_url=False, include_input=False):
         where = [str(part) for part in problem["loc"]]
         if problem["type"] == "extra_forbidden":
-            fields = AttachedEngine.model_fields if where[0] == "engines" else Settings.model_fields
-            lines.append(f"{'.'.join(where)}: {_unknown(where[-1], fields)}")
+            lines.append(f"{'.'.join(where)}: {_unknown(where[-1], _fields_at(where))}")
             continue
         source = sources.get(where[0], "default") if where else "default"
         lines.append(f"{'.'.join(where) or 'settings'} (from {source}): {problem['msg']}")
     return "Settings: " + "; ".join(lines)
+
+
+def _fields_at(where: list[str]) -> Mapping[str, Any]:
+    """The fields that there are where an unknown one was given; none inside the tables of a provider or a route."""
+    known: dict[str, type[BaseModel]] = {
+        "engines": AttachedEngine, "providers": FileProvider, "routes": RouteEntry, "limits": LimitEntry
+    }  # fmt: skip
+    if len(where) == 1:
+        return Settings.model_fields
+    return known[where[0]].model_fields if where[0] in known and len(where) == 3 else {}
 
 
 def environment() -> dict[str, str]:

@@ -12,10 +12,10 @@ from corral.kit.errors import InvalidRequest
 from corral.models.configuration.records import Change, record, since
 from corral.models.configuration.repository import fact, put_fact
 from corral.models.configuration.sets import Sets
-from corral.settings import FIXED, LIVE, SECRET, Settings, Sourced, change_file
+from corral.settings import FIXED, LIVE, SECRET, TABLES, Settings, Sourced, change_file
 
 _VERSION = "app_version"
-_HIDDEN = SECRET | {"engines", "faultpoint"}
+_HIDDEN = SECRET | TABLES | {"faultpoint"}
 Changed = Callable[[Settings], Awaitable[None]]
 
 

@@ -6,34 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-DEEPEST = 40
-
-
-def sayable(value: dict[str, Any]) -> dict[str, Any]:
-    """`value` when all its texts can be written as UTF-8 and it is not nested without end. Raises ValueError."""
-    layer: list[Any] = [value]
-    for _ in range(DEEPEST):
-        inner: list[Any] = []
-        for one in layer:
-            if isinstance(one, dict):
-                inner += one.keys()
-                inner += one.values()
-            elif isinstance(one, list):
-                inner += one
-            elif isinstance(one, str):
-                _must_encode(one)
-        if not inner:
-            return value
-        layer = inner
-    raise ValueError(f"is nested deeper than {DEEPEST} levels")
-
-
-def _must_encode(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("holds half of a character") from None
-
+from corral.kit.sayable import sayable
 
 Values = Annotated[dict[str, Any], AfterValidator(sayable)]
 """Options or settings by name, checked later one by one."""

@@ -1,0 +1,261 @@
+"""What can be set about providers, routes and limits: the same entries in `corral.toml`, over the API and in the database.
+
+Names are snake_case in the file and camelCase on the wire; both are read. Money is in US dollars, prices per million
+tokens, times in seconds. What is None is not known, or not limited.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from corral.kit.http.outward import outward_url
+from corral.kit.sayable import storable
+
+Kind = Literal["openai", "compatible", "anthropic", "gemini", "ollama"]
+Strategy = Literal["ordered", "weighted", "latency", "cost", "local_first"]
+Scope = Literal["all", "key", "user", "model", "provider"]
+LOCAL = "local"
+"""The provider that is always there: the engines of this machine."""
+PROVIDER_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+ROUTE_NAME = r"^[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,198}[^\x00-\x20\x7f])?$"
+MAX_CANDIDATES = 32
+MAX_MODELS = 2000
+MAX_HEADERS = 32
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_SECRET_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"}
+_OWN_HEADERS = {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade"}  # fmt: skip
+
+
+class Entry(BaseModel):
+    """Base of all entries: frozen, and without unknown fields."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, loc_by_alias=False,
+        protected_namespaces=(), allow_inf_nan=False,
+    )  # fmt: skip
+
+
+def _may_be_null(value: Any) -> Any:
+    """A list of names may be given as one."""
+    return (value,) if isinstance(value, str) else value
+
+
+Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
+Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+ModelId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
+ProviderName = Annotated[str, Field(pattern=PROVIDER_NAME)]
+RouteName = Annotated[str, Field(pattern=ROUTE_NAME)]
+Money = Annotated[float, Field(ge=0, le=1e9)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Json = Annotated[dict[str, Any], AfterValidator(storable), Field(max_length=100)]
+Variables = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")], ...], BeforeValidator(_may_be_null), Field(max_length=32)]  # fmt: skip
+
+
+class PriceEntry(Entry):
+    """US dollars per million tokens."""
+
+    input: Money | None = Field(None, description="Tokens read.")
+    output: Money | None = Field(None, description="Tokens written.")
+    cached_input: Money | None = Field(None, description="Tokens read from the provider's cache; `input` without it.")
+    cache_write: Money | None = Field(None, description="Tokens written into the provider's cache; `input` without it.")
+
+
+class AbilitiesEntry(Entry):
+    """What a model can do; what is not said is what the provider's kind usually can."""
+
+    prefill: bool | None = Field(None, description="Goes on with a last assistant message.")
+    tools: bool | None = None
+    images: bool | None = None
+    audio: bool | None = None
+    files: bool | None = None
+    json_schema: bool | None = Field(None, description="Keeps to a JSON schema by itself.")
+    reasoning: bool | None = None
+
+
+class TimeoutsEntry(Entry):
+    """Times of calls to a provider, in seconds."""
+
+    connect: Seconds | None = Field(None, description="Until the connection is there.")
+    first_byte: Seconds | None = Field(None, description="Until the answer begins.")
+    idle: Seconds | None = Field(None, description="Silence in the middle of an answer.")
+    total: Seconds | None = Field(None, description="A whole answer.")
+
+
+def _model(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class ModelEntry(Entry):
+    """A model of a provider, as far as it is known; a plain text is its name."""
+
+    name: ModelId
+    title: Label | None = None
+    context_length: Count | None = None
+    max_output: Count | None = Field(None, description="Longest answer, in tokens.")
+    prices: PriceEntry | None = None
+    abilities: AbilitiesEntry | None = None
+
+
+class ProviderEntry(Entry):
+    """A service that answers requests."""
+
+    kind: Kind
+    vendor: Label | None = Field(None, description="Which service of the kind `compatible` it is, such as openrouter.")
+    base_url: str | None = Field(None, description="Address; the kind's own without it.")
+    description: Text = ""
+    enabled: bool = True
+    headers: dict[str, Annotated[str, Field(max_length=4000)]] = Field(
+        default_factory=dict,
+        max_length=MAX_HEADERS,
+        description="Further headers of every call; keys do not belong here.",
+    )
+    timeouts: TimeoutsEntry = TimeoutsEntry()
+    abilities: AbilitiesEntry = AbilitiesEntry()
+    prices: PriceEntry | None = Field(None, description="Of all its models that have no prices of their own.")
+    models: tuple[Annotated[ModelEntry, BeforeValidator(_model)], ...] = Field(
+        (), max_length=MAX_MODELS, description="Models with what is known of them."
+    )
+    discover: bool = Field(True, description="Whether the provider is asked which models it has.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        return str(outward_url(value)) if value is not None else None
+
+    @field_validator("headers")
+    @classmethod
+    def _plain_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not _HEADER.fullmatch(name):
+                raise ValueError(f"{name[:40]!r} is not the name of a header")
+            if name.lower() in _SECRET_HEADERS:
+                raise ValueError(f"{name!r} holds a secret; add it as a key")
+            if name.lower() in _OWN_HEADERS:
+                raise ValueError(f"{name!r} is set by Corral")
+            if not text.isascii() or not (text.isprintable() or not text):
+                raise ValueError(f"the value of {name!r} holds what a header cannot")
+        return value
+
+    @field_validator("models")
+    @classmethod
+    def _each_once(cls, value: tuple[ModelEntry, ...]) -> tuple[ModelEntry, ...]:
+        names = [one.name for one in value]
+        if len(set(names)) < len(names):
+            raise ValueError(f"has {next(name for name in names if names.count(name) > 1)[:100]!r} twice")
+        return value
+
+    @model_validator(mode="after")
+    def _reachable(self) -> ProviderEntry:
+        if self.kind == "compatible" and self.base_url is None:
+            raise ValueError("base_url: a compatible service needs its address")
+        return self
+
+
+class FileProvider(ProviderEntry):
+    """`[providers.NAME]` of corral.toml: its keys are in the environment."""
+
+    api_key_env: Variables = Field((), description="Variables that hold its keys; several are used in turn.")
+
+
+def _candidate(value: Any) -> Any:
+    if isinstance(value, str) and "/" in value:
+        provider, _, model = value.partition("/")
+        return {"provider": provider, "model": model}
+    return value
+
+
+class CandidateEntry(Entry):
+    """A model of a provider that may answer for a route; a plain text is `provider/model`."""
+
+    provider: ProviderName
+    model: ModelId
+    weight: float = Field(1.0, ge=0, le=1e6, description="Share of the requests, with the strategy `weighted`.")
+    parameters: Json = Field(default_factory=dict, description="Parameters that it gets in place of the client's.")
+    prefill: bool | None = Field(
+        None, description="Whether it goes on with a last assistant message; as known without it."
+    )
+    price: PriceEntry | None = Field(None, description="Its prices, when they are not those of the provider.")
+
+
+AnyCandidate = Annotated[CandidateEntry, BeforeValidator(_candidate)]
+Bounds = tuple[float | None, float | None]
+
+
+class RulesEntry(Entry):
+    """What happens to a request's parameters; one that the client did not give is absent."""
+
+    set: Json = Field(default_factory=dict, description="Always these values.")
+    default: Json = Field(default_factory=dict, description="These values where the client gave none.")
+    remove: tuple[Label, ...] = Field((), max_length=100, description="Never passed on.")
+    clamp: dict[Label, Bounds] = Field(default_factory=dict, max_length=100, description="Kept within [low, high].")
+
+    @field_validator("clamp")
+    @classmethod
+    def _low_first(cls, value: dict[str, Bounds]) -> dict[str, Bounds]:
+        for name, (low, high) in value.items():
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"{name}: the lower bound is above the upper one")
+        return value
+
+
+class CacheEntry(Entry):
+    """Whether answers of a route are kept for the same question of the same caller."""
+
+    mode: Literal["off", "deterministic", "always"] = Field(
+        "deterministic", description="Which requests are looked up."
+    )
+    ttl: Seconds = Field(3600.0, description="How long an answer is kept.")
+
+
+class RouteEntry(Entry):
+    """A name that clients ask for, and who answers."""
+
+    description: Text = ""
+    enabled: bool = True
+    strategy: Strategy = "ordered"
+    candidates: tuple[AnyCandidate, ...] = Field(min_length=1, max_length=MAX_CANDIDATES)
+    parameters: RulesEntry = RulesEntry()
+    first_content_timeout: Seconds | None = Field(
+        None, description="Until the first content of an answer; then the next candidate is tried."
+    )
+    total_timeout: Seconds | None = Field(None, description="A whole answer, with all attempts.")
+    attempts: int | None = Field(
+        None, ge=1, le=MAX_CANDIDATES, description="Candidates that are tried; all of them without it."
+    )
+    spill_queue: Annotated[int, Field(ge=0, le=100_000)] | None = Field(
+        None, description="With `local_first`: requests that may wait for the local model before others answer."
+    )  # fmt: skip
+    cache: CacheEntry | None = None
+    mirror: AnyCandidate | None = Field(
+        None, description="Gets a copy of some requests, for comparison; its answers are not used."
+    )
+    mirror_share: float = Field(0.0, ge=0, le=1, description="Share of the requests that the mirror gets.")
+
+
+class LimitEntry(Entry):
+    """How much somebody may ask for. `subject` names the key, user, model or provider; `*` each of them."""
+
+    scope: Scope
+    subject: str = Field("", max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")
+    description: Text = ""
+    enabled: bool = True
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    concurrent: Count | None = Field(None, description="Requests under way at once.")
+    budget_day: Money | None = Field(None, description="US dollars a day, UTC.")
+    budget_month: Money | None = Field(None, description="US dollars a month, UTC.")
+    unknown_price: Literal["allow", "refuse"] = Field(
+        "allow", description="What a budget does with a model without prices."
+    )
+
+    @model_validator(mode="after")
+    def _about_somebody(self) -> LimitEntry:
+        if (self.scope == "all") != (not self.subject):
+            raise ValueError("subject: is needed, and only, for a key, user, model or provider")
+        return self
