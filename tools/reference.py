@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import typer
+from pydantic import BaseModel
 
 from corral.accounts.service import LocalAccounts
 from corral.cli.main import EXIT_CODES, app
@@ -120,7 +121,7 @@ def configuration() -> str:
         (f"`{name}`", f"`{kind(field.annotation)}`", field.description or "")
         for name, field in AttachedEngine.model_fields.items()
     ]
-    heads = {
+    heads: dict[str, tuple[type[BaseModel], str]] = {
         "[providers.NAME]": (FileProvider, "A provider that clients and routes name. Its keys are read from the environment."),
         "[[providers.NAME.models]]": (ModelEntry, "What is known of a model; a plain text in `models` is its name."),
         "Prices": (PriceEntry, "`prices` of a provider or a model, `price` of a candidate."),

@@ -40,7 +40,7 @@ class Entry(BaseModel):
     )  # fmt: skip
 
 
-def _may_be_null(value: Any) -> Any:
+def _several(value: Any) -> Any:
     """A list of names may be given as one."""
     return (value,) if isinstance(value, str) else value
 
@@ -54,7 +54,7 @@ Money = Annotated[float, Field(ge=0, le=1e9)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Json = Annotated[dict[str, Any], AfterValidator(storable), Field(max_length=100)]
-Variables = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")], ...], BeforeValidator(_may_be_null), Field(max_length=32)]  # fmt: skip
+Variables = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")], ...], BeforeValidator(_several), Field(max_length=32)]  # fmt: skip
 
 
 class PriceEntry(Entry):
@@ -70,12 +70,12 @@ class AbilitiesEntry(Entry):
     """What a model can do; what is not said is what the provider's kind usually can."""
 
     prefill: bool | None = Field(None, description="Goes on with a last assistant message.")
-    tools: bool | None = None
-    images: bool | None = None
-    audio: bool | None = None
-    files: bool | None = None
+    tools: bool | None = Field(None, description="Calls tools.")
+    images: bool | None = Field(None, description="Reads images.")
+    audio: bool | None = Field(None, description="Reads sound.")
+    files: bool | None = Field(None, description="Reads documents.")
     json_schema: bool | None = Field(None, description="Keeps to a JSON schema by itself.")
-    reasoning: bool | None = None
+    reasoning: bool | None = Field(None, description="Thinks before it answers.")
 
 
 class TimeoutsEntry(Entry):
@@ -94,29 +94,31 @@ def _model(value: Any) -> Any:
 class ModelEntry(Entry):
     """A model of a provider, as far as it is known; a plain text is its name."""
 
-    name: ModelId
-    title: Label | None = None
-    context_length: Count | None = None
+    name: ModelId = Field(description="As the provider calls it.")
+    title: Label | None = Field(None, description="As it is shown.")
+    context_length: Count | None = Field(None, description="Longest prompt and answer together, in tokens.")
     max_output: Count | None = Field(None, description="Longest answer, in tokens.")
-    prices: PriceEntry | None = None
-    abilities: AbilitiesEntry | None = None
+    prices: PriceEntry | None = Field(None, description="What it costs; the provider's without it.")
+    abilities: AbilitiesEntry | None = Field(None, description="What it can do; the provider's without it.")
 
 
 class ProviderEntry(Entry):
     """A service that answers requests."""
 
-    kind: Kind
+    kind: Kind = Field(description="What it speaks: openai, compatible, anthropic, gemini or ollama.")
     vendor: Label | None = Field(None, description="Which service of the kind `compatible` it is, such as openrouter.")
     base_url: str | None = Field(None, description="Address; the kind's own without it.")
-    description: Text = ""
-    enabled: bool = True
+    description: Text = Field("", description="What it is for.")
+    enabled: bool = Field(True, description="Whether it is asked at all.")
     headers: dict[str, Annotated[str, Field(max_length=4000)]] = Field(
         default_factory=dict,
         max_length=MAX_HEADERS,
         description="Further headers of every call; keys do not belong here.",
     )
-    timeouts: TimeoutsEntry = TimeoutsEntry()
-    abilities: AbilitiesEntry = AbilitiesEntry()
+    timeouts: TimeoutsEntry = Field(
+        TimeoutsEntry(), description="`connect`, `first_byte`, `idle` and `total`, in seconds."
+    )
+    abilities: AbilitiesEntry = Field(AbilitiesEntry(), description="What its models can do, where it is not as usual.")
     prices: PriceEntry | None = Field(None, description="Of all its models that have no prices of their own.")
     models: tuple[Annotated[ModelEntry, BeforeValidator(_model)], ...] = Field(
         (), max_length=MAX_MODELS, description="Models with what is known of them."
@@ -173,9 +175,9 @@ def _candidate(value: Any) -> Any:
 class CandidateEntry(Entry):
     """A model of a provider that may answer for a route; a plain text is `provider/model`."""
 
-    provider: ProviderName
-    model: ModelId
-    weight: float = Field(1.0, ge=0, le=1e6, description="Share of the requests, with the strategy `weighted`.")
+    provider: ProviderName = Field(description="The provider's name; `local` for the engines of this machine.")
+    model: ModelId = Field(description="The model, as the provider calls it.")
+    weight: float = Field(1.0, gt=0, le=1e6, description="Share of the requests, with the strategy `weighted`.")
     parameters: Json = Field(default_factory=dict, description="Parameters that it gets in place of the client's.")
     prefill: bool | None = Field(
         None, description="Whether it goes on with a last assistant message; as known without it."
@@ -205,48 +207,54 @@ class RulesEntry(Entry):
 
 
 class CacheEntry(Entry):
-    """Whether answers of a route are kept for the same question of the same caller."""
+    """Answers of a route are kept for the same question of the same caller."""
 
-    mode: Literal["off", "deterministic", "always"] = Field(
-        "deterministic", description="Which requests are looked up."
+    ttl: Annotated[float, Field(gt=0, le=31_536_000)] = Field(3600.0, description="Seconds that an answer is kept.")
+    always: bool = Field(
+        False, description="Also those of requests that may be answered in many ways (temperature over 0)."
     )
-    ttl: Seconds = Field(3600.0, description="How long an answer is kept.")
 
 
 class RouteEntry(Entry):
     """A name that clients ask for, and who answers."""
 
-    description: Text = ""
-    enabled: bool = True
-    strategy: Strategy = "ordered"
-    candidates: tuple[AnyCandidate, ...] = Field(min_length=1, max_length=MAX_CANDIDATES)
-    parameters: RulesEntry = RulesEntry()
+    description: Text = Field("", description="What it is for.")
+    enabled: bool = Field(True, description="Whether it can be asked for.")
+    strategy: Strategy = Field("ordered", description="Who is asked first.")
+    candidates: tuple[AnyCandidate, ...] = Field(
+        min_length=1, max_length=MAX_CANDIDATES, description="Who may answer, in order."
+    )
+    parameters: RulesEntry = Field(RulesEntry(), description="Rules for a request's parameters.")
     first_content_timeout: Seconds | None = Field(
-        None, description="Until the first content of an answer; then the next candidate is tried."
-    )
-    total_timeout: Seconds | None = Field(None, description="A whole answer, with all attempts.")
-    attempts: int | None = Field(
-        None, ge=1, le=MAX_CANDIDATES, description="Candidates that are tried; all of them without it."
-    )
-    spill_queue: Annotated[int, Field(ge=0, le=100_000)] | None = Field(
-        None, description="With `local_first`: requests that may wait for the local model before others answer."
+        None, description="Until the first content of an answer, then the next candidate is tried; 60 for providers elsewhere without it."
     )  # fmt: skip
-    cache: CacheEntry | None = None
+    total_timeout: Seconds | None = Field(None, description="A whole answer, with all attempts.")
+    attempts: int = Field(4, ge=1, le=16, description="Attempts in all, continuations included.")
+    spill_queue: int = Field(
+        0, ge=0, le=100_000, description="With `local_first`: requests that may wait for an own engine before others are asked."
+    )  # fmt: skip
+    spill_after: Seconds = Field(5.0, description="With `local_first`: how long one of them may wait.")
+    cache: CacheEntry | None = Field(None, description="Whether answers are kept; not without it.")
     mirror: AnyCandidate | None = Field(
-        None, description="Gets a copy of some requests, for comparison; its answers are not used."
+        None, description="Is asked too, for comparison; its answers are only recorded."
     )
-    mirror_share: float = Field(0.0, ge=0, le=1, description="Share of the requests that the mirror gets.")
+    mirror_share: float = Field(1.0, ge=0, le=1, description="Share of the requests that the mirror gets.")
 
 
 class LimitEntry(Entry):
     """How much somebody may ask for. `subject` names the key, user, model or provider; `*` each of them."""
 
-    scope: Scope
-    subject: str = Field("", max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")
-    description: Text = ""
-    enabled: bool = True
-    requests_per_minute: Count | None = None
-    tokens_per_minute: Count | None = None
+    scope: Scope = Field(description="all, key, user, model or provider.")
+    subject: str = Field(
+        "",
+        max_length=512,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Which one; `*` each of them; nothing for `all`.",
+    )
+    description: Text = Field("", description="What it is for.")
+    enabled: bool = Field(True, description="Whether it counts.")
+    requests_per_minute: Count | None = Field(None, description="Requests in a minute.")
+    tokens_per_minute: Count | None = Field(None, description="Tokens in a minute, read and written.")
     concurrent: Count | None = Field(None, description="Requests under way at once.")
     budget_day: Money | None = Field(None, description="US dollars a day, UTC.")
     budget_month: Money | None = Field(None, description="US dollars a month, UTC.")
