@@ -12,6 +12,19 @@ from typing import Protocol
 from corral.accounts.types import Principal
 from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Record, Reply, Streaming
+from corral.providers.types import Provider
+
+
+class Directory(Protocol):
+    """Where routes and providers are known. Asked for every request, so it answers from memory; a change is seen by the next one."""
+
+    def resolve(self, name: str | None) -> RouteSpec:
+        """The route of a public name: a route's, a local model's, or `provider/model`; the default one for None. Raises ModelNotFound."""
+        ...
+
+    def provider(self, name: str) -> Provider:
+        """The provider of that name, `local` among them. Raises Unavailable for one that is gone or switched off."""
+        ...
 
 
 class Reservation(Protocol):

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from corral.dialects.form import Usage
-
-Operation = Literal["chat", "completions", "embeddings", "rerank", "count_tokens"]
-"""`chat` in every chat dialect, `openai_responses` too. The others are relayed to providers that offer them."""
+from corral.providers.types import Operation, Prices
 
 Outcome = Literal["running", "completed", "failed", "cancelled"]
 CacheState = Literal["", "hit", "miss", "bypass", "joined", "replayed"]
@@ -104,6 +102,17 @@ class Attempt:
     message: str = ""
     usage: Usage | None = None
     estimated: bool = False
+    prices: Prices | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars; None when a price that is needed is not known."""
+        usage = self.usage
+        if usage is None or self.prices is None:
+            return None
+        return self.prices.cost(
+            usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.cache_write_tokens
+        )
 
 
 @dataclass(slots=True)
@@ -111,7 +120,7 @@ class Record:
     """What became of a request. Filled while it runs; whole when a `Recorder` gets it.
 
     route: the name of the route. relayed: pieces of content that went to the client. usage: what the client was told or would have
-    been, the sum of all attempts. cost is not here: it is `attempts` times prices.
+    been, the sum of all attempts.
     """
 
     user_id: str

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from corral.dialects.form import ChatRequest
+from corral.providers.types import Prices
 
 LOCAL = "local"
 """The name of the provider that is this server's own engines."""
@@ -50,15 +51,6 @@ class Rules(_Written, frozen=True):
         return bool(self.set or self.default or self.remove or self.clamp)
 
 
-class Price(_Written, frozen=True):
-    """US dollars for a million tokens; None is unknown. Without a price of their own, cached tokens cost as `input` does."""
-
-    input: float | None = None
-    output: float | None = None
-    cached_input: float | None = None
-    cache_write: float | None = None
-
-
 class Candidate(_Written, frozen=True):
     """A model of a provider that can answer.
 
@@ -71,7 +63,7 @@ class Candidate(_Written, frozen=True):
     weight: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = 1.0
     parameters: Mapping[str, Any] = {}
     prefill: bool | None = None
-    price: Price | None = None
+    price: Prices | None = None
 
     @property
     def local(self) -> bool:
