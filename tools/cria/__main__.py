@@ -12,7 +12,7 @@ from tools.cria import export, reference, train
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 1
-TOKENS = 48e6
+TOKENS = 64e6
 
 
 def main() -> None:

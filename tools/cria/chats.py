@@ -162,7 +162,7 @@ def recall(chat: Chat, place: int | None = None) -> None:
 
 def drill(chat: Chat, name: str | None = None) -> None:
     """A small task."""
-    name = name or chat.random.choices(list(drills.DRILLS), (4, 3, 1, 2, 4))[0]
+    name = name or chat.random.choices(list(drills.DRILLS), (4, 5, 1, 3, 4))[0]
     chat.say(
         *drills.DRILLS[name](chat.book, chat.random), name, rough=name in ("count", "add") or chat.random.random() < 0.2
     )
@@ -222,7 +222,7 @@ def call_tool(chat: Chat) -> None:
 
 
 ACTS = (smalltalk, fact_of_corral, tell, change, recall, drill, refuse, follow, as_json)
-WEIGHTS = (11, 17, 13, 3, 13, 19, 13, 5, 7)
+WEIGHTS = (12, 24, 12, 3, 12, 21, 11, 5, 8)
 
 
 def json_chat(book: Book, random: Random) -> Chat:
@@ -296,5 +296,5 @@ def chat(book: Book, random: Random, warm: float = 0.0) -> list[Turn]:
     elif roll < 0.29:
         made = far_recall(book, random, random.randint(700, 2300))
     else:
-        made = mixed_chat(book, random, random.choice((40, 150, 300, 500, 800, 1200, 1600)))
+        made = mixed_chat(book, random, random.choice((40, 40, 150, 150, 300, 500, 800, 1200)))
     return made.turns

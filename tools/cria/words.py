@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from random import Random
 
@@ -18,11 +19,18 @@ def _read(path: Path) -> dict[str, list[str]]:
     return found
 
 
+def _words_of_wordings(folder: Path) -> list[str]:
+    """Every lower-case word of 3 to 12 letters that users' wordings hold: some thousands of real words."""
+    texts = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*/*.txt")))
+    return sorted(set(re.findall(r"\b[a-z]{3,12}\b", texts)))
+
+
 _WORDS = _read(Path(__file__).with_name("words.txt"))
 NAMES, CITIES, JOBS, COLOURS = (_WORDS[name] for name in ("names", "cities", "jobs", "colours"))
 ANIMALS, RELATIVES, FOODS, HOBBIES = (_WORDS[name] for name in ("animals", "relatives", "foods", "hobbies"))
 THINGS, PLACES, DAYS, MONTHS = (_WORDS[name] for name in ("things", "places", "days", "months"))
-COMMON, ONES = _WORDS["common"], _WORDS["ones"]
+ONES = _WORDS["ones"]
+COMMON = _WORDS["common"] + _words_of_wordings(Path(__file__).with_name("wordings"))
 _ONSETS, _VOWELS, _CODAS = (_WORDS[name] for name in ("onsets", "vowels", "codas"))
 
 
@@ -34,14 +42,14 @@ def made_up(random: Random) -> str:
         word += random.choice(_ONSETS) if random.random() < 0.9 or word else ""
         word += random.choice(_VOWELS)
         word += random.choice(_CODAS) if random.random() < 0.45 else ""
-    if random.random() < 0.12:
+    if random.random() < 0.04:
         word = "".join(random.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(random.randint(2, 8)))
     return word[:10] if len(word) > 1 else word + "n"
 
 
 def name(random: Random) -> str:
     """A given name, often a made-up one."""
-    return random.choice(NAMES) if random.random() < 0.4 else made_up(random).capitalize()
+    return random.choice(NAMES) if random.random() < 0.55 else made_up(random).capitalize()
 
 
 def city(random: Random) -> str:
@@ -51,7 +59,7 @@ def city(random: Random) -> str:
 
 def word(random: Random) -> str:
     """Any lower-case word."""
-    return random.choice(COMMON) if random.random() < 0.35 else made_up(random)
+    return random.choice(COMMON) if random.random() < 0.6 else made_up(random)
 
 
 def pick(real: list[str], random: Random, share: float = 0.6) -> str:
