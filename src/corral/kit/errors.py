@@ -152,6 +152,12 @@ class InternalError(CorralError):
     """A fault of ours."""
 
 
+class SecretUnreadable(CorralError):
+    """A secret cannot be opened: the master key is another one, or the secret was damaged."""
+
+    code = "secret_unreadable"
+
+
 class EngineFailed(CorralError):
     """A model's engine could not start or died."""
 

@@ -55,12 +55,13 @@ def _providers() -> None:
         sa.Column("hint", sa.String(16), nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("removed_at", sa.BigInteger),
         sa.PrimaryKeyConstraint("id", name="pk_provider_keys"),
         sa.ForeignKeyConstraint(
             ["provider_id"], ["providers.id"], name="fk_provider_keys_provider_id_providers", ondelete="CASCADE"
         ),
-        sa.UniqueConstraint("provider_id", "label", name="uq_provider_keys_provider_id_label"),
     )
+    op.create_index("ix_provider_keys_provider_id", "provider_keys", ["provider_id"])
 
 
 def _routes_and_limits() -> None:
