@@ -193,32 +193,6 @@ class Catalogue:
             await self.loaded.look()
         return self.models()
 
-    # surfaces.openai.Catalogue
-
-    def openai_models(self) -> list[dict[str, Any]]:
-        """Usable models in OpenAI's form."""
-        usable = {model.name for model in self._registry.all() if model.problem is None} | set(self._settings.engines)
-        return [self.openai_model(name) for name in self.names() if name in usable]
-
-    def openai_model(self, name: str) -> dict[str, Any]:
-        """One model in OpenAI's form."""
-        wire = self.model(name)
-        spec = self.spec(name)
-        created = int(wire.get("modified", 0))
-        meta = {"n_ctx": spec.context_length, "n_ctx_train": wire.get("contextLength")}
-        return {
-            "id": name,
-            "object": "model",
-            "created": created,
-            "owned_by": "corral",
-            "type": "model",
-            "name": wire.get("title") or name,
-            "display_name": wire.get("title") or name,
-            "context_length": spec.context_length,
-            "meta": {**meta, "n_params": wire.get("parameters"), "size": wire.get("sizeBytes")},
-            "status": {"value": wire["state"]},
-        }
-
     def _default_or_none(self) -> str | None:
         try:
             return self.default()

@@ -12,9 +12,11 @@ from corral.accounts.types import Permission
 from corral.agents import AgentOptions, Agents
 from corral.app.catalogue import Catalogue
 from corral.app.engine_control import EngineControl
+from corral.app.gateway import EngineDoors, build_gateway
+from corral.app.listing import Listing
 from corral.app.loaded import LoadedModels
 from corral.app.monitoring import TOPICS, MonitoringRoom, Watched
-from corral.app.paths import by_path, not_started
+from corral.app.paths import Surfaces, by_path, not_started
 from corral.app.sources import AgentSource
 from corral.app.supply import TOPICS as SUPPLY_TOPICS
 from corral.app.supply import Supply
@@ -39,8 +41,6 @@ from corral.surfaces.api.health import health_router
 from corral.surfaces.api.models import models_router
 from corral.surfaces.asgi import App
 from corral.surfaces.edge.middleware import Edge, EdgePolicy, known_hosts
-from corral.surfaces.openai.application import OpenAIApp
-from corral.surfaces.openai.relay import Limits
 from corral.surfaces.web import WebApp
 from corral.telemetry import LogHub
 from corral.version import __version__
@@ -166,9 +166,10 @@ class Corral:
                 *self.monitoring.routers(accounts),
             ]
         )
-        openai = OpenAIApp(accounts, self.inference, self.catalogue, self._meter, Limits())
-        web = WebApp(PACKAGE / "web_dist")
-        return Edge(by_path(realtime.asgi, openai, api, web), self._policy)
+        listing = Listing(self.catalogue, self.registry)
+        doors = EngineDoors(self.engines, self.catalogue)
+        gateway = build_gateway(accounts, self.inference, listing, doors, self._meter)
+        return Edge(by_path(Surfaces(realtime.asgi, gateway, api, WebApp(PACKAGE / "web_dist"))), self._policy)
 
     def _sockets(self) -> int:
         return self._realtime.sockets if self._realtime is not None else 0

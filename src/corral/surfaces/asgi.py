@@ -11,9 +11,11 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+_NO_HEADERS: Headers = []
 KEEP_ALIVE_SECONDS = 15.0
 STALL_SECONDS = 60.0
-_COMMENT = b": keep-alive\n\n"
+COMMENT = b": keep-alive\n\n"
+"""Keeps a stream of server-sent events open; every client skips it."""
 
 
 class ClientGone(Exception):
@@ -49,16 +51,24 @@ def header(scope: Scope, name: bytes) -> bytes | None:
 
 
 class EventStream:
-    """An answer of server-sent events.
+    """An answer in events (server-sent ones, or lines).
 
-    A comment is sent whenever it was silent for `keep_alive` seconds, beginning the answer if need be. A client that
-    takes nothing for `stall` seconds is given up with ClientGone, so that it cannot hold what the answer holds.
+    `comment` is sent whenever it was silent for `keep_alive` seconds, beginning the answer if need be; without one only
+    the beginning is. A client that takes nothing for `stall` seconds is given up with ClientGone, so that it cannot hold
+    what the answer holds.
     """
 
     def __init__(
-        self, send: Send, headers: Headers, *, keep_alive: float = KEEP_ALIVE_SECONDS, stall: float = STALL_SECONDS
+        self,
+        send: Send,
+        headers: Headers,
+        *,
+        keep_alive: float = KEEP_ALIVE_SECONDS,
+        stall: float = STALL_SECONDS,
+        comment: bytes = COMMENT,
     ) -> None:
         self.begun = False
+        self._comment_bytes = comment
         self._headers = headers
         self._send = send
         self._keep_alive = keep_alive
@@ -72,10 +82,12 @@ class EventStream:
         self._ping: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(min(keep_alive, stall), self._look)
 
-    async def begin(self) -> None:
-        """Sends the head of the answer, once."""
+    async def begin(self, headers: Headers = _NO_HEADERS) -> None:
+        """Sends the head of the answer, once; with `headers` when no keep-alive had to begin it before they were known."""
         if self._ping is not None:
             await self._ping
+        if headers and not self.begun:
+            self._headers = [*self._headers, *headers]
         await self._head()
 
     async def send(self, piece: bytes, *, boundary: bool = True) -> None:
@@ -133,6 +145,7 @@ class EventStream:
     async def _comment(self) -> None:
         try:
             await self._head()
-            await self._send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+            if self._comment_bytes:
+                await self._send({"type": "http.response.body", "body": self._comment_bytes, "more_body": True})
         finally:
             self._ping = None

@@ -8,8 +8,6 @@ from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from corral.kit.context import request_id
 from corral.kit.errors import (
     CorralError,
@@ -21,8 +19,8 @@ from corral.kit.errors import (
     RequestTimeout,
 )
 from corral.kit.ids import new_request_id
-from corral.kit.rendering import render_api, render_openai
 from corral.surfaces.asgi import App, Headers, Receive, Scope, Send, header, respond
+from corral.surfaces.edge.dialects import error_body
 from corral.telemetry import get_logger
 
 _log = get_logger("corral.edge")
@@ -131,8 +129,7 @@ class _Exchange:
 
     async def answer(self, scope: Scope, error: CorralError) -> None:
         """Answers with `error` in the dialect of the path."""
-        openai = scope["path"].startswith("/v1/")
-        body = msgspec.json.encode(render_openai(error) if openai else render_api(error, request_id.get()))
+        body = error_body(scope["path"], error, request_id.get())
         headers: Headers = [(b"content-type", b"application/json")]
         if error.retry_after is not None:
             headers.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))

@@ -14,7 +14,7 @@ import msgspec
 from corral.accounts.types import Principal
 from corral.inference import Inference, Visit
 from corral.inference.tap import Meter, StreamTap, read_usage
-from corral.kit.errors import CorralError, UnsupportedMedia, UpstreamFailed
+from corral.kit.errors import CorralError, UpstreamFailed
 from corral.kit.http import Response
 from corral.kit.rendering import render_openai
 from corral.providers.assembly import as_stream, assemble
@@ -28,11 +28,12 @@ from corral.surfaces.asgi import (
     Receive,
     Scope,
     Send,
-    header,
     read_body,
     respond,
 )
+from corral.surfaces.bodies import require_json
 from corral.surfaces.openai.request import Asked, Parser, rename
+from corral.surfaces.table import Visitor
 
 _JSON = b"content-type: application/json\r\n"
 _MAX_ERROR = 1 << 20
@@ -64,8 +65,9 @@ class Relay:
         self._meter = meter
         self._limits = limits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, principal: Principal) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
         """One request. Raises CorralError before the answer has begun."""
+        principal = visitor.principal
         require_json(scope)
         try:
             body = await read_body(receive)
@@ -181,14 +183,6 @@ class Relay:
         finally:
             visit.close()
             self._meter.add(visit.lease.model, tap.usage(), failed=failed)
-
-
-def require_json(scope: Scope) -> None:
-    """Raises UnsupportedMedia for a body that says it is something else than JSON."""
-    kind = header(scope, b"content-type")
-    if kind is not None and not kind.lower().startswith(b"application/json"):
-        told = kind[:100].decode("latin-1")
-        raise UnsupportedMedia(f"The body must be JSON (Content-Type: application/json), not {told}.")
 
 
 def error_event(error: CorralError) -> bytes:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from corral.kit.errors import InvalidRequest
+from corral.surfaces.bodies import decode
 
 _Amount = Annotated[float, msgspec.Meta(ge=0, le=100)]
 _Penalty = Annotated[float, msgspec.Meta(ge=-100, le=100)]
@@ -89,19 +89,7 @@ class Parser:
 
     def __call__(self, body: bytes) -> Asked:
         """The fields of `body`. Raises InvalidRequest naming the one at fault."""
-        try:
-            asked: Asked = self._decoder.decode(body)
-        except msgspec.ValidationError as error:
-            what, _, where = str(error).partition(" - at `$")
-            field = where.rstrip("`").lstrip(".") or None
-            if "missing required field" in what:
-                name = what.split("`")[1]
-                field, what = f"{field}.{name}" if field else name, "is missing"
-            raise InvalidRequest(f"{field or 'The body'}: {what}.", param=field) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
-        except RecursionError:
-            raise InvalidRequest("The body is nested too deeply.") from None
+        asked: Asked = decode(self._decoder, body)
         return asked
 
 

@@ -1,0 +1,49 @@
+"""Bodies of requests: read, decoded, and refused with the name of the field at fault."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import msgspec
+
+from corral.kit.errors import InvalidRequest, UnsupportedMedia
+from corral.surfaces.asgi import Receive, Scope, header, read_body
+
+T = TypeVar("T")
+LARGE = 1 << 20
+"""From this size on a body is decoded in a thread, so that those who wait get their turn between the steps."""
+
+
+def require_json(scope: Scope) -> None:
+    """Raises UnsupportedMedia for a body that says it is something else than JSON."""
+    kind = header(scope, b"content-type")
+    if kind is not None and not kind.lower().startswith(b"application/json"):
+        told = kind[:100].decode("latin-1")
+        raise UnsupportedMedia(f"The body must be JSON (Content-Type: application/json), not {told}.")
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """What `body` says. Raises InvalidRequest naming the field at fault."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        field = where.rstrip("`").lstrip(".") or None
+        if "missing required field" in what:
+            name = what.split("`")[1]
+            field, what = f"{field}.{name}" if field else name, "is missing"
+        raise InvalidRequest(f"{field or 'The body'}: {what}.", param=field) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+
+
+async def read(scope: Scope, receive: Receive, decoder: msgspec.json.Decoder[T]) -> tuple[T, bytes]:
+    """What the body says, and the body. Raises InvalidRequest, UnsupportedMedia and ClientGone."""
+    require_json(scope)
+    body = await read_body(receive)
+    if len(body) < LARGE:
+        return decode(decoder, body), body
+    return await asyncio.to_thread(decode, decoder, body), body

@@ -1,0 +1,1 @@
+"""The pass-through to llama.cpp engines."""

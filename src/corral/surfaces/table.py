@@ -1,0 +1,71 @@
+"""Which endpoint serves which method and path: for the bare surfaces, with the permission checked on the matched route."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from corral.accounts.service import Accounts
+from corral.accounts.types import Permission, Principal
+from corral.kit.errors import MethodNotAllowed, NotFound
+from corral.surfaces.asgi import Receive, Scope, Send, respond
+
+
+class Visitor(NamedTuple):
+    """Who is calling, the headers of the request (names in lower case), and what stood in the place of `{}` in the path."""
+
+    principal: Principal
+    headers: Mapping[str, str]
+    rest: str = ""
+
+
+Endpoint = Callable[[Scope, Receive, Send, Visitor], Awaitable[None]]
+_Entry = tuple[Permission, Endpoint]
+
+
+class RouteTable:
+    """An ASGI application of routes. Every route names its permission, or it cannot be made.
+
+    A path may hold one `{}`, which stands for any text that is not empty; whole paths go before those.
+    """
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._whole: dict[str, dict[str, _Entry]] = {}
+        self._open: dict[tuple[str, str], dict[str, _Entry]] = {}
+
+    def add(self, method: str, path: str, permission: Permission, endpoint: Endpoint) -> None:
+        """Adds a route. Raises TypeError without a permission."""
+        if not isinstance(permission, Permission):
+            raise TypeError(f"{method} {path} needs a Permission")
+        start, hole, end = path.partition("{}")
+        methods = self._open.setdefault((start, end), {}) if hole else self._whole.setdefault(path, {})
+        methods[method] = permission, endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request. Raises CorralError for the edge to render."""
+        path = scope["path"]
+        methods, rest = self._whole.get(path), ""
+        if methods is None:
+            methods, rest = self._find(path)
+        found = methods.get(scope["method"])
+        if found is None:
+            raise MethodNotAllowed(f"{path[:200]} takes {' and '.join(methods)}.")
+        permission, endpoint = found
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        principal = self._accounts.authenticate(headers)
+        principal.require(permission)
+        await endpoint(scope, receive, send, Visitor(principal, headers, rest))
+
+    def _find(self, path: str) -> tuple[dict[str, _Entry], str]:
+        for (start, end), methods in self._open.items():
+            if len(path) > len(start) + len(end) and path.startswith(start) and path.endswith(end):
+                return methods, path[len(start) : len(path) - len(end)]
+        raise NotFound(f"There is nothing at {path[:200]}.")
+
+
+async def send_json(send: Send, value: Any) -> None:
+    """A whole answer of JSON."""
+    await respond(send, 200, [(b"content-type", b"application/json")], msgspec.json.encode(value))
