@@ -125,6 +125,7 @@ class Format(_Frozen, frozen=True):
     name: str | None = None
     schema: Mapping[str, Any] | None = None
     strict: bool | None = None
+    description: str | None = None
 
 
 class Thinking(_Frozen, frozen=True):
