@@ -44,4 +44,4 @@ class LocalAccounts:
             return principal
         if not isinstance(user_id, str) or not _USER_ID.fullmatch(user_id):
             raise InvalidRequest("userId takes 1 to 64 letters, digits or _ . @ -", param="userId")
-        return Principal(user_id, principal.permissions)
+        return Principal(user_id, principal.permissions, principal.key_id)

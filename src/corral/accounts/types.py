@@ -32,10 +32,11 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller of one request."""
+    """The caller of one request; `key_id` is the API key it came with, empty without one."""
 
     user_id: str
     permissions: frozenset[Permission]
+    key_id: str = ""
 
     def require(self, permission: Permission) -> None:
         """Raises Forbidden unless the caller has `permission`."""

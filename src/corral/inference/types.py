@@ -119,13 +119,14 @@ class Attempt:
 class Record:
     """What became of a request. Filled while it runs; whole when a `Recorder` gets it.
 
-    route: the name of the route. relayed: pieces of content that went to the client. usage: what the client was told or would have
+    key_id: the API key that it came with. route: the name of the route. relayed: pieces of content that went to the client. usage: what the client was told or would have
     been, the sum of all attempts.
     """
 
     user_id: str
     ask: Ask
     began: float
+    key_id: str = ""
     route: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     cache: CacheState = ""

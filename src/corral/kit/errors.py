@@ -19,6 +19,7 @@ class CorralError(Exception):
         details: extra facts as JSON values, or None.
         retry_after: seconds to wait before another try, or None.
         param: the name of the input field at fault, or None.
+        headers: HTTP headers that tell more of it, or None.
     """
 
     status: ClassVar[int] = 500
@@ -32,12 +33,14 @@ class CorralError(Exception):
         details: Mapping[str, Any] | None = None,
         retry_after: float | None = None,
         param: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.details = dict(details) if details else None
         self.retry_after = retry_after
         self.param = param
+        self.headers = dict(headers) if headers else None
 
 
 class InvalidRequest(CorralError):
@@ -146,6 +149,12 @@ class RateLimited(TooManyRequests):
     """A rate limit is reached, a provider's or one of ours; `retry_after` says when to come again, where that is known."""
 
     code = "rate_limit_exceeded"
+
+
+class BudgetExceeded(TooManyRequests):
+    """A budget is spent, or what it has left is less than the request may cost; `retry_after` says when the next one begins."""
+
+    code = "budget_exceeded"
 
 
 class InternalError(CorralError):

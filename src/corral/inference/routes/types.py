@@ -77,10 +77,11 @@ class Candidate(_Written, frozen=True):
 
 
 class CacheRule(_Written, frozen=True):
-    """Answers are kept for `ttl` seconds; `always` also those of requests that are not deterministic."""
+    """Answers are kept for `ttl` seconds; `always` also those of requests that are not deterministic, `off` none at all."""
 
     ttl: Annotated[float, msgspec.Meta(gt=0, le=31_536_000)] = 3600.0
     always: bool = False
+    off: bool = False
 
 
 class RouteSpec(_Written, frozen=True):

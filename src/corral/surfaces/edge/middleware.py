@@ -133,6 +133,7 @@ class _Exchange:
         headers: Headers = [(b"content-type", b"application/json")]
         if error.retry_after is not None:
             headers.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
+        headers += [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
         if self.unread:
             # What is left of the body is not read, so the connection cannot be used again.
             headers.append((b"connection", b"close"))
