@@ -11,6 +11,7 @@ from corral.dialects.form import (
     ChatEvent,
     Choice,
     Finished,
+    Image,
     ImageDelta,
     Part,
     Reasoning,
@@ -162,6 +163,8 @@ def scatter(answer: Answer) -> Iterator[ChatEvent]:
             elif isinstance(part, ToolCall):
                 yield ToolCallDelta(calls, part.arguments, part.id, part.name, index, part.signature)
                 calls += 1
+            elif isinstance(part, Image):
+                yield ImageDelta(part, index)
         yield Finished(choice.reason, index, choice.stop_sequence)
     if answer.usage is not None:
         yield answer.usage

@@ -34,7 +34,8 @@ class EventReader(Protocol):
         ...
 
     def feed(self, chunk: bytes) -> list[ChatEvent]:
-        """The events that `chunk` completes. Raises CorralError for an error that the stream tells, UpstreamFailed for nonsense."""
+        """The events that `chunk` completes. Raises CorralError for an error that the stream tells, UpstreamFailed for nonsense;
+        where other events of `chunk` came before it, these are returned and the next call (`feed` or `end`) raises."""
         ...
 
     def end(self) -> list[ChatEvent]:
