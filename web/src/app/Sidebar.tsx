@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { AgentList } from "../features/agents/AgentList";
 import { ConnectionPill } from "../ui/ConnectionPill";
 import { KeysIcon, MoonIcon, PanelIcon, PlusIcon, ScreenIcon, SearchIcon, SunIcon } from "../ui/icons";
-import { MOD } from "./keys";
+import { MOD } from "../ui/keys";
 import { PAGES } from "./pages";
 import { connection } from "./services";
 

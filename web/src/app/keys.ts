@@ -1,7 +1,4 @@
-const mac = typeof navigator !== "undefined" && /Mac|iPhone|iPad/.test(navigator.platform);
-
-/** How the key that goes with shortcuts is called here. */
-export const MOD = mac ? "⌘" : "Ctrl";
+import { MOD } from "../ui/keys";
 
 /** All shortcuts, as the help shows them. */
 export const SHORTCUTS: readonly { keys: readonly string[]; does: string }[] = [

@@ -1,6 +1,7 @@
-import { memo, useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import { memo, useCallback, useEffect, useSyncExternalStore } from "react";
 import type { Message } from "../../api/types";
 import type { TurnStreams } from "../../engine/turns";
+import { CopyButton } from "../../ui/CopyButton";
 import { Markdown } from "../../ui/markdown/Markdown";
 import { LogButton } from "./LogButton";
 import { type Around, figures, stateLabel } from "./labels";
@@ -23,25 +24,6 @@ const CONTINUE = "Please continue where you stopped.";
 
 /** Whether a turn in this state is still to be answered. */
 export const isOpen = (state: string) => state === "queued" || state === "running";
-
-function CopyButton({ text }: { text: string }) {
-  const [copied, setCopied] = useState(false);
-  useEffect(() => {
-    if (!copied) return;
-    const timer = setTimeout(() => setCopied(false), 1_500);
-    return () => clearTimeout(timer);
-  }, [copied]);
-  return (
-    <button
-      type="button"
-      className="quiet"
-      aria-label={copied ? "Answer copied" : "Copy answer"}
-      onClick={() => void navigator.clipboard?.writeText(text).then(() => setCopied(true))}
-    >
-      {copied ? "Copied" : "Copy"}
-    </button>
-  );
-}
 
 /** One answer: its text as it grows, its state, and what can be done with it. */
 export const Answer = memo(function Answer(props: AnswerProps) {
@@ -77,7 +59,7 @@ export const Answer = memo(function Answer(props: AnswerProps) {
             <time className="facts" dateTime={message.createdAt} title={at.toLocaleString()}>
               {at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
             </time>
-            {text !== "" && <CopyButton text={text} />}
+            {text !== "" && <CopyButton what="answer" text={text} />}
             {turnId && <LogButton turnId={turnId} />}
             {broken && last && say && (
               <span className="answer-actions">
