@@ -129,8 +129,8 @@ class _Exchange:
 
     async def answer(self, scope: Scope, error: CorralError) -> None:
         """Answers with `error` in the dialect of the path."""
-        body = error_body(scope["path"], error, request_id.get())
-        headers: Headers = [(b"content-type", b"application/json")]
+        body, more = error_body(scope, error, request_id.get())
+        headers: Headers = [(b"content-type", b"application/json"), *more]
         if error.retry_after is not None:
             headers.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
         headers += [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]

@@ -59,6 +59,21 @@ class Completion(Generation, kw_only=True):
     prompt: str | list[Any]
 
 
+class Responses(Asked, kw_only=True):
+    """`/v1/responses`."""
+
+    input: str | list[dict[str, Any]]
+    instructions: str | None = None
+    max_output_tokens: _Tokens | None = None
+    temperature: _Amount | None = None
+    top_p: _Amount | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    text: dict[str, Any] | None = None
+    reasoning: dict[str, Any] | None = None
+    previous_response_id: str | None = None
+
+
 class Embedding(Asked, kw_only=True):
     """`/v1/embeddings`."""
 
@@ -76,6 +91,7 @@ class Ranking(Asked, kw_only=True):
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     "/v1/chat/completions": msgspec.json.Decoder(Chat),
     "/v1/completions": msgspec.json.Decoder(Completion),
+    "/v1/responses": msgspec.json.Decoder(Responses),
     "/v1/embeddings": msgspec.json.Decoder(Embedding),
     "/v1/rerank": msgspec.json.Decoder(Ranking),
 }

@@ -1,0 +1,145 @@
+"""Calls of the data plane: a body comes in, inference answers it, and the answer goes out as it arrives.
+
+Bare ASGI. The body is parsed here only for what the surface itself needs; a watcher ends the work when the client leaves,
+in the queue, before and after the first token. After a keep-alive began the answer, a failure is an event of the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from corral.accounts.types import Principal
+from corral.dialects.form import ChatRequest
+from corral.dialects.ports import About, Dialect
+from corral.dialects.registry import DIALECTS
+from corral.inference.types import Ask, Reply, Streaming
+from corral.kit.context import request_id
+from corral.kit.errors import CorralError
+from corral.providers.types import Operation
+from corral.surfaces.asgi import ClientGone, EventStream, Headers, Receive, Scope, Send, read_body, respond
+from corral.surfaces.bodies import LARGE, require_json
+from corral.surfaces.door import Pace, Watched
+from corral.surfaces.table import Visitor
+
+OPENAI = "openai"
+"""The dialect of what is no chat."""
+
+
+class Asked(NamedTuple):
+    """What a surface reads in a body. `comment` keeps the stream open; None is the dialect's own."""
+
+    model: str | None
+    stream: bool
+    comment: bytes | None = None
+
+
+class Answers(Protocol):
+    """Who answers (`inference.Inference`)."""
+
+    async def whole(self, principal: Principal, ask: Ask) -> Reply:
+        """A whole answer. Raises CorralError."""
+        ...
+
+    async def stream(self, principal: Principal, ask: Ask) -> Streaming:
+        """An answer as it arrives. Raises CorralError before it begins."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How one kind of call is read. `read` raises InvalidRequest naming the field at fault."""
+
+    operation: Operation
+    dialect: str
+    read: Callable[[bytes, Visitor], Asked]
+
+
+class Calls:
+    """The endpoint of one kind of call."""
+
+    def __init__(self, answers: Answers, manner: Manner, pace: Pace) -> None:
+        self._answers = answers
+        self._manner = manner
+        self._pace = pace
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
+        """See `table.Endpoint`. Raises CorralError before the answer has begun."""
+        require_json(scope)
+        try:
+            body = await read_body(receive)
+        except ClientGone:
+            return
+        await self.answer(receive, send, visitor, body)
+
+    async def answer(self, receive: Receive, send: Send, visitor: Visitor, body: bytes) -> None:
+        """Answers a body that was read. Raises CorralError before the answer has begun."""
+        manner = self._manner
+        if len(body) < LARGE:
+            asked = manner.read(body, visitor)
+        else:
+            asked = await asyncio.to_thread(manner.read, body, visitor)
+        ask = Ask(
+            manner.operation, manner.dialect, asked.model, body, asked.stream, visitor.headers, request_id.get()
+        )  # fmt: skip
+        async with Watched(receive):
+            if asked.stream:
+                await self._stream(send, visitor.principal, ask, asked.comment)
+            else:
+                reply = await self._answers.whole(visitor.principal, ask)
+                headers = [(b"content-type", reply.media_type.encode()), *told(ask, reply.headers)]
+                await respond(send, 200, headers, reply.body)
+
+    async def _stream(self, send: Send, principal: Principal, ask: Ask, comment: bytes | None) -> None:
+        dialect = spoken(ask.dialect)
+        stream = EventStream(
+            send,
+            stream_headers(dialect.media_type),
+            keep_alive=self._pace.keep_alive,
+            stall=self._pace.stall,
+            comment=dialect.keep_alive if comment is None else comment,
+        )
+        last = b""
+        try:
+            async with aclosing(await self._answers.stream(principal, ask)) as answer:
+                await stream.begin(told(ask, answer.headers))
+                async for piece in answer:
+                    await stream.send(piece)
+        except CorralError as error:
+            if not stream.begun:
+                raise
+            last = dialect.writer(About("", ask.model or "", 0, ChatRequest(ask.model or "", ()))).fail(error)
+        finally:
+            stream.stop()
+        await stream.end(last)
+
+
+def spoken(name: str) -> Dialect:
+    """The dialect of a stream."""
+    return DIALECTS["openai_chat" if name == OPENAI else name]
+
+
+def stream_headers(media_type: str) -> Headers:
+    """What begins every stream: nobody between may keep it back, change it or store it."""
+    kind = media_type if media_type != "text/event-stream" else "text/event-stream; charset=utf-8"
+    return [
+        (b"content-type", kind.encode()),
+        (b"cache-control", b"no-cache, no-transform"),
+        (b"x-accel-buffering", b"no"),
+    ]
+
+
+def told(ask: Ask, headers: Mapping[str, str]) -> Headers:
+    """What inference tells beside an answer; Anthropic's clients look for the request's id under a name of their own."""
+    found = as_bytes(headers)
+    if ask.dialect == "anthropic":
+        found.append((b"request-id", ask.request_id.encode("latin-1")))
+    return found
+
+
+def as_bytes(headers: Mapping[str, str]) -> Headers:
+    """Headers as ASGI has them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
