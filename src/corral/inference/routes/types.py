@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from corral.dialects.form import ChatRequest
 from corral.providers.types import Prices
 
 LOCAL = "local"
@@ -18,16 +17,6 @@ Strategy = Literal["ordered", "weighted", "latency", "cost", "local_first"]
 cost: the cheapest, unknown prices last. local_first: own engines unless too many wait there, then as written."""
 
 STRATEGIES: tuple[Strategy, ...] = ("ordered", "weighted", "latency", "cost", "local_first")
-PARAMETERS = frozenset(ChatRequest.__struct_fields__) - {
-    "model",
-    "messages",
-    "continues",
-    "stream",
-    "dialect",
-    "extras",
-}
-"""Names that rules know in every dialect; any other one is the provider's own and stands at the top of its body."""
-
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -39,7 +28,10 @@ class _Written(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
 
 class Rules(_Written, frozen=True):
     """What happens to the parameters of a request, in this order: `remove`, `default` (where the client said nothing), `set`
-    (whatever it said), `clamp` (numbers into [least, most]; None is no bound)."""
+    (whatever it said), `clamp` (numbers into [least, most]; None is no bound).
+
+    Names are those of `rules.PARAMETERS` for every dialect; any other one is the provider's own and stands at the top of its body.
+    """
 
     set: Mapping[str, Any] = {}
     default: Mapping[str, Any] = {}
