@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from corral.dialects.ports import Dialect
 from corral.kit.http import Timeouts
 
 Kind = Literal["openai", "compatible", "anthropic", "gemini", "ollama", "local"]
@@ -204,6 +205,10 @@ class Provider(Protocol):
         """Its keys, in order; empty when it needs none."""
         ...
 
+    def dialect(self, name: str) -> Dialect:
+        """A chat dialect with this provider's own ways, for writing requests to it. Any of `DIALECTS` reads what it answers."""
+        ...
+
     def abilities(self, model: str) -> Abilities:
         """What a model can do, as far as is known."""
         ...
@@ -218,7 +223,7 @@ class Provider(Protocol):
         So everything that goes wrong before content is raised here, an error inside a 200 too: ContextExceeded,
         ContentFiltered, InvalidRequest, ModelNotFound, ProviderRefused (the key), QuotaExhausted, RateLimited and
         UpstreamOverloaded (both with `retry_after` where the provider told), UpstreamTimeout, UpstreamFailed. `details` has
-        `provider` and, where there was an answer, its `status`. A deadline for the first content is the caller's:
+        `provider` and, where there was an answer, its `provider_status`. A deadline for the first content is the caller's:
         `asyncio.timeout` around this.
         """
         ...

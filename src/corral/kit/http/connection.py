@@ -30,7 +30,8 @@ class Timeouts:
 class Connection(asyncio.Protocol):
     """Carries one request at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, who: str = "The engine") -> None:
+        self.who = who
         self.transport: asyncio.Transport | None = None
         self.used = False
         self.closed = False
@@ -58,13 +59,13 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(UpstreamFailed("The engine's answer is not valid HTTP."))
+            self._fail(UpstreamFailed(f"{self.who} sent what is not valid HTTP."))
             return
         if not response.status:
             # The parser keeps a header that does not end; it must not keep it for ever.
             self._unfinished += len(data)
             if self._unfinished > MAX_HEAD_BYTES:
-                self._fail(UpstreamFailed("The head of the engine's answer does not end."))
+                self._fail(UpstreamFailed(f"{self.who} sent a head that does not end."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -76,7 +77,7 @@ class Connection(asyncio.Protocol):
             if response.until_close and exc is None:
                 response.finish()
             else:
-                response.fail(UpstreamFailed("The engine closed the connection in the middle of its answer."))
+                response.fail(UpstreamFailed(f"{self.who} closed the connection in the middle of its answer."))
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""
@@ -143,7 +144,7 @@ class Connection(asyncio.Protocol):
                 while self._writable is not None and not self.closed:
                     await self._writable
         except TimeoutError:
-            raise UpstreamTimeout(f"The engine did not take the request within {seconds:.0f} s.") from None
+            raise UpstreamTimeout(f"{self.who} did not take the request within {seconds:.0f} s.") from None
 
     def begin(self, response: Response) -> None:
         """Makes ready for the answer to a new request."""
@@ -219,7 +220,7 @@ class Response:
             size += len(chunk)
             if size > limit:
                 self.abort()
-                raise UpstreamFailed(f"The engine's answer is longer than {limit} bytes.")
+                raise UpstreamFailed(f"{self._connection.who} sent an answer of more than {limit} bytes.")
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -293,5 +294,5 @@ class Response:
             raise self._timeout
 
     def _timed_out(self, seconds: float) -> None:
-        self._timeout = UpstreamTimeout(f"The engine said nothing for {seconds:.0f} s.")
+        self._timeout = UpstreamTimeout(f"{self._connection.who} said nothing for {seconds:.0f} s.")
         self.abort()

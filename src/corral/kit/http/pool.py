@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from corral.kit.errors import UpstreamFailed, UpstreamTimeout
 from corral.kit.http.address import Address, TcpAddress
@@ -17,11 +18,24 @@ class HttpPool:
 
     A reused connection may have been closed by the server a moment ago: when it ends before the first byte of an
     answer, the request is sent once more on a new one.
+
+    Args:
+        who: how messages call the other side.
+        refuse: told the IP address that a new connection has led to, it says why nothing may be sent there, or None.
     """
 
-    def __init__(self, address: Address, *, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        timeouts: Timeouts | None = None,
+        who: str = "The engine",
+        refuse: Callable[[str], str | None] | None = None,
+    ) -> None:
         self.address = address
         self._timeouts = timeouts or Timeouts()
+        self._who = who
+        self._refuse = refuse
         self._idle: deque[Connection] = deque()
         self._busy: set[Connection] = set()
         self._closed = False
@@ -41,7 +55,7 @@ class HttpPool:
         head = b"".join((method, b" ", self._prefix, path, b" HTTP/1.1\r\n", self._host, headers, length, b"\r\n"))
         data = [head, body] if body else [head]
         if self._closed:
-            raise UpstreamFailed("The engine has stopped.")
+            raise UpstreamFailed(f"{self._who} has stopped.")
         connection = self._take()
         while True:
             reused = connection is not None
@@ -91,17 +105,25 @@ class HttpPool:
         try:
             async with asyncio.timeout(seconds):
                 if isinstance(address, TcpAddress):
-                    _, connection = await loop.create_connection(Connection, address.host, address.port)
+                    _, connection = await loop.create_connection(self._made, address.host, address.port)
                 else:
-                    _, connection = await loop.create_unix_connection(Connection, address.path)
+                    _, connection = await loop.create_unix_connection(self._made, address.path)
         except TimeoutError:
-            raise UpstreamTimeout(f"The engine did not accept a connection within {seconds:.0f} s.") from None
+            raise UpstreamTimeout(f"{self._who} did not accept a connection within {seconds:.0f} s.") from None
         except OSError as error:
-            raise UpstreamFailed(f"The engine cannot be reached: {error.strerror or error}.") from None
+            raise UpstreamFailed(f"{self._who} cannot be reached: {error.strerror or error}.") from None
         if self._closed:
             connection.abort()
-            raise UpstreamFailed("The engine has stopped.")
+            raise UpstreamFailed(f"{self._who} has stopped.")
+        if self._refuse is not None and connection.transport is not None:
+            reason = self._refuse(str((connection.transport.get_extra_info("peername") or ("",))[0]))
+            if reason is not None:
+                connection.abort()
+                raise UpstreamFailed(f"{self._who} cannot be reached: its name leads to what {reason}.")
         return connection
+
+    def _made(self) -> Connection:
+        return Connection(self._who)
 
     def _give_back(self, connection: Connection, reusable: bool) -> None:
         self._busy.discard(connection)

@@ -1,0 +1,182 @@
+"""The way to a provider: one HTTP client for plain addresses, another one for TLS, the same to their users.
+
+Redirects are answers like any other, so a key never follows one. No cookies, no compression, no proxy. An address that a
+name leads to is looked at when the connection is made, before a byte is sent there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+from corral.kit.errors import InvalidRequest, Unavailable
+from corral.kit.http import HttpPool, TcpAddress, Timeouts
+from corral.kit.http import Response as PlainResponse
+from corral.kit.http.outward import OutwardUrl, forbidden_address
+from corral.providers.types import MAX_ANSWER, TIMEOUTS
+
+
+class Response(Protocol):
+    """An answer of which the head is there. Read it whole, or abort it, also behind the last of its chunks."""
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers, names in lower case; of several of one name, the first."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body in the pieces that arrive. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence."""
+        ...
+
+    async def read(self, limit: int = MAX_ANSWER) -> bytes:
+        """The whole body. Raises UpstreamFailed also for one of over `limit` bytes."""
+        ...
+
+    def abort(self) -> None:
+        """Gives it up: the connection is closed when the answer is not whole."""
+        ...
+
+
+class Transport(Protocol):
+    """Carries requests to one address."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        timeouts: Timeouts | None = None,
+    ) -> Response:
+        """Sends a request and waits for the head of the answer; `path` goes behind the address's prefix.
+
+        Raises UpstreamFailed, UpstreamTimeout, and Unavailable when all connections stay in use. When it is cancelled, the
+        connection is closed at once.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Closes all connections, also those in use."""
+        ...
+
+
+def transport_for(url: OutwardUrl, who: str, connections: int = 256) -> Transport:
+    """The client for an address; `who` is how messages call the other side."""
+    if url.scheme == "http":
+        return PlainTransport(url, who, connections)
+    # TLS needs a library that a server without such providers should not have to load.
+    from corral.providers.secure import SecureTransport
+
+    return SecureTransport(url, who, connections)
+
+
+def refusal(address: str) -> str | None:
+    """Why nothing may be sent to an IP address, None when it may."""
+    try:
+        return forbidden_address(ipaddress.ip_address(address.partition("%")[0]))
+    except ValueError:
+        return "is no IP address"
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises InvalidRequest for a header that would break the request."""
+    for name, value in headers.items():
+        if not value.isascii() or not (value.isprintable() or not value):
+            raise InvalidRequest(f"The header {name} holds what a header cannot.", param=name)
+
+
+class PlainTransport:
+    """Over `kit.http`."""
+
+    def __init__(self, url: OutwardUrl, who: str, connections: int = 256) -> None:
+        address = TcpAddress(url.host, url.port, url.prefix)
+        self._pool = HttpPool(address, who=who, refuse=refusal)
+        self._slots = asyncio.Semaphore(connections)
+        self._who = who
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        timeouts: Timeouts | None = None,
+    ) -> Response:
+        """See `Transport.request`."""
+        limits = timeouts or TIMEOUTS
+        check_headers(headers)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+        await enter(self._slots, limits.connect, self._who)
+        try:
+            answer = await self._pool.request(method.encode(), path.encode(), headers=lines, body=body, timeouts=limits)
+        except BaseException:
+            self._slots.release()
+            raise
+        return _Plain(answer, self._slots)
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        self._pool.close()
+
+
+async def enter(slots: asyncio.Semaphore, seconds: float, who: str) -> None:
+    """Takes one of the connections. Raises Unavailable when none is free in time."""
+    if not slots.locked():
+        await slots.acquire()
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await slots.acquire()
+    except TimeoutError:
+        raise Unavailable(f"{who} has all its connections in use.", retry_after=1) from None
+
+
+class _Plain:
+    """An answer over `kit.http` that gives its slot back."""
+
+    __slots__ = ("_answer", "_headers", "_slots")
+
+    def __init__(self, answer: PlainResponse, slots: asyncio.Semaphore) -> None:
+        self._answer = answer
+        self._slots: asyncio.Semaphore | None = slots
+        self._headers: dict[str, str] | None = None
+
+    @property
+    def status(self) -> int:
+        """See `Response`."""
+        return self._answer.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """See `Response`."""
+        if self._headers is None:
+            found: dict[str, str] = {}
+            for name, value in self._answer.headers:
+                found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+            self._headers = found
+        return self._headers
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """See `Response`."""
+        return self._answer.chunks()
+
+    async def read(self, limit: int = MAX_ANSWER) -> bytes:
+        """See `Response`."""
+        try:
+            return await self._answer.read(limit)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """See `Response`."""
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.release()
+        self._answer.abort()
