@@ -20,12 +20,11 @@ Strategy = Literal["ordered", "weighted", "latency", "cost", "local_first"]
 Scope = Literal["all", "key", "user", "model", "provider"]
 LOCAL = "local"
 """The provider that is always there: the engines of this machine."""
-PROVIDER_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-ROUTE_NAME = r"^[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,198}[^\x00-\x20\x7f])?$"
 MAX_CANDIDATES = 32
 MAX_MODELS = 2000
 MAX_HEADERS = 32
 
+_PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _SECRET_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"}
 _OWN_HEADERS = {"host", "content-length", "content-type", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade"}  # fmt: skip
@@ -40,6 +39,18 @@ class Entry(BaseModel):
     )  # fmt: skip
 
 
+def _provider_name(value: str) -> str:
+    if not _PROVIDER_NAME.fullmatch(value):
+        raise ValueError("takes 1 to 64 small letters, digits or . _ -, beginning with a letter or digit")
+    return value
+
+
+def _route_name(value: str) -> str:
+    if not 1 <= len(value) <= 200 or not value.isprintable() or value != value.strip():
+        raise ValueError("takes 1 to 200 characters, without spaces at its ends")
+    return value
+
+
 def _several(value: Any) -> Any:
     """A list of names may be given as one."""
     return (value,) if isinstance(value, str) else value
@@ -48,8 +59,8 @@ def _several(value: Any) -> Any:
 Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
 Label = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 ModelId = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
-ProviderName = Annotated[str, Field(pattern=PROVIDER_NAME)]
-RouteName = Annotated[str, Field(pattern=ROUTE_NAME)]
+ProviderName = Annotated[str, AfterValidator(_provider_name)]
+RouteName = Annotated[str, AfterValidator(_route_name)]
 Money = Annotated[float, Field(ge=0, le=1e9)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -166,10 +177,12 @@ class FileProvider(ProviderEntry):
 
 
 def _candidate(value: Any) -> Any:
-    if isinstance(value, str) and "/" in value:
-        provider, _, model = value.partition("/")
-        return {"provider": provider, "model": model}
-    return value
+    if not isinstance(value, str):
+        return value
+    provider, slash, model = value.partition("/")
+    if not slash:
+        raise ValueError("needs the form provider/model")
+    return {"provider": provider, "model": model}
 
 
 class CandidateEntry(Entry):
