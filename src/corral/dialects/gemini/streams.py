@@ -1,0 +1,186 @@
+"""Streams of Gemini's streamGenerateContent with alt=sse: every event is an answer with what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from corral.dialects.fields import object_text
+from corral.dialects.form import (
+    ChatEvent,
+    Finished,
+    ImageDelta,
+    Part,
+    Reasoning,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from corral.dialects.gemini import wire
+from corral.dialects.gemini.answers import ENCODE, Chunks, response, write_logprobs, write_part
+from corral.dialects.gemini.errors import write_error
+from corral.dialects.ports import About
+from corral.dialects.reading import SseEventReader
+from corral.dialects.sse import event as sse_event
+from corral.kit.errors import CorralError, UpstreamFailed
+
+MAX_ARGUMENTS = 8 * 1024 * 1024
+"""Characters of the arguments of a tool call that is still being written."""
+
+
+class Reader(SseEventReader):
+    """Reads a stream. It has no end mark of its own: it is whole when every candidate has told its reason."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chunks = Chunks()
+
+    @property
+    def done(self) -> bool:
+        """Whether every candidate that began has ended."""
+        return self._chunks.finished
+
+    def _take(self, name: bytes, data: bytes, events: list[ChatEvent]) -> None:
+        if not data or (self.done and data == b"[DONE]"):
+            return
+        self._chunks.take(data, events)
+
+    def _close(self, events: list[ChatEvent]) -> None:
+        if not self.done:
+            raise UpstreamFailed("The provider's answer ended before it was finished.")
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call that is still being told: the API tells calls whole."""
+
+    id: str
+    name: str
+    signature: str | None = None
+    pieces: list[str] = field(default_factory=list)
+    size: int = 0
+
+
+class Writer:
+    """Writes a stream for a client."""
+
+    def __init__(self, about: About) -> None:
+        self._about = about
+        self._calls: dict[tuple[int, int], _Call | None] = {}
+        """By choice and number; None for those that were told."""
+        self._finished: list[Finished] = []
+        self._usage: Usage | None = None
+
+    def resume(self, sent: bytes) -> None:
+        """Takes over a stream of which the client has got `sent`."""
+        reader = Reader()
+        for event in reader.feed(sent):
+            if isinstance(event, ToolCallDelta):
+                self._calls[event.choice, event.index] = None
+            elif isinstance(event, Usage):
+                self._usage = event
+
+    def write(self, event: ChatEvent) -> bytes:
+        """The bytes for one event; tool calls are held back until they are whole. Raises UpstreamFailed."""
+        return self._WRITES[type(event)](self, event)
+
+    def end(self) -> bytes:
+        """The last chunk, with the reasons and the tokens."""
+        candidates = [
+            {"finishReason": wire.REASONS_OUT[event.reason], "index": event.choice} for event in self._finished
+        ]
+        return self._flush(all_calls=True) + sse_event(ENCODE(response(candidates, self._usage, self._about)))
+
+    def fail(self, error: CorralError) -> bytes:
+        """An event with the error."""
+        return sse_event(write_error(error))
+
+    def _nothing(self, event: Started) -> bytes:
+        return b""
+
+    def _count(self, event: Usage) -> bytes:
+        self._usage = event
+        return b""
+
+    def _finish(self, event: Finished) -> bytes:
+        self._finished.append(event)
+        return self._flush(all_calls=True)
+
+    def _text(self, event: TextDelta) -> bytes:
+        if event.logprobs is None:
+            return self._tell(Text(event.text), event.choice) if event.text else b""
+        candidate = self._candidate([Text(event.text)], event.choice)
+        candidate["logprobsResult"] = write_logprobs(event.logprobs)
+        return self._flush() + sse_event(ENCODE(response([candidate], None, self._about)))
+
+    def _refusal(self, event: RefusalDelta) -> bytes:
+        return self._tell(Text(event.text), event.choice) if event.text else b""
+
+    def _image(self, event: ImageDelta) -> bytes:
+        return self._tell(event.image, event.choice)
+
+    def _reasoning(self, event: ReasoningDelta) -> bytes:
+        return self._tell(Reasoning(event.text, event.signature), event.choice)
+
+    def _call(self, event: ToolCallDelta) -> bytes:
+        key = (event.choice, event.index)
+        written = b""
+        if key not in self._calls:
+            if event.id is None or event.name is None:
+                raise UpstreamFailed("The answer has a piece of a tool call that never began.")
+            written = self._flush()
+            self._calls[key] = _Call(event.id, event.name)
+        call = self._calls[key]
+        if call is None:
+            if event.arguments.strip():
+                raise UpstreamFailed("The answer has a piece of a tool call that had ended.")
+            return written
+        call.signature = event.signature or call.signature
+        call.size += len(event.arguments)
+        if call.size > MAX_ARGUMENTS:
+            raise UpstreamFailed("The arguments of a tool call are endless.")
+        call.pieces.append(event.arguments)
+        return written
+
+    def _tell(self, part: Part, choice: int) -> bytes:
+        candidate = self._candidate([part], choice)
+        if not candidate["content"]["parts"]:
+            return b""
+        return self._flush() + sse_event(ENCODE(response([candidate], None, self._about)))
+
+    @staticmethod
+    def _candidate(parts: list[Part], choice: int) -> dict[str, Any]:
+        written = [one for part in parts if (one := write_part(part)) is not None]
+        return {"content": {"parts": written, "role": "model"}, "index": choice}
+
+    def _flush(self, *, all_calls: bool = False) -> bytes:
+        """Tells the calls that are whole: something else begins."""
+        if not self._calls:
+            return b""
+        told = []
+        for key, call in self._calls.items():
+            if call is None:
+                continue
+            arguments = "".join(call.pieces)
+            if all_calls or (arguments and object_text(arguments) is not None):
+                part = ToolCall(call.id, call.name, arguments, call.signature)
+                told.append(sse_event(ENCODE(response([self._candidate([part], key[0])], None, self._about))))
+                self._calls[key] = None
+        return b"".join(told)
+
+    _WRITES: ClassVar[Mapping[type, Callable[[Writer, Any], bytes]]] = {
+        Started: _nothing,
+        TextDelta: _text,
+        ReasoningDelta: _reasoning,
+        RefusalDelta: _refusal,
+        ToolCallDelta: _call,
+        ImageDelta: _image,
+        Usage: _count,
+        Finished: _finish,
+    }
