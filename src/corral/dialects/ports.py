@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from corral.dialects.form import Answer, ChatEvent, ChatRequest
@@ -17,12 +17,16 @@ class Written(NamedTuple):
 
 
 class About(NamedTuple):
-    """What a writer of answers needs to know beside the events. `model` is the public name that the client asked for."""
+    """What a writer of answers needs to know beside the events. `model` is the public name that the client asked for.
+
+    `elapsed` gives the seconds since the request came, for dialects that tell how long an answer took.
+    """
 
     id: str
     model: str
     created: int
     request: ChatRequest
+    elapsed: Callable[[], float] | None = None
 
 
 class EventReader(Protocol):

@@ -28,7 +28,11 @@ from corral.dialects.form import (
 )
 from corral.dialects.gemini import wire
 from corral.dialects.gemini.schemas import from_openapi
+from corral.dialects.pairing import Pairing
 from corral.kit.errors import InvalidRequest
+
+_NAME = "\0"
+"""Before the name of a function in place of the id of its call, until that is known."""
 
 _STR = msgspec.json.Decoder(str)
 _BOOL = msgspec.json.Decoder(bool)
@@ -51,7 +55,7 @@ def read_request(body: bytes) -> ChatRequest:
     if system is not None and (parts := _parts(system, "systemInstruction")):
         messages.append(Message("system", tuple(parts)))
     contents: list[wire.Content] = fields.need("contents", _CONTENTS)
-    calls: dict[str, list[str]] = {}
+    calls = Pairing()
     for index, content in enumerate(contents):
         messages.extend(_messages(content, f"contents[{index}]", calls))
     if not messages:
@@ -77,7 +81,7 @@ def read_request(body: bytes) -> ChatRequest:
     )
 
 
-def _messages(content: wire.Content, where: str, calls: dict[str, list[str]]) -> list[Message]:
+def _messages(content: wire.Content, where: str, calls: Pairing) -> list[Message]:
     role: Role = "assistant" if content.role == "model" else "user"
     found: list[tuple[Role, list[Part]]] = []
     for part in _parts(content, where):
@@ -88,37 +92,15 @@ def _messages(content: wire.Content, where: str, calls: dict[str, list[str]]) ->
     return [Message(whose, tuple(parts)) for whose, parts in found]
 
 
-def _paired(part: Part, calls: dict[str, list[str]]) -> Part:
+def _paired(part: Part, calls: Pairing) -> Part:
     """The API pairs calls and their answers by name and order where there are no ids; we pair by id."""
     if isinstance(part, ToolCall):
-        return _called(part, calls)
-    return _answered(part, calls) if isinstance(part, ToolResult) else part
-
-
-def _called(call: ToolCall, calls: dict[str, list[str]]) -> ToolCall:
-    """A call without an id gets one, and waits for its answer under its name."""
-    waiting = calls.setdefault(call.name, [])
-    if not call.id:
-        number = sum(len(ids) for ids in calls.values())
-        call = msgspec.structs.replace(call, id=f"call_{call.name}_{number}")
-    waiting.append(call.id)
-    return call
-
-
-def _answered(result: ToolResult, calls: dict[str, list[str]]) -> ToolResult:
-    """An answer without an id belongs to the first call of its name that has none yet. Its `call_id` holds `\\0name` until then."""
-    if not result.call_id.startswith("\0"):
-        for ids in calls.values():
-            if result.call_id in ids:
-                ids[ids.index(result.call_id)] = ""
-        return result
-    name = result.call_id[1:]
-    waiting = calls.get(name, [])
-    for place, identity in enumerate(waiting):
-        if identity:
-            waiting[place] = ""
-            return msgspec.structs.replace(result, call_id=identity)
-    return msgspec.structs.replace(result, call_id=name)
+        return msgspec.structs.replace(part, id=calls.call(part.id, part.name))
+    if isinstance(part, ToolResult):
+        named = part.call_id.startswith(_NAME)
+        identity = calls.answer(None, part.call_id[1:]) if named else calls.answer(part.call_id, None)
+        return msgspec.structs.replace(part, call_id=identity)
+    return part
 
 
 def _parts(content: wire.Content, where: str) -> list[Part]:
@@ -155,7 +137,7 @@ def _response(response: wire.FunctionResponse, where: str) -> ToolResult:
         text, failed = told["error"], True
     elif told:
         text = msgspec.json.encode(told).decode()
-    return ToolResult(response.id or f"\0{response.name}", (Text(text),) if text is not None else (), failed)
+    return ToolResult(response.id or _NAME + response.name, (Text(text),) if text is not None else (), failed)
 
 
 def _inline(blob: wire.Blob) -> Part:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from corral.dialects.fields import object_text
 from corral.dialects.form import (
     ChatEvent,
     Finished,
@@ -18,20 +16,17 @@ from corral.dialects.form import (
     Started,
     Text,
     TextDelta,
-    ToolCall,
     ToolCallDelta,
     Usage,
 )
 from corral.dialects.gemini import wire
 from corral.dialects.gemini.answers import ENCODE, Chunks, response, write_logprobs, write_part
 from corral.dialects.gemini.errors import write_error
+from corral.dialects.holding import HeldCalls
 from corral.dialects.ports import About
 from corral.dialects.reading import SseEventReader
 from corral.dialects.sse import event as sse_event
 from corral.kit.errors import CorralError, UpstreamFailed
-
-MAX_ARGUMENTS = 8 * 1024 * 1024
-"""Characters of the arguments of a tool call that is still being written."""
 
 
 class Reader(SseEventReader):
@@ -56,24 +51,12 @@ class Reader(SseEventReader):
             raise UpstreamFailed("The provider's answer ended before it was finished.")
 
 
-@dataclass(slots=True)
-class _Call:
-    """A tool call that is still being told: the API tells calls whole."""
-
-    id: str
-    name: str
-    signature: str | None = None
-    pieces: list[str] = field(default_factory=list)
-    size: int = 0
-
-
 class Writer:
     """Writes a stream for a client."""
 
     def __init__(self, about: About) -> None:
         self._about = about
-        self._calls: dict[tuple[int, int], _Call | None] = {}
-        """By choice and number; None for those that were told."""
+        self._calls = HeldCalls()
         self._finished: list[Finished] = []
         self._usage: Usage | None = None
 
@@ -82,7 +65,7 @@ class Writer:
         reader = Reader()
         for event in reader.feed(sent):
             if isinstance(event, ToolCallDelta):
-                self._calls[event.choice, event.index] = None
+                self._calls.told(event.choice, event.index)
             elif isinstance(event, Usage):
                 self._usage = event
 
@@ -129,23 +112,8 @@ class Writer:
         return self._tell(Reasoning(event.text, event.signature), event.choice)
 
     def _call(self, event: ToolCallDelta) -> bytes:
-        key = (event.choice, event.index)
-        written = b""
-        if key not in self._calls:
-            if event.id is None or event.name is None:
-                raise UpstreamFailed("The answer has a piece of a tool call that never began.")
-            written = self._flush()
-            self._calls[key] = _Call(event.id, event.name)
-        call = self._calls[key]
-        if call is None:
-            if event.arguments.strip():
-                raise UpstreamFailed("The answer has a piece of a tool call that had ended.")
-            return written
-        call.signature = event.signature or call.signature
-        call.size += len(event.arguments)
-        if call.size > MAX_ARGUMENTS:
-            raise UpstreamFailed("The arguments of a tool call are endless.")
-        call.pieces.append(event.arguments)
+        written = self._flush() if self._calls.begins(event) else b""
+        self._calls.add(event)
         return written
 
     def _tell(self, part: Part, choice: int) -> bytes:
@@ -163,16 +131,9 @@ class Writer:
         """Tells the calls that are whole: something else begins."""
         if not self._calls:
             return b""
-        told = []
-        for key, call in self._calls.items():
-            if call is None:
-                continue
-            arguments = "".join(call.pieces)
-            if all_calls or (arguments and object_text(arguments) is not None):
-                part = ToolCall(call.id, call.name, arguments, call.signature)
-                told.append(sse_event(ENCODE(response([self._candidate([part], key[0])], None, self._about))))
-                self._calls[key] = None
-        return b"".join(told)
+        whole = self._calls.take(all_calls=all_calls)
+        chunks = (response([self._candidate([call], choice)], None, self._about) for choice, call in whole)
+        return b"".join(sse_event(ENCODE(chunk)) for chunk in chunks)
 
     _WRITES: ClassVar[Mapping[type, Callable[[Writer, Any], bytes]]] = {
         Started: _nothing,

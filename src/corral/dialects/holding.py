@@ -1,0 +1,70 @@
+"""Tool calls of a stream, held back until they are whole, for dialects that tell calls whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from corral.dialects.fields import object_text
+from corral.dialects.form import ToolCall, ToolCallDelta
+from corral.kit.errors import UpstreamFailed
+
+MAX_ARGUMENTS = 8 * 1024 * 1024
+"""Characters of the arguments of a tool call that is still being told."""
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str
+    name: str
+    signature: str | None = None
+    pieces: list[str] = field(default_factory=list)
+    size: int = 0
+
+
+class HeldCalls:
+    """Takes pieces of calls in any order, gives whole calls in the order in which they began."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[int, int], _Call | None] = {}
+        """By choice and number; None for those that were told."""
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def told(self, choice: int, index: int) -> None:
+        """Notes a call that the client has already."""
+        self._calls[choice, index] = None
+
+    def begins(self, event: ToolCallDelta) -> bool:
+        """Whether `event` is the first of its call."""
+        return (event.choice, event.index) not in self._calls
+
+    def add(self, event: ToolCallDelta) -> None:
+        """Raises UpstreamFailed for a piece without a beginning, after its end, or without end."""
+        key = (event.choice, event.index)
+        if key not in self._calls:
+            if event.id is None or event.name is None:
+                raise UpstreamFailed("The answer has a piece of a tool call that never began.")
+            self._calls[key] = _Call(event.id, event.name)
+        call = self._calls[key]
+        if call is None:
+            if event.arguments.strip():
+                raise UpstreamFailed("The answer has a piece of a tool call that had ended.")
+            return
+        call.signature = event.signature or call.signature
+        call.size += len(event.arguments)
+        if call.size > MAX_ARGUMENTS:
+            raise UpstreamFailed("The arguments of a tool call are endless.")
+        call.pieces.append(event.arguments)
+
+    def take(self, *, all_calls: bool = False) -> list[tuple[int, ToolCall]]:
+        """The calls that are whole (or all), each with its choice; they are given once."""
+        found = []
+        for key, call in self._calls.items():
+            if call is None:
+                continue
+            arguments = "".join(call.pieces)
+            if all_calls or (arguments and object_text(arguments) is not None):
+                found.append((key[0], ToolCall(call.id, call.name, arguments, call.signature)))
+                self._calls[key] = None
+        return found
