@@ -33,6 +33,14 @@ _QUOTA = frozenset({"insufficient_quota", "billing_not_active", "billing_hard_li
 _CONTEXT = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 _CONTENT = frozenset({"content_filter", "content_policy_violation", "moderation_blocked"})
 _RATE = frozenset({"rate_limit_exceeded", "rate_limit_error", "rate_limited"})
+_KINDS = {
+    "invalid_request_error": 400,
+    "invalid_prompt": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "timeout_error": 504,
+}
 _LIMIT = re.compile(r"(?:context (?:length|window)|context size|maximum)\D{0,60}?(\d+)", re.IGNORECASE)
 _ASKED = (
     re.compile(r"(\d+) in the messages", re.IGNORECASE),
@@ -65,7 +73,8 @@ def told_error(status: int, headers: Mapping[str, str], told: Any) -> CorralErro
     wait = retry_after(headers)
     if status < 400:
         code = facts.get("code") or facts.get("status")
-        status = code if isinstance(code, int) and 400 <= code < 600 else 502
+        known = code if isinstance(code, int) and 400 <= code < 600 else 502
+        status = next((_KINDS[kind] for kind in kinds if kind in _KINDS), known)
     param = facts.get("param")
     param = param if isinstance(param, str) else None
     if kinds & _CONTEXT or (400 <= status < 500 and "context length" in message and "maximum" in message):

@@ -45,12 +45,11 @@ def read_request(body: bytes) -> ChatRequest:
     extras = extras_of(body, wire.KNOWN)
     tools = _tools(asked, body, extras)
     messages = tuple(_messages(asked.messages))
-    last = messages[-1]
     max_tokens = asked.max_completion_tokens if asked.max_completion_tokens is not None else asked.max_tokens
     return ChatRequest(
         model=asked.model,
         messages=messages,
-        continues=last.role == "assistant" and not any(isinstance(part, ToolCall) for part in last.parts),
+        continues=is_begun(messages[-1]),
         stream=bool(asked.stream),
         include_usage=asked.stream_options is not None and bool(asked.stream_options.include_usage),
         tools=tools,
@@ -77,6 +76,13 @@ def read_request(body: bytes) -> ChatRequest:
         dialect=NAME,
         extras=extras,
     )
+
+
+def is_begun(last: Message) -> bool:
+    """Whether the last message is the beginning of the answer, to be gone on with."""
+    if last.role != "assistant" or not last.parts:
+        return False
+    return isinstance(last.parts[-1], Text)
 
 
 def _why_not(body: bytes) -> InvalidRequest:
