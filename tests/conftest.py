@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.gateway import Gateway, gateway
 from tests.support.postgres import Postgres
+from tests.support.redis_server import RedisServer
 from tests.support.scale import scaled
 from tests.support.server import Server
 
@@ -61,8 +63,23 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def every_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One server with a scripted service of every kind for all tests of a worker; each test scripts what it needs."""
+    with gateway(tmp_path_factory.mktemp("gateway")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server; `postgres.database()` gives the address of a new database."""
     made = Postgres()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server; `redis_server.address()` gives the address of an empty database."""
+    made = RedisServer()
     yield made
     made.stop()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need of the system: a browser and PostgreSQL. Does nothing where they are already there.
+# Installs what the tests need of the system: a browser, PostgreSQL and Redis. Does nothing where they are already there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,7 @@ if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; th
   if ! grep -qs '^ID=ubuntu' /etc/os-release; then need+=(chromium); fi
 fi
 if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then need+=(postgresql); fi
+if ! command -v redis-server >/dev/null; then need+=(redis-server); fi
 
 if [ ${#need[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then

@@ -157,6 +157,12 @@ class BudgetExceeded(TooManyRequests):
     code = "budget_exceeded"
 
 
+class PriceUnknown(BudgetExceeded):
+    """What a model costs is not known, and a budget allows only what has a price; another try does not help."""
+
+    code, retryable = "price_unknown", False
+
+
 class InternalError(CorralError):
     """A fault of ours."""
 

@@ -1,0 +1,155 @@
+"""Counters of one server, in its memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from corral.inference.limits.policy import Window, granted
+from corral.inference.limits.types import Held, Spent, Standing, Take, Taking
+from corral.kit.clock import Clock
+
+MAX_COUNTERS = 100_000
+"""Counters at most. Beyond it the one that was idle for longest is forgotten, which can only let somebody in."""
+_SWEEP_EVERY = 4096
+
+
+class MemoryLedger:
+    """See `Ledger`. Each `take` is one step of the event loop, so it is all or nothing by itself.
+
+    Args:
+        clock: windows count its monotonic seconds, budgets its date.
+    """
+
+    def __init__(self, clock: Clock, *, local: bool = False) -> None:
+        self._clock = clock
+        self._local = local
+        self._windows: OrderedDict[str, Window] = OrderedDict()
+        self._levels: dict[str, int] = {}
+        self._spent: dict[str, list[int]] = {}
+        """By counter of a budget: what is spent, what is held, and when it ends (milliseconds)."""
+        self._takes = 0
+
+    async def start(self) -> None:
+        """See `Ledger.start`."""
+
+    async def stop(self) -> None:
+        """See `Ledger.stop`."""
+
+    async def take(self, owner: str, takes: Sequence[Take]) -> Taking:
+        """See `Ledger.take`."""
+        return self.take_now(takes)
+
+    def take_now(self, takes: Sequence[Take]) -> Taking:
+        """`take`, which never waits here."""
+        now = self._clock.monotonic()
+        second = int(now)
+        self._takes += 1
+        if self._takes % _SWEEP_EVERY == 0:
+            self._sweep(second)
+        amounts = []
+        for take in takes:
+            amount = granted(take, self._used(take, second))
+            if amount is None:
+                standing = self._standing(take, now)
+                return Taking((), (standing,), standing, self._frees(take, now))
+            amounts.append(amount)
+        held = []
+        for take, amount in zip(takes, amounts, strict=True):
+            self._add(take, amount, second)
+            held.append(Held(take, amount, second, self._local))
+        return Taking(tuple(held), tuple([self._standing(take, now) for take in takes]))
+
+    def settle(self, owner: str, spent: Sequence[Spent]) -> None:
+        """See `Ledger.settle`."""
+        now = int(self._clock.monotonic())
+        for held, actual in spent:
+            take = held.take
+            if take.measure == "concurrent":
+                self._leave(take.counter, held.amount)
+            elif take.measure == "budget":
+                entry = self._budget(take)
+                entry[1] -= held.amount
+                entry[0] += held.amount if actual is None else actual
+            elif actual is not None and actual != held.amount:
+                self._window(take.counter).correct(held.at, actual - held.amount, now)
+
+    def seed(self, budget: Take, spent: int) -> None:
+        """See `Ledger.seed`."""
+        entry = self._budget(budget)
+        entry[0] = max(entry[0], spent)
+
+    def spent(self, budget: Take) -> int:
+        """What is spent and held of a budget."""
+        entry = self._spent.get(budget.counter)
+        return entry[0] + entry[1] if entry else 0
+
+    @property
+    def counters(self) -> int:
+        """How many there are."""
+        return len(self._windows) + len(self._levels) + len(self._spent)
+
+    def _used(self, take: Take, second: int) -> int:
+        if take.measure == "concurrent":
+            return self._levels.get(take.counter, 0)
+        if take.measure == "budget":
+            entry = self._budget(take)
+            return entry[0] + entry[1]
+        return self._window(take.counter).look(second)
+
+    def _add(self, take: Take, amount: int, second: int) -> None:
+        if take.measure == "concurrent":
+            self._levels[take.counter] = self._levels.get(take.counter, 0) + amount
+        elif take.measure == "budget":
+            self._budget(take)[1] += amount
+        else:
+            self._window(take.counter).add(second, amount)
+
+    def _standing(self, take: Take, now: float) -> Standing:
+        remaining = take.limit - self._used(take, int(now))
+        if take.measure == "concurrent":
+            return Standing(take, remaining, 0.0)
+        if take.budget is not None:
+            return Standing(take, remaining, max(0.0, take.budget.end / 1000 - self._clock.now().timestamp()))
+        return Standing(take, remaining, self._window(take.counter).reset(now))
+
+    def _frees(self, take: Take, now: float) -> float:
+        if take.measure == "concurrent":
+            return 1.0
+        if take.budget is not None:
+            return max(1.0, take.budget.end / 1000 - self._clock.now().timestamp())
+        return self._window(take.counter).frees(now, take.least, take.limit)
+
+    def _window(self, counter: str) -> Window:
+        found = self._windows.get(counter)
+        if found is None:
+            found = self._windows[counter] = Window()
+            if len(self._windows) > MAX_COUNTERS:
+                self._windows.popitem(last=False)
+        else:
+            self._windows.move_to_end(counter)
+        return found
+
+    def _budget(self, take: Take) -> list[int]:
+        found = self._spent.get(take.counter)
+        if found is None:
+            end = take.budget.end if take.budget is not None else 0
+            found = self._spent[take.counter] = [0, 0, end]
+        return found
+
+    def _leave(self, counter: str, amount: int) -> None:
+        left = self._levels.get(counter, 0) - amount
+        if left > 0:
+            self._levels[counter] = left
+        else:
+            self._levels.pop(counter, None)
+
+    def _sweep(self, second: int) -> None:
+        """Forgets windows in which nothing counts any more, and budgets of days that are over."""
+        idle = [name for name, window in self._windows.items() if not window.look(second)]
+        for name in idle:
+            del self._windows[name]
+        today = self._clock.now().timestamp() * 1000
+        over = [name for name, entry in self._spent.items() if entry[2] < today and not entry[1]]
+        for name in over:
+            del self._spent[name]

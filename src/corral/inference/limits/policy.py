@@ -1,0 +1,118 @@
+"""The arithmetic of limits, without a clock of its own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from math import ceil
+
+from corral.inference.limits.types import NANOS, WINDOW, Budget, Period, Standing, Take
+
+_TITLES = {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests at once"}
+
+
+class Window:
+    """What was counted in the last minute, by whole seconds.
+
+    A second counts until it is wholly over 60 s ago, so never more than the limit passes within any 60 s.
+    """
+
+    __slots__ = ("_seconds", "total")
+
+    def __init__(self) -> None:
+        self._seconds: deque[list[int]] = deque()
+        self.total = 0
+
+    def look(self, now: int) -> int:
+        """The sum at second `now`; forgets what is over."""
+        seconds = self._seconds
+        while seconds and seconds[0][0] < now - WINDOW:
+            self.total -= seconds.popleft()[1]
+        return self.total
+
+    def add(self, now: int, amount: int) -> None:
+        """Counts `amount` at second `now`, which never goes back."""
+        if self._seconds and self._seconds[-1][0] >= now:
+            self._seconds[-1][1] += amount
+        else:
+            self._seconds.append([now, amount])
+        self.total += amount
+
+    def correct(self, at: int, change: int, now: int) -> None:
+        """Changes what second `at` counted; when that is forgotten, what is more counts now and what is less does not matter."""
+        for second in reversed(self._seconds):
+            if second[0] == at:
+                second[1] += change
+                self.total += change
+                return
+            if second[0] < at:
+                break
+        if change > 0:
+            self.add(now, change)
+
+    def frees(self, now: float, need: int, limit: int) -> float:
+        """In how many seconds there is room for `need`; a whole window when it never fits."""
+        used = self.total
+        for second, amount in self._seconds:
+            if used + need <= limit:
+                break
+            used -= amount
+            if used + need <= limit:
+                return max(0.0, second + WINDOW + 1 - now)
+        return 0.0 if used + need <= limit else float(WINDOW + 1)
+
+    def reset(self, now: float) -> float:
+        """In how many seconds all of it is free."""
+        return max(0.0, self._seconds[-1][0] + WINDOW + 1 - now) if self._seconds and self.total else 0.0
+
+
+def granted(take: Take, used: int) -> int | None:
+    """How much `take` gets where `used` is used; None when there is no room for its least."""
+    if used + take.least > take.limit:
+        return None
+    return min(take.amount, take.limit - used)
+
+
+def share(take: Take, replicas: int, spent: int = 0) -> Take:
+    """The part of a limit that one of `replicas` servers may give out alone; of a budget, of what is left of it."""
+    if take.budget is not None:
+        left = max(0, take.limit - spent)
+        return take._replace(limit=spent + left // replicas)
+    limit = max(1, take.limit // replicas)
+    return take._replace(limit=limit, least=min(take.least, limit), amount=min(take.amount, limit))
+
+
+def budget_of(scope: str, subject: str, period: Period, now: datetime) -> Budget:
+    """The budget of the day or month (UTC) that `now` is in."""
+    begin = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "month":
+        begin = begin.replace(day=1)
+        end = (begin + timedelta(days=32)).replace(day=1)
+    else:
+        end = begin + timedelta(days=1)
+    return Budget(scope, subject, period, int(begin.timestamp() * 1000), int(end.timestamp() * 1000))
+
+
+def nanos(dollars: float) -> int:
+    """Money as it is counted: billionths of a dollar, rounded up, so that many small costs never sum to less than they are."""
+    return ceil(round(dollars * NANOS, 3))
+
+
+def headers(standings: Sequence[Standing]) -> dict[str, str]:
+    """What an answer tells of its limits: RateLimit-Policy of all, the other fields of the one nearest to its end
+    (draft-ietf-httpapi-ratelimit-headers-06). Budgets are the server's own business and are not told."""
+    told = [one for one in standings if one.take.measure in ("requests", "tokens")]
+    if not told:
+        return {}
+    nearest = min(told, key=lambda one: one.remaining / max(1, one.take.limit))
+    policies = ", ".join(
+        f'{one.take.limit};w={WINDOW};comment="{_TITLES[one.take.measure]}"'
+        for one in sorted(told, key=lambda one: (one.take.measure, one.take.limit))
+    )
+    return {
+        "RateLimit-Limit": str(nearest.take.limit),
+        "RateLimit-Remaining": str(max(0, nearest.remaining)),
+        "RateLimit-Reset": str(ceil(nearest.reset)),
+        "RateLimit-Policy": policies,
+    }

@@ -1,0 +1,103 @@
+"""Which limits hold for a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from corral.inference.limits.policy import nanos
+from corral.settings.gateway import LimitEntry
+
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The limits of one subject; None is no limit. Budgets in billionths of a dollar. closed: a model of unknown price is refused."""
+
+    scope: str
+    subject: str
+    requests: int | None = None
+    tokens: int | None = None
+    concurrent: int | None = None
+    day: int | None = None
+    month: int | None = None
+    closed: bool = False
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether it limits money."""
+        return self.day is not None or self.month is not None
+
+
+_MEASURES = ("requests", "tokens", "concurrent", "day", "month")
+
+
+class Rulebook:
+    """All limits that are switched on, ready to be asked for every request.
+
+    What is said of one subject goes before what is said of each (`*`), limit by limit; of two that say the same of the same, the
+    lower one holds.
+    """
+
+    __slots__ = ("_any", "_exact", "empty", "names")
+
+    def __init__(self, entries: Iterable[LimitEntry] = ()) -> None:
+        self._any: dict[str, Bound] = {}
+        self._exact: dict[tuple[str, str], Bound] = {}
+        for entry in entries:
+            if not entry.enabled:
+                continue
+            bound = _bound(entry)
+            if entry.subject == ANY:
+                self._any[entry.scope] = _lower(self._any.get(entry.scope), bound)
+            else:
+                place = (entry.scope, entry.subject)
+                self._exact[place] = _lower(self._exact.get(place), bound)
+        for (scope, subject), bound in list(self._exact.items()):
+            if scope in self._any:
+                self._exact[scope, subject] = _over(bound, self._any[scope])
+        self.names = {scope for scope, _ in self._exact} | set(self._any)
+        self.empty = not self.names
+
+    def find(self, scope: str, subject: str) -> Bound | None:
+        """The limits of `subject`, None for none."""
+        if scope not in self.names:
+            return None
+        found = self._exact.get((scope, subject))
+        if found is not None:
+            return found
+        each = self._any.get(scope)
+        if each is None or not subject:
+            return None
+        return Bound(scope, subject, each.requests, each.tokens, each.concurrent, each.day, each.month, each.closed)
+
+    def budgets(self) -> bool:
+        """Whether any of them limits money."""
+        return any(bound.budgeted for bound in (*self._any.values(), *self._exact.values()))
+
+
+def _bound(entry: LimitEntry) -> Bound:
+    return Bound(
+        entry.scope, entry.subject, entry.requests_per_minute, entry.tokens_per_minute, entry.concurrent,
+        None if entry.budget_day is None else nanos(entry.budget_day),
+        None if entry.budget_month is None else nanos(entry.budget_month),
+        entry.unknown_price == "refuse",
+    )  # fmt: skip
+
+
+def _lower(one: Bound | None, other: Bound) -> Bound:
+    if one is None:
+        return other
+    least = {}
+    for name in _MEASURES:
+        told = [value for value in (getattr(one, name), getattr(other, name)) if value is not None]
+        least[name] = min(told) if told else None
+    return Bound(one.scope, one.subject, **least, closed=one.closed or other.closed)
+
+
+def _over(one: Bound, other: Bound) -> Bound:
+    known = {name: getattr(one, name) for name in _MEASURES}
+    merged = {name: getattr(other, name) if value is None else value for name, value in known.items()}
+    closed = one.closed if one.budgeted else other.closed
+    return Bound(one.scope, one.subject, **merged, closed=closed)

@@ -1,0 +1,302 @@
+"""Lets requests in and settles what they used. Fills `Gatekeeper` of inference."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
+
+from corral.accounts.types import Principal
+from corral.dialects.form import Usage
+from corral.inference.facts import Expectations, Facts, facts_of
+from corral.inference.limits.book import BudgetBook
+from corral.inference.limits.policy import budget_of, headers, nanos
+from corral.inference.limits.refusing import refusal, unknown_price
+from corral.inference.limits.rules import Bound, Rulebook
+from corral.inference.limits.types import Budget, Held, Ledger, Period, Spent, Standing, Take
+from corral.inference.ports import Reservation
+from corral.inference.routes.types import Candidate, RouteSpec
+from corral.inference.types import Ask, Attempt, Record
+from corral.kit.clock import Clock
+from corral.kit.errors import CorralError
+from corral.kit.tasks import Tasks
+from corral.providers.types import Prices
+from corral.settings.gateway import LimitEntry
+from corral.telemetry import get_logger
+
+PriceOf = Callable[[Candidate], Prices | None]
+"""What a candidate costs, as far as is known."""
+_FREE = Prices(0.0, 0.0)
+Place = tuple[str, str] | None
+"""The provider and its model (empty for all of its models) that something is held for; None for the whole request."""
+_RESEED = 60.0
+_ROUTES = 2000
+_PERIODS: tuple[Period, ...] = ("day", "month")
+
+_log = get_logger("corral.limits")
+
+
+class Ticket:
+    """What a request was let in with; fills `Reservation`."""
+
+    __slots__ = (
+        "answer",
+        "ask",
+        "bounds",
+        "closed",
+        "held",
+        "least",
+        "owner",
+        "prompt",
+        "providers",
+        "route",
+        "standings",
+    )
+
+    def __init__(self, owner: str, ask: Ask, route: RouteSpec) -> None:
+        self.owner = owner
+        self.ask = ask
+        self.route = route
+        self.bounds: Sequence[Bound] = ()
+        self.held: list[tuple[Held, Place]] = []
+        """What it holds, each with where it counts what is used."""
+        self.standings: tuple[Standing, ...] = ()
+        self.prompt = self.answer = 0
+        self.least = 0
+        """Tokens of the answer that there must be room for at least."""
+        self.closed = False
+        self.providers: list[str] = []
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """See `Reservation.headers`."""
+        return headers(self.standings)
+
+
+class Limits:
+    """The gatekeeper.
+
+    Args:
+        price: what a candidate costs.
+        book: where spent money is written down; None where it need not outlive the server.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock, price: PriceOf, book: BudgetBook | None = None) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._price = price
+        self._book = book
+        self._rules = Rulebook()
+        self._expected: OrderedDict[str, Expectations] = OrderedDict()
+        self._instance = secrets.token_hex(6)
+        self._numbers = count()
+        self._tasks = Tasks("limits")
+
+    def use(self, entries: Iterable[LimitEntry]) -> None:
+        """These are the limits from now on; requests under way keep what they hold."""
+        self._rules = Rulebook(entries)
+
+    async def start(self) -> None:
+        """Reads what is spent and begins what runs beside requests. Raises StorageUnavailable."""
+        await self._ledger.start()
+        if self._book is not None:
+            await self._seed()
+            self._book.start()
+            self._tasks.start("seed", self._keep_seeded())
+
+    async def stop(self) -> None:
+        """Writes what is left and ends."""
+        await self._tasks.stop()
+        await self._ledger.stop()
+        if self._book is not None:
+            await self._book.stop()
+
+    async def reserve(self, principal: Principal, ask: Ask, route: RouteSpec) -> Reservation:
+        """See `Gatekeeper.reserve`. Raises RateLimited, BudgetExceeded or PriceUnknown."""
+        ticket = Ticket(f"{self._instance}-{next(self._numbers)}", ask, route)
+        rules = self._rules
+        if rules.empty:
+            return ticket
+        found = (
+            rules.find("all", ""), rules.find("key", principal.key_id), rules.find("user", principal.user_id),
+            rules.find("model", route.name),
+        )  # fmt: skip
+        ticket.bounds = [bound for bound in found if bound is not None]
+        if not ticket.bounds and "provider" not in rules.names and "model" not in rules.names:
+            return ticket
+        self._estimate(ticket)
+        ticket.closed = any(bound.closed and bound.budgeted for bound in ticket.bounds)
+        if ticket.closed and all(self._cost(ticket, self.price(one)) is None for one in route.candidates):
+            raise unknown_price(route.name)
+        takes = [take for bound in ticket.bounds for take in _takes(ticket, bound, anew=True)]
+        ticket.standings = await self._take(ticket, takes, None)
+        return ticket
+
+    async def admit(self, reservation: Reservation, candidate: Candidate) -> None:
+        """See `Gatekeeper.admit`. Money is reserved here, at the price of this candidate: a cheaper one may still fit into a
+        budget that is nearly spent. What an earlier candidate may have cost stays reserved. Raises as `reserve`."""
+        assert isinstance(reservation, Ticket)
+        ticket, rules = reservation, self._rules
+        if rules.empty:
+            return
+        price = self.price(candidate)
+        cost = self._cost(ticket, price)
+        if ticket.closed and cost is None:
+            raise unknown_price(candidate.name)
+        budgets = [take for bound in ticket.bounds for take in self._budgets(ticket, bound, price)]
+        await self._take(ticket, budgets, None)
+        anew = candidate.provider not in ticket.providers
+        bounds = [(rules.find("provider", candidate.provider), (candidate.provider, ""))]
+        if candidate.name != ticket.route.name:
+            bounds.append((rules.find("model", candidate.name), (candidate.provider, candidate.model)))
+        for bound, place in bounds:
+            if bound is None:
+                continue
+            if bound.closed and bound.budgeted and cost is None:
+                raise unknown_price(candidate.name)
+            takes = [*_takes(ticket, bound, anew=anew), *self._budgets(ticket, bound, price)]
+            await self._take(ticket, takes, place)
+        ticket.providers.append(candidate.provider)
+
+    def settle(self, reservation: Reservation, record: Record) -> None:
+        """See `Gatekeeper.settle`."""
+        assert isinstance(reservation, Ticket)
+        ticket = reservation
+        real = [attempt for attempt in record.attempts if attempt.usage is not None]
+        self._learn(ticket, real)
+        if not ticket.held:
+            return
+        counted: set[str] = set()
+        spent = []
+        for held, place in ticket.held:
+            take = held.take
+            mine = [attempt for attempt in real if place is None or _at(attempt, place)]
+            # Of several that hold the same counter for the same request, one settles all of it.
+            first = take.counter not in counted
+            counted.add(take.counter)
+            actual: int | None = None
+            if take.measure == "tokens":
+                actual = sum(_tokens(attempt.usage) for attempt in mine) if first else 0
+            elif take.budget is not None:
+                actual = sum(_cost(attempt) for attempt in mine) if first else 0
+                if self._book is not None:
+                    self._book.add(take.budget, actual)
+            spent.append(Spent(held, actual))
+        ticket.held = []
+        self._ledger.settle(ticket.owner, spent)
+
+    def price(self, candidate: Candidate) -> Prices | None:
+        """What a candidate costs; own engines cost nothing unless they have a price."""
+        found = candidate.price if candidate.price is not None else self._price(candidate)
+        return _FREE if found is None and candidate.local else found
+
+    async def _take(self, ticket: Ticket, takes: Sequence[Take], place: Place) -> tuple[Standing, ...]:
+        if not takes:
+            return ()
+        taking = await self._ledger.take(ticket.owner, takes)
+        if taking.refused is not None:
+            # What it holds already stays until the request ends: another candidate may still answer.
+            raise refusal(taking)
+        ticket.held += [(held, place) for held in taking.held]
+        return taking.standings
+
+    def _estimate(self, ticket: Ticket) -> None:
+        facts: Facts = facts_of(ticket.ask)
+        if ticket.ask.operation == "count_tokens":
+            return
+        known = self._expectations(ticket.route.name)
+        ticket.prompt = known.prompt(ticket.ask.body)
+        if facts.max_tokens is None:
+            ticket.answer, ticket.least = known.expected, 1
+        else:
+            ticket.answer = ticket.least = facts.max_tokens
+
+    def _budgets(self, ticket: Ticket, bound: Bound, price: Prices | None) -> list[Take]:
+        if not bound.budgeted:
+            return []
+        amount, least = self._cost(ticket, price), self._cost(ticket, price, least=True)
+        if not amount or least is None:
+            return []
+        limits = {"day": bound.day, "month": bound.month}
+        now = self._clock.now()
+        return [
+            _budget_take(budget_of(bound.scope, bound.subject, period, now), limit, amount, least)
+            for period in _PERIODS
+            if (limit := limits[period]) is not None
+        ]
+
+    def _cost(self, ticket: Ticket, price: Prices | None, *, least: bool = False) -> int | None:
+        if price is None:
+            return None
+        dollars = price.cost(ticket.prompt, ticket.least if least else ticket.answer)
+        if dollars is None:
+            return None
+        # A provider may write all of a prompt into its cache, at a price of its own.
+        if price.cache_write is not None and price.cache_write > (price.input or 0.0):
+            dollars += ticket.prompt * (price.cache_write - (price.input or 0.0)) / 1e6
+        return nanos(dollars)
+
+    def _expectations(self, route: str) -> Expectations:
+        found = self._expected.get(route)
+        if found is None:
+            found = self._expected[route] = Expectations()
+            if len(self._expected) > _ROUTES:
+                self._expected.popitem(last=False)
+        return found
+
+    def _learn(self, ticket: Ticket, attempts: Sequence[Attempt]) -> None:
+        if len(attempts) == 1 and not attempts[0].estimated and attempts[0].usage and not self._rules.empty:
+            usage = attempts[0].usage
+            self._expectations(ticket.route.name).learn(ticket.ask.body, usage.prompt_tokens, usage.completion_tokens)
+
+    async def _seed(self) -> None:
+        assert self._book is not None
+        for budget, spent in await self._book.load():
+            self._ledger.seed(_budget_take(budget, 0, 0, 0), spent)
+
+    async def _keep_seeded(self) -> None:
+        while True:
+            await self._clock.sleep(_RESEED)
+            if self._rules.budgets():
+                try:
+                    async with asyncio.timeout(_RESEED):
+                        await self._seed()
+                except (CorralError, TimeoutError) as error:
+                    _log.warning("budgets_not_read", reason=str(error))
+
+
+def _takes(ticket: Ticket, bound: Bound, *, anew: bool) -> list[Take]:
+    """What a request wants of the limits that are no money; `anew`: it is not under way there already."""
+    name = f"{bound.scope}:{bound.subject}"
+    takes = []
+    if bound.requests is not None:
+        takes.append(Take(f"{name}/requests", "requests", bound.requests, 1, 1))
+    if bound.concurrent is not None and anew:
+        takes.append(Take(f"{name}/concurrent", "concurrent", bound.concurrent, 1, 1))
+    if bound.tokens is not None and ticket.prompt:
+        amount, least = ticket.prompt + ticket.answer, ticket.prompt + ticket.least
+        if least > bound.tokens:
+            # An answer that long never fits, though most end far earlier: such a request has the minute for itself.
+            least = min(bound.tokens, ticket.prompt + 1)
+        takes.append(Take(f"{name}/tokens", "tokens", bound.tokens, max(amount, least), least))
+    return takes
+
+
+def _at(attempt: Attempt, place: tuple[str, str]) -> bool:
+    return attempt.provider == place[0] and place[1] in ("", attempt.model)
+
+
+def _budget_take(budget: Budget, limit: int, amount: int, least: int) -> Take:
+    counter = f"{budget.scope}:{budget.subject}/{budget.period}/{budget.start}"
+    return Take(counter, "budget", limit, max(amount, least), least, budget)
+
+
+def _tokens(usage: Usage | None) -> int:
+    return usage.prompt_tokens + usage.completion_tokens if usage is not None else 0
+
+
+def _cost(attempt: Attempt) -> int:
+    dollars = attempt.cost
+    return nanos(dollars) if dollars is not None else 0

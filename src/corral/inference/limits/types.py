@@ -1,0 +1,105 @@
+"""What limits count, and what they are kept in.
+
+Amounts are integers: requests, tokens, requests under way, and money in billionths of a US dollar (`NANOS` to the dollar), so
+that sums are exact in every store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+NANOS = 1_000_000_000
+WINDOW = 60
+"""Seconds that the requests and tokens of a minute are counted over."""
+
+Measure = Literal["requests", "tokens", "concurrent", "budget"]
+Period = Literal["day", "month"]
+
+
+class Budget(NamedTuple):
+    """Which budget, and for which time: `start` and `end` in milliseconds since 1970, UTC."""
+
+    scope: str
+    subject: str
+    period: Period
+    start: int
+    end: int
+
+
+class Take(NamedTuple):
+    """What a request wants of one counter.
+
+    It is let in while `used + least <= limit`; then it gets `amount`, or what is left when that is less. `counter` names the
+    counter in every store; that of a budget has its period in it.
+    """
+
+    counter: str
+    measure: Measure
+    limit: int
+    amount: int
+    least: int
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What was taken. `at` is the second of a window it was counted in; `local` says that it is not in the shared store."""
+
+    take: Take
+    amount: int
+    at: int = 0
+    local: bool = False
+
+
+class Standing(NamedTuple):
+    """How a counter stands after a request: `reset` is in how many seconds all of it is free again."""
+
+    take: Take
+    remaining: int
+    reset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """The answer to a request: all that it wanted is held, or nothing and `refused` is the counter in the way.
+
+    retry_after: seconds until the refused counter has room for it, as far as is known.
+    """
+
+    held: tuple[Held, ...]
+    standings: tuple[Standing, ...]
+    refused: Standing | None = None
+    retry_after: float = 0.0
+
+
+class Spent(NamedTuple):
+    """What was really used of something held; None for as much as was held."""
+
+    held: Held
+    actual: int | None
+
+
+class Ledger(Protocol):
+    """Where counters are kept: in memory, or in Redis where several servers share them."""
+
+    async def start(self) -> None:
+        """Begins what runs beside requests."""
+        ...
+
+    async def take(self, owner: str, takes: Sequence[Take]) -> Taking:
+        """All of `takes` for the request `owner` (an id that is used once), or nothing. Never raises for a store that is away."""
+        ...
+
+    def settle(self, owner: str, spent: Sequence[Spent]) -> None:
+        """What `owner` really used. Never blocks."""
+        ...
+
+    def seed(self, budget: Take, spent: int) -> None:
+        """At least so much of a budget is spent: what was written down before a restart."""
+        ...
+
+    async def stop(self) -> None:
+        """Finishes what was settled and ends."""
+        ...
