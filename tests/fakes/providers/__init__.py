@@ -6,7 +6,7 @@ ended. KIND is openai, compatible, anthropic, gemini or ollama. They know nothin
 A script is JSON: `{"default": ACT, "models": {NAME: ACT}, "keys": {KEY: ACT}, "queue": [ACT, ...], "accept_keys": [...],
 "list": [MODEL, ...]}`. Every request takes the next act of the queue over those of its key and model over the default.
 `POST /_script` replaces it and forgets what was seen; `POST /_next` with a list adds to the queue; `GET /_seen` tells
-`requests` (method, path, query, headers, body, key, hung_up, sent: tokens, done), `open` and `connections`.
+`requests` (method, path, query, headers, body, bytes, key, act, hung_up, sent: tokens, done), `open` and `connections`.
 
 An ACT, all fields optional. What is said:
     text, tokens (a list, instead of text cut into words), echo (the last user text), echo_images (their types and SHA-256),

@@ -97,6 +97,7 @@ class Server:
         self.seen: deque[dict[str, Any]] = deque(maxlen=MAX_SEEN)
         self.open = 0
         self.connections = 0
+        self.refused: bytes | None = None
 
     def act(self, key: str | None, model: str) -> Act:
         """What to do with the next request."""
@@ -137,6 +138,7 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._size = 0
+        self.requests = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -215,6 +217,19 @@ class Connection(asyncio.Protocol):
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body, ensure_ascii=False).encode()
         await self.write(head(answer.status, {"content-type": "application/json", **answer.headers}, len(body)) + body)
 
+    def _chosen(self, request: Request, key: str | None) -> Act:
+        server = self._server
+        if request.method != "POST":
+            return server.script.get("get") or {}
+        self.requests += 1
+        if server.refused is not None and server.refused == request.body:
+            # Clients send a request again when a kept connection ends before the answer; that is the same refusal.
+            server.refused = None
+            return {"before": "refuse"}
+        act = server.act(key, server.program.model(request))
+        server.refused = request.body if act.get("before") in ("refuse", "close") and self.requests > 1 else None
+        return act
+
     async def _serve(self, request: Request) -> None:
         from tests.fakes.providers.acting import perform
 
@@ -224,9 +239,7 @@ class Connection(asyncio.Protocol):
                 await self.whole(server.control(request))
             return
         key = server.program.key(request)
-        act = (
-            server.act(key, server.program.model(request)) if request.method == "POST" else server.script.get("get", {})
-        )
+        act = self._chosen(request, key)
         record = {
             "method": request.method,
             "path": request.path,
@@ -239,6 +252,7 @@ class Connection(asyncio.Protocol):
             "sent": 0,
             "done": False,
         }
+        record["act"] = act
         server.seen.append(record)
         server.open += 1
         try:
