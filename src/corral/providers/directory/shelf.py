@@ -61,7 +61,7 @@ class Record(Generic[E]):
 
 
 class Codec(Protocol[E_co]):
-    """How an entry lies in its table."""
+    """How an entry lies in its table; in one without names the id is the name."""
 
     @property
     def shape(self) -> type[E_co]: ...
@@ -201,7 +201,8 @@ class Shelf(Generic[E]):
     async def _make(self, name: str, changes: Mapping[str, Any], by: str) -> Record[E]:
         entry = changed(self._codec.shape, {}, changes)
         self._has_room()
-        values, now, key = dumped(entry), self.now(), new_id(self._codec.prefix)
+        values, now = dumped(entry), self.now()
+        key = name if "name" not in self._codec.table.c else new_id(self._codec.prefix)
         trashed = self._rows.get(name)
         table, columns = self._codec.table, self._codec.columns(name, values)
 
@@ -273,7 +274,7 @@ class Shelf(Generic[E]):
         try:
             name, values = self._codec.values(row)
         except ValueError:
-            name, values = row.name if "name" in row._mapping else row.id, {}  # noqa: SLF001 - its public way to ask for columns
+            name, values = row.name if "name" in self._codec.table.c else row.id, {}
         entry, problem = self._read(values)
         return Record(
             row.id, name, entry, values, DATABASE, row.version, row.created_at, row.updated_at, row.updated_by, row.removed_at,
