@@ -1,4 +1,4 @@
-"""Local engines: Corral's form of a chat to and from the OpenAI dialect that llama.cpp speaks."""
+"""Local engines, which speak OpenAI's dialect: `OwnEngines` is the provider; `stream_chat` is the older way to them."""
 
 from __future__ import annotations
 

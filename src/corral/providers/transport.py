@@ -119,7 +119,7 @@ class PlainTransport:
         except BaseException:
             self._slots.release()
             raise
-        return _Plain(answer, self._slots)
+        return PlainAnswer(answer, self._slots)
 
     async def close(self) -> None:
         """See `Transport.close`."""
@@ -138,14 +138,14 @@ async def enter(slots: asyncio.Semaphore, seconds: float, who: str) -> None:
         raise Unavailable(f"{who} has all its connections in use.", retry_after=1) from None
 
 
-class _Plain:
+class PlainAnswer:
     """An answer over `kit.http` that gives its slot back."""
 
     __slots__ = ("_answer", "_headers", "_slots")
 
-    def __init__(self, answer: PlainResponse, slots: asyncio.Semaphore) -> None:
+    def __init__(self, answer: PlainResponse, slots: asyncio.Semaphore | None = None) -> None:
         self._answer = answer
-        self._slots: asyncio.Semaphore | None = slots
+        self._slots = slots
         self._headers: dict[str, str] | None = None
 
     @property

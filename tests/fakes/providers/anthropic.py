@@ -65,7 +65,7 @@ def image_mark(source: dict[str, Any]) -> str:
     """An image as it is echoed."""
     if source["type"] == "url":
         return str(source["url"])
-    return f"{source['media_type']}:{hashlib.sha256(base64.b64decode(source['data'])).hexdigest()}"
+    return f"{source['media_type']} {hashlib.sha256(base64.b64decode(source['data'])).hexdigest()}"
 
 
 def read(body: dict[str, Any]) -> Asked:

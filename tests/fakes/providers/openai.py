@@ -76,7 +76,7 @@ def image_mark(url: str) -> str:
     if not url.startswith("data:"):
         return url
     kind, _, data = url.removeprefix("data:").partition(";base64,")
-    return f"{kind}:{hashlib.sha256(base64.b64decode(data)).hexdigest()}"
+    return f"{kind} {hashlib.sha256(base64.b64decode(data)).hexdigest()}"
 
 
 def text_of(content: Any) -> str:

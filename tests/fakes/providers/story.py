@@ -116,7 +116,7 @@ def spoken(asked: Asked, act: Act) -> str:
     if act.get("echo"):
         text = asked.user
     elif act.get("echo_images"):
-        text = " ".join(asked.images) or "no image"
+        text = ", ".join(asked.images) or "no image"
     elif (asked.schema is not None or asked.json) and act.get("honour_schema", True) and "text" not in act:
         text = json.dumps(instance(asked.schema or {"type": "object"}), ensure_ascii=False)
     elif asked.schema is not None and not act.get("honour_schema", True):
