@@ -10,23 +10,18 @@ from typing import Any
 
 import msgspec
 
+from corral.dialects.failures import MAX_MESSAGE, by_status, too_long
 from corral.kit.errors import (
     ContentFiltered,
     ContextExceeded,
     CorralError,
     InvalidRequest,
-    PayloadTooLarge,
-    ProviderRefused,
     QuotaExhausted,
     RateLimited,
-    Unavailable,
     UpstreamFailed,
-    UpstreamOverloaded,
-    UpstreamTimeout,
 )
 from corral.kit.rendering import render_openai
 
-_MAX_MESSAGE = 1000
 _MAX_WAIT = 24 * 3600.0
 
 _QUOTA = frozenset({"insufficient_quota", "billing_not_active", "billing_hard_limit_reached", "access_terminated"})
@@ -61,14 +56,14 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> CorralEr
     try:
         told = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        told = body[:_MAX_MESSAGE].decode("utf-8", "replace").strip()
+        told = body[:MAX_MESSAGE].decode("utf-8", "replace").strip()
     return told_error(status, headers, told)
 
 
 def told_error(status: int, headers: Mapping[str, str], told: Any) -> CorralError:
     """What `told`, an error as plain values, means. `status` 200 is for one inside an answer that had begun well."""
     facts = _facts(told)
-    message = str(facts.get("message") or facts.get("detail") or f"status {status}")[:_MAX_MESSAGE]
+    message = str(facts.get("message") or facts.get("detail") or f"status {status}")[:MAX_MESSAGE]
     kinds = {str(facts.get("code")), str(facts.get("type")), str(facts.get("status"))}
     wait = retry_after(headers)
     if status < 400:
@@ -91,29 +86,12 @@ def told_error(status: int, headers: Mapping[str, str], told: Any) -> CorralErro
 
 
 def _by_status(status: int, message: str, wait: float | None, param: str | None) -> CorralError:
-    if status in (401, 403, 407):
-        # What is said here may repeat a part of the key.
-        return ProviderRefused(f"The provider does not accept the key or what it may do (status {status}).")
-    known = _STATUS.get(status)
-    if known is not None:
-        kind, said = known
-        return kind(f"{said}: {message}", retry_after=wait)
-    if 400 <= status < 500 or status == 501:
-        return InvalidRequest(f"The provider refused the request: {message}", param=param)
-    return UpstreamFailed(f"The provider failed: {message}", retry_after=wait)
-
-
-_STATUS: dict[int, tuple[type[CorralError], str]] = {
-    404: (ProviderRefused, "The provider knows no such model or path"),
-    408: (UpstreamTimeout, "The provider took too long"),
-    409: (UpstreamFailed, "The provider cannot do it now"),
-    413: (PayloadTooLarge, "The request is too large for the provider"),
-    425: (UpstreamFailed, "The provider cannot do it now"),
-    503: (Unavailable, "The provider takes no work now"),
-    504: (UpstreamTimeout, "The provider took too long"),
-    524: (UpstreamTimeout, "The provider took too long"),
-    529: (UpstreamOverloaded, "The provider has too much to do"),
-}
+    if status in (409, 425):
+        return UpstreamFailed(f"The provider cannot do it now: {message}", retry_after=wait)
+    if status == 501:
+        return InvalidRequest(f"The provider cannot do this: {message}", param=param)
+    # 524: a proxy in front of the provider waited too long.
+    return by_status(504 if status == 524 else status, message, retry_after=wait, param=param)
 
 
 def _facts(told: Any) -> dict[str, Any]:
@@ -144,10 +122,8 @@ def _context(message: str, facts: Mapping[str, Any]) -> ContextExceeded:
         found = next((match for pattern in _ASKED if (match := pattern.search(message))), None)
         prompt = int(found[1]) if found else None
     if prompt is None or context is None:
-        said = message
-    else:
-        said = f"The prompt has {prompt} tokens and the model's context holds {context}. Shorten it, or use a larger context."
-    return ContextExceeded(said, details={"n_prompt_tokens": prompt, "n_ctx": context}, param="messages")
+        return ContextExceeded(message, details={"n_prompt_tokens": prompt, "n_ctx": context}, param="messages")
+    return too_long(prompt, context)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
