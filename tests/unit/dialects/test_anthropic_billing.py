@@ -19,11 +19,6 @@ def request(**fields: Any) -> bytes:
     ).encode()
 
 
-def written(asked: ChatRequest, model: str = "m") -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(DIALECT.write_request(asked, model).body)
-    return body
-
-
 BILLING = "x-anthropic-billing-header: cc_version=2.1.37.0d9; cc_entrypoint=cli; cch={};"
 
 
