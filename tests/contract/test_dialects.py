@@ -107,13 +107,11 @@ def test_a_request_of_any_dialect_keeps_its_words(tongue: Tongue, asked: Tongue,
         return
     found = dialect_of(tongue).read_request(written.body)
     for role in ("user", "assistant"):
-        said = "".join(text_of(message) for message in request.messages if message.role == role)
-        there = "".join(text_of(message) for message in found.messages if message.role == role)
-        assert (
-            there.startswith(said)
-            if role == "user" and "What the tool call" in there
-            else said in there or there == said
-        )
+        place, there = 0, "".join(text_of(message) for message in found.messages if message.role == role)
+        for message in request.messages:
+            if message.role == role:
+                # Between two messages there may be more now, such as the images that a tool gave back.
+                place = there.index(text_of(message), place) + len(text_of(message))
     assert _calls(found) == _calls(request)
     assert [tool.name for tool in found.tools] == [tool.name for tool in request.tools]
 
