@@ -22,7 +22,7 @@ async def perform(connection: Connection, request: Request, act: Act, server: Se
         return
     accepted = server.script.get("accept_keys")
     if accepted is not None and record["key"] not in accepted:
-        act = {"status": 401}
+        act = program.refused_key
     if act.get("first_after") and not (isinstance(request.json, dict) and record_streams(request)):
         await connection.pause(act["first_after"])
     common = {**program.headers(act.get("status", 200)), **act.get("headers", {})}
@@ -188,6 +188,8 @@ class Telling:
             await self._send(block)
 
     async def _send(self, data: bytes) -> None:
+        if not data:
+            return
         step = self._form.get("split") or len(data)
         if self._rate:
             step = max(1, min(step, int(self._rate)))

@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httptools
@@ -61,6 +61,8 @@ class Program:
     """What a provider's module fills."""
 
     kind = ""
+    refused_key: ClassVar[Act] = {"status": 401}
+    """What a key that is not accepted gets."""
 
     def key(self, request: Request) -> str | None:
         """The credential of a request."""
