@@ -84,7 +84,7 @@ class Catalogue:
         """See `inference.service.Routes`."""
         if name is None:
             name = self.default()
-        if name not in self._settings.engines and not self._registry.has(name):
+        if not self.has(name):
             raise unknown_model(name, self.names())
         entry = self._settings.engines.get(name)
         slots = self._options(name).get("parallel") or (entry.slots if entry else self._settings.slots)
@@ -100,8 +100,12 @@ class Catalogue:
             raise ModelNotFound(f"There is no model yet. Put a GGUF file into {self._settings.data / 'models'}.")
         return name
 
+    def has(self, name: str) -> bool:
+        """See `inference.routes.service.LocalModels`."""
+        return name in self._settings.engines or self._registry.has(name)
+
     def names(self) -> list[str]:
-        """All names that can be asked for."""
+        """All names of models of this machine."""
         return list(dict.fromkeys((*self._settings.engines, *(model.name for model in self._registry.all()))))
 
     def readiness(self) -> str | None:

@@ -17,6 +17,8 @@ from corral.app.listing import Listing
 from corral.app.loaded import LoadedModels
 from corral.app.monitoring import TOPICS, MonitoringRoom, Watched
 from corral.app.paths import Surfaces, by_path, not_started
+from corral.app.routing import TOPICS as ROUTING_TOPICS
+from corral.app.routing import Ground, Routing
 from corral.app.sources import AgentSource
 from corral.app.supply import TOPICS as SUPPLY_TOPICS
 from corral.app.supply import Supply
@@ -39,6 +41,7 @@ from corral.surfaces.api.chat import chat_router
 from corral.surfaces.api.configuration import configuration_router
 from corral.surfaces.api.health import health_router
 from corral.surfaces.api.models import models_router
+from corral.surfaces.api.routing import ApiRouter
 from corral.surfaces.asgi import App
 from corral.surfaces.edge.middleware import Edge, EdgePolicy, known_hosts
 from corral.surfaces.web import WebApp
@@ -68,6 +71,7 @@ class Corral:
         self.bus = MemoryBus()
         self.accounts = LocalAccounts()
         self._clock = SystemClock()
+        self._environ = environ
         self._meter = Meter()
         self._started = self._clock.now()
         folders = [self.data / "models", *settings.models]
@@ -91,6 +95,7 @@ class Corral:
         self._configuration: Configuration | None = None
         self._loaded: LoadedModels | None = None
         self._supply: Supply | None = None
+        self._routing: Routing | None = None
         self._agents: Agents | None = None
         self._policy = EdgePolicy(known_hosts(settings.host, settings.allowed_hosts), settings.max_body_bytes)
         self._realtime: Realtime | None = None
@@ -115,23 +120,34 @@ class Corral:
         supply = self._supply = Supply(settings, self.data, sources, clock=self._clock, bus=self.bus)
         self.catalogue.expected = supply.fit.expected
         await supply.start()
+        source = str(self._sourced.file or self._sourced.place)
+        ground = Ground(settings, source, self.data, self._environ, self._clock, self.bus)
+        routing = self._routing = Routing(self._database, ground, self.catalogue)
+        await routing.load()
+        routing.start()
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
-        source = AgentSource(self.inference)
-        self._agents = Agents(self._database, source, clock=self._clock, bus=self.bus, options=options)
+        speaker = AgentSource(self.inference)
+        self._agents = Agents(self._database, speaker, clock=self._clock, bus=self.bus, options=options)
         await self._agents.start()
         self.monitoring.start(self._database, Watched(self.engines, self.inference, self._meter, self._sockets))
         parts = RealtimeParts(
             self.accounts, self._agents, self.catalogue, self._health, self._policy, self.bus, self._clock,
-            topics={"config": Permission.CONFIG_READ, "templates": Permission.MODELS_READ, **TOPICS, **SUPPLY_TOPICS},
+            topics={"config": Permission.CONFIG_READ, "templates": Permission.MODELS_READ, **TOPICS, **SUPPLY_TOPICS, **ROUTING_TOPICS},
             doors=(
                 lambda intents: add_configuration(intents, configuration, self.catalogue),
                 self.monitoring.add_intents,
                 supply.add_intents,
+                routing.add_intents,
             ),
         )  # fmt: skip
         self._realtime = Realtime(parts)
         await self._realtime.start()
-        self.asgi = self._build(self._agents, self._realtime, configuration, supply)
+        self.asgi = self._build(
+            self._agents,
+            self._realtime,
+            configuration,
+            [*supply.routers(self.accounts), *routing.routers(self.accounts)],
+        )
 
     async def stop(self) -> None:
         """Lets turns finish for a while, then stops everything; what is left of a turn goes on after the next start."""
@@ -146,6 +162,8 @@ class Corral:
         await self.registry.stop()
         if self._supply is not None:
             await self._supply.stop()
+        if self._routing is not None:
+            await self._routing.stop()
         if self._configuration is not None:
             await self._configuration.stop()
         await self.monitoring.stop()
@@ -153,7 +171,7 @@ class Corral:
             await self._database.close()
         await asyncio.to_thread(self.monitoring.close)
 
-    def _build(self, agents: Agents, realtime: Realtime, configuration: Configuration, supply: Supply) -> App:
+    def _build(self, agents: Agents, realtime: Realtime, configuration: Configuration, more: list[ApiRouter]) -> App:
         accounts = self.accounts
         api = build_api(
             [
@@ -162,7 +180,7 @@ class Corral:
                 models_router(accounts, self.catalogue, configuration),
                 configuration_router(accounts, configuration),
                 health_router(accounts, self.catalogue.readiness, self._health, self.monitoring.checks),
-                *supply.routers(accounts),
+                *more,
                 *self.monitoring.routers(accounts),
             ]
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from corral.accounts.types import Permission, Principal
+from corral.dialects.form import ChatEvent, ChatRequest
 from corral.inference import Inference
-from corral.providers.types import ChatEvent, ChatRequest
 
 
 class AgentSource:
@@ -17,4 +17,4 @@ class AgentSource:
 
     def stream(self, user_id: str, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """See `agents.ports.ModelSource`."""
-        return self._inference.stream(Principal(user_id, frozenset({Permission.INFERENCE})), request)
+        return self._inference.chat(Principal(user_id, frozenset({Permission.INFERENCE})), request)

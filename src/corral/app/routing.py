@@ -1,0 +1,110 @@
+"""Providers, routes and limits: made, wired and run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from corral.accounts.secrets import Secrets
+from corral.accounts.service import Accounts
+from corral.accounts.types import Permission
+from corral.bus import Bus, Lagged
+from corral.inference.limits.configured import TOPIC as LIMITS
+from corral.inference.limits.configured import ConfiguredLimits
+from corral.inference.routes.service import TOPIC as ROUTES
+from corral.inference.routes.service import LocalModels, RouteDirectory
+from corral.inference.routes.states import TOPIC as STATES
+from corral.kit.clock import Clock
+from corral.kit.tasks import Tasks
+from corral.models.registry import TOPIC as MODELS
+from corral.providers.building import build_provider
+from corral.providers.directory import TOPIC as PROVIDERS
+from corral.providers.directory import Around, Providers
+from corral.realtime.intents import Intents
+from corral.realtime.providers import add_limits, add_providers
+from corral.settings import Settings
+from corral.store import Database
+from corral.surfaces.api.providers import limits_router, providers_router
+from corral.surfaces.api.routing import ApiRouter
+
+TOPICS = {
+    PROVIDERS: Permission.PROVIDERS_READ,
+    ROUTES: Permission.ROUTES_READ,
+    STATES: Permission.ROUTES_READ,
+    LIMITS: Permission.ROUTES_READ,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the rooms stand on. `source` is the file that the settings came from."""
+
+    settings: Settings
+    source: str
+    data: Path
+    environ: Mapping[str, str]
+    clock: Clock
+    bus: Bus
+
+
+class Routing:
+    """Who can be asked, by which names, and how much. `load` before use, then `start`, and `stop` after the last request."""
+
+    def __init__(self, database: Database, ground: Ground, local: LocalModels) -> None:
+        settings, source, clock, bus = ground.settings, ground.source, ground.clock, ground.bus
+        around = Around(clock, bus, ground.environ, lambda spec: build_provider(spec, clock))
+        secrets = Secrets(settings, ground.data)
+        self.providers = Providers(database, secrets, settings.providers, source, around)
+        self.routes = RouteDirectory(database, settings.routes, source, self.providers, local, clock=clock, bus=bus)
+        self.limits = ConfiguredLimits(database, settings.limits, source, clock=clock, bus=bus)
+        self._bus = bus
+        self._tasks = Tasks("routing")
+        self._problems: object = None
+
+    async def load(self) -> None:
+        """Reads what there is."""
+        await self.providers.load()
+        await self.routes.load()
+        await self.limits.load()
+
+    def start(self) -> None:
+        """Begins what runs beside requests."""
+        self.providers.start()
+        self.routes.start()
+        self.limits.start()
+        self._tasks.start("tell of problems", self._follow())
+
+    async def stop(self) -> None:
+        """Ends that, and closes all connections to providers."""
+        await self._tasks.stop()
+        await self.limits.stop()
+        await self.routes.stop()
+        await self.providers.stop()
+
+    def routers(self, accounts: Accounts) -> list[ApiRouter]:
+        """The HTTP routes of providers and limits."""
+        return [providers_router(accounts, self.providers), limits_router(accounts, self.limits)]
+
+    def add_intents(self, intents: Intents) -> None:
+        """The intents of providers and limits."""
+        add_providers(intents, self.providers)
+        add_limits(intents, self.limits)
+
+    async def _follow(self) -> None:
+        """A route has problems when a provider or a model goes: those who look at it are told."""
+        while True:
+            try:
+                with self._bus.subscribe(PROVIDERS, MODELS) as subscription:
+                    self._tell()
+                    async for _ in subscription:
+                        self._tell()
+            except Lagged:
+                continue
+
+    def _tell(self) -> None:
+        rows = self.routes.listing()["routes"]
+        problems = [(row["name"], row["problems"], row["shadows"]) for row in rows]
+        if self._problems is not None and problems != self._problems:
+            self.routes.problems_changed()
+        self._problems = problems
