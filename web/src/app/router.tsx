@@ -77,6 +77,39 @@ const logs = createRoute({
   component: lazyRouteComponent(() => import("../features/logs/LogsPage"), "LogsPage"),
 });
 
+const providers = createRoute({
+  getParentRoute: () => root,
+  path: "/providers",
+  validateSearch: (search: Record<string, unknown>): { add?: string } => ({ add: words(search.add) }),
+  component: lazyRouteComponent(() => import("../features/providers/ProvidersPage"), "ProvidersPage"),
+});
+const provider = createRoute({
+  getParentRoute: () => root,
+  path: "/providers/$name",
+  validateSearch: (search: Record<string, unknown>): { tab?: string } => ({ tab: words(search.tab) }),
+  component: lazyRouteComponent(() => import("../features/providers/ProviderPage"), "ProviderPage"),
+});
+const routes = createRoute({
+  getParentRoute: () => root,
+  path: "/routes",
+  validateSearch: (search: Record<string, unknown>): { tab?: string; add?: boolean } => ({
+    tab: words(search.tab),
+    add: search.add === true ? true : undefined,
+  }),
+  component: lazyRouteComponent(() => import("../features/routes/RoutesPage"), "RoutesPage"),
+});
+const route = createRoute({
+  getParentRoute: () => root,
+  path: "/routes/$name",
+  component: lazyRouteComponent(() => import("../features/routes/RoutePage"), "RoutePage"),
+});
+const playground = createRoute({
+  getParentRoute: () => root,
+  path: "/playground",
+  validateSearch: (search: Record<string, unknown>): { model?: string } => ({ model: words(search.model) }),
+  component: lazyRouteComponent(() => import("../features/playground/PlaygroundPage"), "PlaygroundPage"),
+});
+
 interface LogSearch {
   level?: string;
   source?: string;
@@ -106,6 +139,11 @@ export const router = createRouter({
     dashboard,
     monitoring,
     logs,
+    providers,
+    provider,
+    routes,
+    route,
+    playground,
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: Failed,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, bytes, duration, short } from "./format";
+import { ago, bytes, dollars, duration, short } from "./format";
 
 test.each([
   [0, "0 B"],
@@ -40,3 +40,13 @@ test("moments are told from now", () => {
   expect(ago(new Date("2025-12-20T12:00:00Z"), now)).toBe("13 days ago");
   expect(ago(new Date("nonsense"), now)).toBe("");
 });
+
+test.each([
+  [2.5, "$2.50"],
+  [15, "$15.00"],
+  [0.075, "$0.075"],
+  [0.3, "$0.30"],
+  [0.000012345, "$0.000012"],
+  [0, "free"],
+  [null, ""],
+])("%d dollars are %s", (value, text) => expect(dollars(value)).toBe(text));

@@ -50,3 +50,11 @@ export function ago(moment: Date, now: Date): string {
   if (seconds < 45) return "just now";
   return `${duration(Math.max(60, seconds))} ago`;
 }
+
+/** US dollars: $2.50, $0.075, free; nothing where it is not known. */
+export function dollars(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "";
+  if (value === 0) return "free";
+  const digits = value < 1 ? Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(value)))) : 2;
+  return `$${value.toFixed(digits).replace(/(\.\d\d\d*?)0+$/, "$1")}`;
+}

@@ -61,3 +61,15 @@ export const GearIcon = icon(
   <path d="M10 7.400a2.600 2.600 0 1 1 0 5.200a2.600 2.600 0 0 1 0-5.200M10 2.500v2.300M10 15.200v2.300M2.500 10h2.300M15.200 10h2.300M4.700 4.700l1.600 1.600M13.700 13.700l1.600 1.600M15.300 4.700l-1.600 1.600M6.300 13.700l-1.600 1.600" />,
 );
 export const MoreIcon = icon(<path d="M4.500 10h.01M10 10h.01M15.500 10h.01" />);
+export const GripIcon = icon(
+  <path d="M7.500 5h.01M12.500 5h.01M7.500 10h.01M12.500 10h.01M7.500 15h.01M12.500 15h.01" />,
+);
+export const CloudIcon = icon(
+  <path d="M5.500 15.500a3.500 3.500 0 0 1-.3-7a5 5 0 0 1 9.600-.3a3.700 3.700 0 0 1-.3 7.300z" />,
+);
+export const ForkIcon = icon(
+  <path d="M3 10h4c3 0 3-5 6-5h3.500M7 10c3 0 3 5 6 5h3.500M14.500 3l2 2l-2 2M14.500 13l2 2l-2 2" />,
+);
+export const FlaskIcon = icon(
+  <path d="M8 3v5l-4.500 7.500a.7.7 0 0 0 .6 1h11.800a.7.7 0 0 0 .6-1L12 8V3M6.500 3h7M6 12h8" />,
+);

@@ -160,7 +160,7 @@ export function Messages({ messages, onChange }: ListProps) {
           />
         ))}
       </ol>
-      <button type="button" className="play-add" onClick={() => onChange([...messages, message(next)])}>
+      <button type="button" className="add-line" onClick={() => onChange([...messages, message(next)])}>
         <PlusIcon /> Add a message
       </button>
     </>

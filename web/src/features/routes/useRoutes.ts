@@ -1,0 +1,47 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useState } from "react";
+import { patched } from "../../api/providers";
+import type { Route, Routes, States } from "../../api/routes";
+import { useAsked, usePush } from "../../ui/live";
+
+const LIST = "routes:list";
+const STATE = "routes:state";
+
+/** All routes, kept true by the server's news. */
+export function useRoutes() {
+  const client = useQueryClient();
+  const asked = useAsked<Routes>(LIST);
+  const put = useCallback(
+    (changed: readonly Route[], removed: readonly string[]) =>
+      client.setQueryData<Routes>(
+        [LIST, {}],
+        (known) => known && { ...known, routes: patched(known.routes, changed, removed) },
+      ),
+    [client],
+  );
+  usePush<{ routes?: Route[]; removed?: string[]; full?: boolean }>("routes:changed", (news) => {
+    put(news.routes ?? [], news.removed ?? []);
+    // What can be had back is not in the news.
+    if (news.full || (news.removed?.length ?? 0) > 0) void client.invalidateQueries({ queryKey: [LIST] });
+  });
+  const take = useCallback(
+    (route: Route, former?: string) => put([route], former && former !== route.name ? [former] : []),
+    [put],
+  );
+  return { ...asked, take };
+}
+
+/** How candidates fare just now; while one of them rests, the page is drawn again each second. */
+export function useStates(): States | undefined {
+  const client = useQueryClient();
+  const { data } = useAsked<States>(STATE);
+  usePush<States>(STATE, (news) => client.setQueryData<States>([STATE, {}], news));
+  const resting = data?.routes.some((route) => route.candidates.some(({ state }) => state === "open")) ?? false;
+  const [, tick] = useState(0);
+  useEffect(() => {
+    if (!resting) return;
+    const timer = setInterval(() => tick((count) => count + 1), 1_000);
+    return () => clearInterval(timer);
+  }, [resting]);
+  return data;
+}
