@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from corral.bus.redis_client import connect, failures
 from corral.inference.limits import scripts
 from corral.inference.limits.memory import MemoryLedger
 from corral.inference.limits.policy import share
@@ -92,7 +93,7 @@ class RedisLedger:
                 while self._unsettled and not self.away:
                     await self._settle_some()
                 await self._redis.zrem(self._prefix + "servers", self._replica)
-        except _failures() as error:
+        except failures() as error:
             _log.warning("limits_not_settled", count=len(self._unsettled), reason=str(error))
         await self._redis.aclose()
 
@@ -107,7 +108,7 @@ class RedisLedger:
         try:
             async with asyncio.timeout(self._patience):
                 told = await self._take(keys, [self._time(), owner, WINDOW, LEASE_MS, msgspec.json.encode(wanted)])
-        except _failures() as error:
+        except failures() as error:
             self._lost(str(error) or type(error).__name__)
             self._forget(owner, takes)
             return self._take_alone(takes)
@@ -211,7 +212,7 @@ class RedisLedger:
         try:
             async with asyncio.timeout(self._patience * 2):
                 self._replicas = max(1, int(await self._beat(keys, arguments)))
-        except _failures() as error:
+        except failures() as error:
             self._lost(str(error) or type(error).__name__)
             return
         if self.away:
@@ -226,7 +227,7 @@ class RedisLedger:
             try:
                 while self._unsettled and not self.away:
                     await self._settle_some()
-            except _failures() as error:
+            except failures() as error:
                 self._lost(str(error) or type(error).__name__)
 
     async def _settle_some(self) -> None:
@@ -248,7 +249,7 @@ class RedisLedger:
         try:
             async with asyncio.timeout(self._patience * 4):
                 await self._seed([self._keys(counter)[0]], [self._time(), spent, end])
-        except _failures() as error:
+        except failures() as error:
             self._lost(str(error) or type(error).__name__)
 
 
@@ -265,25 +266,3 @@ def _together(spent: Sequence[Spent]) -> list[Spent]:
         else:
             found[key] = one
     return list(found.values())
-
-
-def connect(url: str, patience: float) -> Redis:
-    """A client that gives up soon and tries nothing twice. The library is loaded here, where somebody has a use for it."""
-    from redis.asyncio import Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
-    return Redis.from_url(
-        url,
-        socket_timeout=patience * 4,
-        socket_connect_timeout=patience * 4,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=64,
-        health_check_interval=0,
-    )
-
-
-def _failures() -> tuple[type[BaseException], ...]:
-    from redis.exceptions import RedisError
-
-    return (RedisError, OSError, TimeoutError)

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import count
 
 from corral.accounts.types import Principal
@@ -42,18 +43,8 @@ class Ticket:
     """What a request was let in with; fills `Reservation`."""
 
     __slots__ = (
-        "answer",
-        "ask",
-        "bounds",
-        "closed",
-        "held",
-        "least",
-        "owner",
-        "prompt",
-        "providers",
-        "route",
-        "standings",
-    )
+        "answer", "ask", "bounds", "closed", "held", "least", "owner", "prompt", "providers", "route", "settled", "standings",
+    )  # fmt: skip
 
     def __init__(self, owner: str, ask: Ask, route: RouteSpec) -> None:
         self.owner = owner
@@ -68,6 +59,7 @@ class Ticket:
         """Tokens of the answer that there must be room for at least."""
         self.closed = False
         self.providers: list[str] = []
+        self.settled = False
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -139,7 +131,7 @@ class Limits:
         budget that is nearly spent. What an earlier candidate may have cost stays reserved. Raises as `reserve`."""
         assert isinstance(reservation, Ticket)
         ticket, rules = reservation, self._rules
-        if rules.empty:
+        if rules.empty or ticket.settled:
             return
         price = self.price(candidate)
         cost = self._cost(ticket, price)
@@ -161,16 +153,18 @@ class Limits:
         ticket.providers.append(candidate.provider)
 
     def settle(self, reservation: Reservation, record: Record) -> None:
-        """See `Gatekeeper.settle`."""
+        """See `Gatekeeper.settle`. What was used counts, also where nothing was held for it: an answer that several shared is
+        settled by the one who was there at its end."""
         assert isinstance(reservation, Ticket)
         ticket = reservation
         real = [attempt for attempt in record.attempts if attempt.usage is not None]
         self._learn(ticket, real)
-        if not ticket.held:
+        if ticket.settled:
             return
+        ticket.settled = True
         counted: set[str] = set()
         spent = []
-        for held, place in ticket.held:
+        for held, place in [*ticket.held, *self._owed(ticket, real)]:
             take = held.take
             mine = [attempt for attempt in real if place is None or _at(attempt, place)]
             # Of several that hold the same counter for the same request, one settles all of it.
@@ -184,8 +178,26 @@ class Limits:
                 if self._book is not None:
                     self._book.add(take.budget, actual)
             spent.append(Spent(held, actual))
-        ticket.held = []
-        self._ledger.settle(ticket.owner, spent)
+        if spent:
+            self._ledger.settle(ticket.owner, spent)
+
+    def _owed(self, ticket: Ticket, attempts: Sequence[Attempt]) -> list[tuple[Held, Place]]:
+        """The counters of money and of providers' tokens that were used and are not held."""
+        if self._rules.empty or not attempts:
+            return []
+        held = {one.take.counter for one, _ in ticket.held}
+        places: list[tuple[Bound | None, Place]] = [(bound, None) for bound in ticket.bounds]
+        for provider, model in dict.fromkeys((attempt.provider, attempt.model) for attempt in attempts):
+            places.append((self._rules.find("provider", provider), (provider, "")))
+            if f"{provider}/{model}" != ticket.route.name:
+                places.append((self._rules.find("model", f"{provider}/{model}"), (provider, model)))
+        now = self._clock.now()
+        owed: dict[str, tuple[Held, Place]] = {}
+        for bound, place in places:
+            for take in _unheld(ticket, bound, now) if bound is not None else ():
+                if take.counter not in held:
+                    owed.setdefault(take.counter, (Held(take, 0, -1), place))
+        return list(owed.values())
 
     def price(self, candidate: Candidate) -> Prices | None:
         """What a candidate costs; own engines cost nothing unless they have a price."""
@@ -282,6 +294,22 @@ def _takes(ticket: Ticket, bound: Bound, *, anew: bool) -> list[Take]:
             least = min(bound.tokens, ticket.prompt + 1)
         takes.append(Take(f"{name}/tokens", "tokens", bound.tokens, max(amount, least), least))
     return takes
+
+
+def _unheld(ticket: Ticket, bound: Bound, now: datetime) -> list[Take]:
+    """The counters of a bound that count what was used, less the budgets that are held already."""
+    takes = [take for take in _takes(ticket, bound, anew=False) if take.measure == "tokens"]
+    for period in _PERIODS:
+        if (bound.day if period == "day" else bound.month) is not None:
+            budget = budget_of(bound.scope, bound.subject, period, now)
+            if not any(_same(one.take.budget, budget) for one, _ in ticket.held):
+                takes.append(_budget_take(budget, 0, 0, 0))
+    return takes
+
+
+def _same(one: Budget | None, other: Budget) -> bool:
+    """Whether it is the same budget, be it of another day: a request counts on the day that it began."""
+    return one is not None and one[:3] == other[:3]
 
 
 def _at(attempt: Attempt, place: tuple[str, str]) -> bool:
