@@ -6,6 +6,7 @@ from importlib import import_module
 
 from corral.kit.clock import Clock
 from corral.kit.errors import InvalidRequest
+from corral.providers.transport import Transport
 from corral.providers.types import Provider, ProviderSpec
 
 _PLACES = {
@@ -17,13 +18,14 @@ _PLACES = {
 }
 
 
-def build_provider(spec: ProviderSpec, clock: Clock | None = None) -> Provider:
-    """The provider that `spec` describes; nothing is called yet, and only its own module is loaded.
+def build_provider(spec: ProviderSpec, clock: Clock | None = None, transport: Transport | None = None) -> Provider:
+    """The provider that `spec` describes; nothing is called yet, and only its own module is loaded. `transport` is for another
+    way there than the one that belongs to its address.
 
     Raises InvalidRequest naming the field at fault: `kind` (own engines are not described so), `vendor`, `base_url`.
     """
     if spec.kind not in _PLACES:
         raise InvalidRequest(f"A provider of the kind {spec.kind!r} cannot be set up.", param="kind")
     module = import_module(f"corral.providers.{spec.kind}")
-    provider: Provider = getattr(module, _PLACES[spec.kind])(spec, clock=clock)
+    provider: Provider = getattr(module, _PLACES[spec.kind])(spec, transport, clock)
     return provider

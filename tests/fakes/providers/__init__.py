@@ -6,7 +6,7 @@ ended. KIND is openai, compatible, anthropic, gemini or ollama. They know nothin
 A script is JSON: `{"default": ACT, "models": {NAME: ACT}, "keys": {KEY: ACT}, "queue": [ACT, ...], "accept_keys": [...],
 "list": [MODEL, ...]}`. Every request takes the next act of the queue over those of its key and model over the default.
 `POST /_script` replaces it and forgets what was seen; `POST /_next` with a list adds to the queue; `GET /_seen` tells
-`requests` (method, path, query, headers, body, bytes, key, act, hung_up, sent: tokens, done), `open` and `connections`.
+`requests` (method, path, query, headers, body, bytes, key, act, hung_up, sent: tokens, told: bytes, done), `open` and `connections`.
 
 An ACT, all fields optional. What is said:
     text, tokens (a list, instead of text cut into words), echo (the last user text), echo_images (their types and SHA-256),
@@ -22,5 +22,6 @@ How it fares:
     after: so many tokens, and `then`: "stall", "reset", "end" (a clean end of HTTP), "half" (half an event, then the end),
     "error" (as the protocol tells errors in a stream; `error` overrides its fields), "garbage", "pings" (for ever), "close".
     sse: {bom, newline, split, comments, done (false: no end mark), after_done, long_line (bytes), not_json}.
+    close_after: the connection is closed behind a good answer, without saying so before.
     flood: MiB of stream as fast as they are taken.
 """

@@ -198,3 +198,4 @@ class Telling:
             if self._rate:
                 await self._connection.pause(len(piece) / self._rate)
             await self._connection.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self._record["told"] += len(piece)

@@ -252,6 +252,7 @@ class Connection(asyncio.Protocol):
             "key": key,
             "hung_up": False,
             "sent": 0,
+            "told": 0,
             "done": False,
         }
         record["act"] = act
@@ -260,6 +261,8 @@ class Connection(asyncio.Protocol):
         try:
             await perform(self, request, act, server, record)
             record["done"] = True
+            if act.get("close_after"):
+                self.transport.close()
         except GoneError:
             record["hung_up"] = True
         finally:
