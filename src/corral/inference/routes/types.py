@@ -57,6 +57,10 @@ class Candidate(_Written, frozen=True):
     prefill: bool | None = None
     price: Prices | None = None
 
+    def __hash__(self) -> int:
+        """By its name, since parameters cannot be hashed."""
+        return hash((self.provider, self.model))
+
     @property
     def local(self) -> bool:
         """Whether it is one of this server's own engines."""
