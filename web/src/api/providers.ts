@@ -55,13 +55,13 @@ export interface ProviderKey {
   problem: string | null;
 }
 
-/** The last test since the server's start. */
+/** The last test since the server's start; `message` and `code` are empty when there is nothing to say. */
 export interface Health {
   state: "unknown" | "ok" | "failed";
   at: string | null;
   ms: number | null;
-  message: string | null;
-  code: string | null;
+  message: string;
+  code: string;
 }
 
 export interface Provider {
@@ -112,9 +112,11 @@ export interface Test {
   ok: boolean;
   ms: number | null;
   models: number | null;
-  message: string | null;
-  code: string | null;
+  message: string;
+  code: string;
   at: string;
+  /** Each key by itself. */
+  keys: readonly { label: string; ok: boolean; message: string }[];
 }
 
 /** Something that was deleted and can be had back until then. */

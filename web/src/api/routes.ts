@@ -119,6 +119,7 @@ export interface Limit {
   version: number;
   source: string;
   readOnly: boolean;
+  problem: string | null;
   createdAt: string | null;
   updatedAt: string | null;
   by: string | null;

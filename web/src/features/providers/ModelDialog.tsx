@@ -19,7 +19,9 @@ const NO_ABILITIES: Abilities = {
 };
 
 interface Props {
+  /** What is written down of it, and what its provider lists. */
   model: ProviderModel;
+  listed: ProviderModel;
   locked: boolean;
   saving: boolean;
   error: Error | null;
@@ -28,12 +30,13 @@ interface Props {
 }
 
 /** What is known of one model, to be corrected; what Corral's own table says can be taken over. */
-export function ModelDialog({ model, locked, saving, error, onSave, onClose }: Props) {
+export function ModelDialog({ model, listed, locked, saving, error, onSave, onClose }: Props) {
   const [value, setValue] = useState(model);
   const set = (part: Partial<ProviderModel>) => setValue((before) => ({ ...before, ...part }));
   const prices = value.prices ?? NO_PRICES;
   const abilities = value.abilities ?? NO_ABILITIES;
-  const { suggested } = model;
+  const { suggested } = listed;
+  const known = (size: number | null) => (size === null ? "not known" : String(size));
   const offered = suggested && priceWords(suggested.prices);
   return (
     <Modal
@@ -66,6 +69,7 @@ export function ModelDialog({ model, locked, saving, error, onSave, onClose }: P
       )}
       <PriceFields
         prices={prices}
+        inherited={listed.prices}
         locked={locked}
         reason={() => undefined}
         onChange={(changed) => set({ prices: same(changed, NO_PRICES) ? null : changed })}
@@ -76,7 +80,7 @@ export function ModelDialog({ model, locked, saving, error, onSave, onClose }: P
             marks={marks}
             whole
             value={value.contextLength}
-            placeholder="not known"
+            placeholder={known(listed.contextLength)}
             unit="tokens"
             onChange={(contextLength) => set({ contextLength })}
           />
@@ -88,7 +92,7 @@ export function ModelDialog({ model, locked, saving, error, onSave, onClose }: P
             marks={marks}
             whole
             value={value.maxOutput}
-            placeholder="not known"
+            placeholder={known(listed.maxOutput)}
             unit="tokens"
             onChange={(maxOutput) => set({ maxOutput })}
           />

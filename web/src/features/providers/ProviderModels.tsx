@@ -15,6 +15,8 @@ interface Listing {
 }
 
 const SHOWN = 200;
+/** A model of which nothing is written down. */
+const BLANK = { title: null, contextLength: null, maxOutput: null, prices: null, abilities: null };
 
 /** The written models with one of them changed; a model that was only discovered is written down with its changes. */
 export function withModel(known: readonly ProviderModel[], changed: ProviderModel): ProviderModel[] {
@@ -90,7 +92,6 @@ export function ProviderModels({ provider, onChange }: Props) {
     `${model.name} ${model.title ?? ""}`.toLowerCase().includes(wanted),
   );
   const problem = error?.message ?? refresh.error?.message ?? data?.problem;
-  const blank = { title: null, contextLength: null, maxOutput: null, prices: null, abilities: null };
   return (
     <>
       <div className="options-bar">
@@ -156,7 +157,7 @@ export function ProviderModels({ provider, onChange }: Props) {
           className="inline-form"
           onSubmit={(event) => {
             event.preventDefault();
-            if (added.trim()) save.mutate({ name: added.trim(), ...blank });
+            if (added.trim()) save.mutate({ name: added.trim(), ...BLANK });
           }}
         >
           <label htmlFor="model-name">Write down a model that is not listed</label>
@@ -183,7 +184,8 @@ export function ProviderModels({ provider, onChange }: Props) {
       {edited && (
         <ModelDialog
           key={edited.name}
-          model={edited}
+          model={provider.models.find((one) => one.name === edited.name) ?? { name: edited.name, ...BLANK }}
+          listed={edited}
           locked={provider.readOnly}
           saving={save.isPending}
           error={save.error}

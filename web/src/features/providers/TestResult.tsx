@@ -9,17 +9,23 @@ const REMEDIES: Readonly<Record<string, string>> = {
 
 /** What a test of the connection found, in words. */
 export function TestResult({ test }: { test: Test }) {
-  if (test.ok)
+  const bad = test.keys.filter(({ ok }) => !ok);
+  if (!test.ok)
     return (
-      <p role="status" className="test" data-ok="true">
-        It works: answered in {whole(test.ms ?? 0)} ms
-        {test.models !== null && `, ${whole(test.models)} ${test.models === 1 ? "model" : "models"}`}.
+      <p role="alert" className="test error">
+        {test.message || "The test failed."} {REMEDIES[test.code]}
       </p>
     );
   return (
-    <p role="alert" className="test error">
-      {test.message ?? "The test failed."} {REMEDIES[test.code ?? ""]}
-    </p>
+    <div role="status" className="test" data-ok="true">
+      It works: answered in {whole(test.ms ?? 0)} ms
+      {test.models !== null && `, ${whole(test.models)} ${test.models === 1 ? "model" : "models"}`}.
+      {bad.map(({ label, message }) => (
+        <p key={label} className="error">
+          {label}: {message}
+        </p>
+      ))}
+    </div>
   );
 }
 
@@ -33,7 +39,7 @@ export function HealthLine({ health }: { health: Health }) {
   ) : null;
   return (
     <span>
-      {health.state === "ok" ? `Works, ${whole(health.ms ?? 0)} ms` : (health.message ?? "The test failed")} · {when}
+      {health.state === "ok" ? `Works, ${whole(health.ms ?? 0)} ms` : health.message || "The test failed"} · {when}
     </span>
   );
 }

@@ -25,6 +25,7 @@ const NEW: Limit = {
   version: 0,
   source: "database",
   readOnly: false,
+  problem: null,
   createdAt: null,
   updatedAt: null,
   by: null,
@@ -71,6 +72,7 @@ export function Limits() {
               {!limit.enabled && <span className="badge">off</span>}
               {limit.readOnly && <span className="badge">corral.toml</span>}
               <p className="hint">{limitWords(limit) || "Limits nothing."}</p>
+              {limit.problem && <p className="problem">{limit.problem}</p>}
               {limit.description && <p className="hint">{limit.description}</p>}
             </div>
             {!limit.readOnly && (

@@ -10,20 +10,22 @@ const PRICES: readonly { key: keyof Prices; label: string; help: string; placeho
 
 interface PriceProps {
   prices: Prices;
+  /** What counts where nothing is set, if that is known. */
+  inherited?: Prices | null;
   locked: boolean;
   reason: (key: keyof Prices) => string | undefined;
   onChange: (prices: Prices) => void;
 }
 
 /** What tokens cost. */
-export function PriceFields({ prices, locked, reason, onChange }: PriceProps) {
+export function PriceFields({ prices, inherited, locked, reason, onChange }: PriceProps) {
   return PRICES.map(({ key, label, help, placeholder }) => (
     <FieldRow key={key} label={label} help={help} problem={reason(key)} disabled={locked}>
       {(marks) => (
         <NumberBox
           marks={marks}
           value={prices[key]}
-          placeholder={placeholder}
+          placeholder={inherited?.[key]?.toString() ?? placeholder}
           unit="USD/M tokens"
           onChange={(price) => onChange({ ...prices, [key]: price })}
         />
