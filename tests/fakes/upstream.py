@@ -29,7 +29,8 @@ def chunk(text: str = "", **more: Any) -> bytes:
 
 LAST = chunk(choices=[], usage={"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8})
 DONE = b"data: [DONE]\n\n"
-STREAM = [chunk("gr\u00fc\u00df "), b": a comment\n\n", chunk("dich"), LAST, DONE]
+ENDED = chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+STREAM = [chunk("gr\u00fc\u00df "), b": a comment\n\n", chunk("dich"), ENDED, LAST, DONE]
 
 
 class Upstream:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from corral.agents import AgentOptions, Agents, Event
 from corral.bus import MemoryBus
+from corral.dialects.form import ChatEvent, ChatRequest, Finished, ReasoningDelta, TextDelta, Usage, text_of
 from corral.kit.clock import SystemClock
-from corral.providers.types import ChatEvent, ChatRequest, Finished, ReasoningDelta, TextDelta, Usage
 from corral.store import Database, Location
 
 
@@ -39,10 +39,11 @@ class ScriptedSource:
         failing = self.failures.pop(0) if self.failures else None
         self.open += 1
         try:
-            asked = next(one.content for one in reversed(request.messages) if one.role == "user")
+            asked = next(text_of(one) for one in reversed(request.messages) if one.role == "user")
             whole = answer_to(asked)
-            assert whole.startswith(request.prefill), "the beginning of the answer is not what was said"
-            words = [word + " " for word in whole[len(request.prefill) :].split(" ")[:-1]]
+            said = text_of(request.messages[-1]) if request.continues else ""
+            assert whole.startswith(said), "the beginning of the answer is not what was said"
+            words = [word + " " for word in whole[len(said) :].split(" ")[:-1]]
             for number, word in enumerate(words):
                 if failing is not None and number == failing[0]:
                     raise failing[1]

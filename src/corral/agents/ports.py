@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from corral.providers.types import ChatEvent, ChatRequest
+from corral.dialects.form import ChatEvent, ChatRequest
 
 
 class ModelSource(Protocol):
     """Answers chats."""
 
     def stream(self, user_id: str, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
-        """The answer, piece by piece, ending in Finished; closing it ends the work. Raises CorralError."""
+        """The answer, piece by piece, with Finished at its end; closing it ends the work. Raises CorralError."""
         ...

@@ -7,7 +7,7 @@ its way the next batch gathers, so the log keeps up with any model and nothing i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,10 +19,10 @@ from corral.agents.live import LiveLog
 from corral.agents.log_writer import LogWriter
 from corral.agents.ports import ModelSource
 from corral.agents.types import Event, Turn, TurnState
+from corral.dialects.form import ChatEvent, ChatRequest, ReasoningDelta, Role, TextDelta, Usage, text_message
 from corral.kit.clock import Clock
 from corral.kit.errors import CorralError, Interrupted, StorageFull, StorageUnavailable, TooManyRequests
 from corral.kit.faultpoints import reach
-from corral.providers.types import ChatEvent, ChatMessage, ChatRequest, Finished, ReasoningDelta, TextDelta, Usage
 from corral.store import Database
 from corral.telemetry import get_logger
 
@@ -31,6 +31,7 @@ BUFFER_EVENTS = 512
 STORAGE_PAUSE = 1.0
 BUSY_PAUSE, BUSY_LIMIT = 1.0, 600.0
 """Seconds between two tries while the model's queue is full, and in all."""
+_ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 _log = get_logger("corral.agents")
 T = TypeVar("T")
 
@@ -77,8 +78,8 @@ class TurnRun:
         claimed, deleted = await self._write(lambda connection: repository.claim_turn(connection, turn, bench.fence))
         self._shown([claimed])
         _log.info("turn_begins", turn=turn.id, agent=turn.agent_id, model=turn.model)
-        request, answered = await bench.database.read(self._request)
-        self._text = [request.prefill]
+        request, said, answered = await bench.database.read(self._request)
+        self._text = [said]
         if self._stopped or deleted:
             await self._end(TurnState.CANCELLED)
         elif answered:
@@ -91,13 +92,24 @@ class TurnRun:
             reach("agents.run.before_connect")
             await self._answer(request)
 
-    def _request(self, connection: Connection) -> tuple[ChatRequest, bool]:
+    def _request(self, connection: Connection) -> tuple[ChatRequest, str, bool]:
+        """The request, what of its answer is there already, and whether that is all."""
         turn = self.turn
         prefix = repository.text_so_far(connection, turn.id)
         past = repository.history(connection, turn.agent_id, turn.user_seq)
-        chat = tuple(ChatMessage(role, content) for role, content in past)
-        request = ChatRequest(turn.model or "", chat, prefix, self._bench.max_tokens)
-        return request, repository.is_answered(connection, turn.id)
+        chat = tuple(text_message(_ROLES.get(role, "user"), content) for role, content in past)
+        if prefix:
+            # What exists of the answer is gone on with.
+            chat = (*chat, text_message("assistant", prefix))
+        request = ChatRequest(
+            turn.model or "",
+            chat,
+            continues=bool(prefix),
+            stream=True,
+            include_usage=True,
+            max_tokens=self._bench.max_tokens,
+        )
+        return request, prefix, repository.is_answered(connection, turn.id)
 
     async def _answer(self, request: ChatRequest) -> None:
         clock, first = self._bench.clock, self._offset
@@ -225,8 +237,6 @@ def merge(batch: list[ChatEvent]) -> list[Event]:
         elif isinstance(event, Usage):
             usage = {"promptTokens": event.prompt_tokens, "completionTokens": event.completion_tokens}
             merged.append(Event(0, "usage", usage))
-        else:
-            assert isinstance(event, Finished)
     return merged
 
 

@@ -227,7 +227,7 @@ async def _answer() -> str:
 
     from corral.accounts.types import Permission, Principal
     from corral.app import Corral
-    from corral.providers.types import ChatMessage, ChatRequest, TextDelta
+    from corral.dialects.form import ChatRequest, TextDelta, text_message
     from corral.telemetry import configure_logging
 
     hub = configure_logging("error")
@@ -236,9 +236,9 @@ async def _answer() -> str:
         try:
             await corral.start()
             principal = Principal("doctor", frozenset({Permission.INFERENCE}))
-            request = ChatRequest("", (ChatMessage("user", "ping"),), "", 16)
+            request = ChatRequest("", (text_message("user", "ping"),), stream=True, max_tokens=16)
             text = ""
-            async with aclosing(corral.inference.stream(principal, request)) as events:
+            async with aclosing(corral.inference.chat(principal, request)) as events:
                 async for event in events:
                     if isinstance(event, TextDelta):
                         text += event.text

@@ -1,7 +1,8 @@
-"""From a model's name to an engine's slot. See docs/rooms/inference.md."""
+"""From a public model name to an answer. See docs/rooms/inference.md."""
 
 from __future__ import annotations
 
-from corral.inference.service import Inference, Route, Routes, Visit
+from corral.inference.local import Route, Routes, Visit
+from corral.inference.service import Hooks, Inference
 
-__all__ = ["Inference", "Route", "Routes", "Visit"]
+__all__ = ["Hooks", "Inference", "Route", "Routes", "Visit"]

@@ -1,163 +1,347 @@
-"""Routes, admission and leases: what both ways to a model share."""
+"""The door to models for everything above. See docs/rooms/inference.md."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from corral.accounts.types import Permission, Principal
-from corral.engines import Engines, Lease
-from corral.inference.admission import Gate
-from corral.kit.errors import ShuttingDown, TooManyRequests
-from corral.providers.local import stream_chat
-from corral.providers.types import ChatEvent, ChatRequest
+from corral.dialects.form import ChatEvent, ChatRequest
+from corral.dialects.ports import About
+from corral.dialects.registry import DIALECTS
+from corral.engines import Engines
+from corral.inference.attempts.asking import Asking, Question
+from corral.inference.attempts.candidates import Candidates
+from corral.inference.attempts.opening import Attempts, Parts
+from corral.inference.attempts.relays import EventRelay, NativeRelay, PlainRelay, Relay
+from corral.inference.attempts.streaming import StreamRun
+from corral.inference.attempts.whole import WholeRun
+from corral.inference.health import Health
+from corral.inference.local import LocalDoor, Route, Routes, Visit
+from corral.inference.mirroring import Mirror
+from corral.inference.outlets import BytesOutlet, EventsOutlet, PlainOutlet
+from corral.inference.ports import Directory, Gatekeeper, Layer, Recorder, Reservation
+from corral.inference.routes.ordering import order
+from corral.inference.routes.types import LOCAL, Candidate, RouteSpec, single
+from corral.inference.types import Ask, Record, Reply, Streaming
+from corral.kit.clock import Clock, SystemClock
+from corral.kit.errors import CorralError, ShuttingDown, Unavailable
+from corral.kit.ids import new_id
+from corral.providers.own import OwnEngines
+from corral.providers.types import Prices, Provider, ProviderModel
+
+_IDS = {"openai_chat": "chatcmpl", "openai_responses": "resp", "anthropic": "msg"}
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """What a public model name stands for. `slots` are those of one engine."""
+class Hooks:
+    """What stands around every request; see `ports`. What is None costs nothing."""
 
-    name: str
-    slots: int
-    context_length: int | None = None
-
-
-class Routes(Protocol):
-    """The names that can be asked for (a port that `app` fills)."""
-
-    def resolve(self, name: str | None) -> Route:
-        """The route of `name`, the default one for None. Raises ModelNotFound."""
-        ...
+    idempotency: Layer | None = None
+    gatekeeper: Gatekeeper | None = None
+    cache: Layer | None = None
+    recorder: Recorder | None = None
 
 
-class Visit:
-    """A slot of a model and a lease of its engine. Close it when the answer has ended."""
+class OwnOnly:
+    """The directory of a server without providers and routes: every name is one of its own models."""
 
-    __slots__ = ("_gate", "lease")
+    def __init__(self, local: LocalDoor, own: Provider) -> None:
+        self._local = local
+        self._own = own
 
-    def __init__(self, gate: Gate, lease: Lease) -> None:
-        self._gate: Gate | None = gate
-        self.lease = lease
+    def resolve(self, name: str | None) -> RouteSpec:
+        """See `Directory.resolve`."""
+        found = self._local.resolve(name).name
+        return single(found, LOCAL, found)
 
-    def close(self) -> None:
-        """Gives both back; a second time does nothing."""
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            # The next request is known before this one ends: an engine that is wanted does not count as idle between them.
-            gate.leave()
-            self.lease.release()
+    def provider(self, name: str) -> Provider:
+        """See `Directory.provider`."""
+        if name != LOCAL:
+            raise Unavailable(f"There is no provider {name[:100]!r}.")
+        return self._own
 
 
 class Inference:
-    """The door to models for everything above.
+    """Answers requests by their routes.
 
     Args:
-        queue: how many requests may wait for a slot of one model.
+        routes: the local models.
+        queue: how many requests may wait for a slot of one local model.
         max_wait: how many seconds one of them may wait for its turn.
+        listing: what is known of the local models.
     """
 
-    def __init__(self, routes: Routes, engines: Engines, *, queue: int, max_wait: float = 300.0) -> None:
-        self._routes = routes
-        self._engines = engines
-        self._queue = queue
-        self._max_wait = max_wait
-        self._gates: dict[str, Gate] = {}
+    def __init__(
+        self,
+        routes: Routes,
+        engines: Engines,
+        *,
+        queue: int,
+        max_wait: float = 300.0,
+        listing: Callable[[], Sequence[ProviderModel]] = tuple,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self.local = LocalDoor(routes, engines, queue=queue, max_wait=max_wait)
+        self.own = OwnEngines(self.local, listing, self._clock)
+        self.health = Health()
+        self._directory: Directory = OwnOnly(self.local, self.own)
+        self._hooks = Hooks()
+        # For the order of candidates and for pauses; nobody gains by guessing it.
+        self._chance = random.Random()  # noqa: S311
+        self._mirror = Mirror()
         self._closing = False
-        engines.watch_demand(self._demand)
+
+    def use(self, directory: Directory, hooks: Hooks | None = None) -> None:
+        """From now on routes and providers are asked of `directory`, and `hooks` stand around requests."""
+        self._directory = directory
+        if hooks is not None:
+            self._hooks = hooks
+
+    # own engines
 
     def resolve(self, name: str | None) -> Route:
-        """See `Routes.resolve`."""
-        return self._routes.resolve(name)
+        """The local model `name`, the default one for None. Raises ModelNotFound."""
+        return self.local.resolve(name)
 
     async def enter(self, principal: Principal, model: str | None, body: bytes = b"") -> Visit:
-        """Waits for a slot of `model` and a ready engine; `body` is the request, to find an engine that has read it.
-
-        Raises Forbidden, ModelNotFound, TooManyRequests (also for a wait over the limit), EngineFailed, ShuttingDown.
-        """
+        """A place at an own engine, for what is no request of a dialect. Raises Forbidden, and as `LocalDoor.place`."""
         principal.require(Permission.INFERENCE)
-        if self._closing:
-            raise ShuttingDown("The server is stopping.", retry_after=5)
-        route = self._routes.resolve(model)
-        gate = self._gates.get(route.name)
-        if gate is None:
-            gate = self._gates[route.name] = Gate(route.slots, self._queue)
-        if gate.try_enter():
-            lease = self._engines.try_lease(route.name, body)
-            if lease is not None:
-                return Visit(gate, lease)
-            return Visit(gate, await self._in_time(route, gate, body, entered=True))
-        return Visit(gate, await self._in_time(route, gate, body, entered=False))
-
-    async def stream(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
-        """The answer to a chat, for agents. Closing the generator ends the work in the engine. Raises as `enter`."""
-        visit = await self.enter(principal, request.model or None, _text(request))
-        try:
-            async with aclosing(stream_chat(request, visit.lease)) as events:
-                async for event in events:
-                    yield event
-        finally:
-            visit.close()
+        return await self.local.place(model, body)
 
     def waiting(self, model: str) -> int:
-        """How many requests wait for a slot of `model`."""
-        gate = self._gates.get(model)
-        return gate.waiting if gate else 0
+        """How many requests wait for a slot of a local model."""
+        return self.local.waiting(model)
+
+    # requests
+
+    async def whole(self, principal: Principal, ask: Ask) -> Reply:
+        """A whole answer. Raises CorralError."""
+        route, record = self._begin(principal, ask)
+        make = partial(self._limited_whole, principal, ask, route)
+        layer = self._hooks.idempotency
+        try:
+            if layer is None:
+                return await make(record)
+            return await layer.whole(principal, ask, route, record, make)
+        except BaseException as error:
+            _blame(record, error)
+            raise
+        finally:
+            self._end(record)
+
+    async def stream(self, principal: Principal, ask: Ask) -> Streaming:
+        """An answer as it arrives, once it has begun well. Raises CorralError before. Close it (`contextlib.aclosing`)."""
+        route, record = self._begin(principal, ask)
+        make = partial(self._limited_stream, principal, ask, route)
+        layer = self._hooks.idempotency
+        try:
+            streaming = await make(record) if layer is None else await layer.stream(principal, ask, route, record, make)
+        except BaseException as error:
+            _blame(record, error)
+            self._end(record)
+            raise
+        streaming.when_closed(partial(self._end, record))
+        return streaming
+
+    async def chat(self, principal: Principal, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        """The answer to a request of our own, as events, ending in Finished and Usage. Closing it ends the work. Raises CorralError."""
+        model = request.model or None
+        body = DIALECTS["openai_chat"].write_request(request, request.model).body
+        ask = Ask("chat", "openai_chat", model, body, stream=True)
+        route, record = self._begin(principal, ask)
+        gatekeeper, reservation = self._hooks.gatekeeper, None
+        outlet = EventsOutlet()
+        try:
+            if gatekeeper is not None:
+                reservation = await gatekeeper.reserve(principal, ask, route)
+            asking = Asking(ask, route, request)
+            run = StreamRun(
+                self._candidates(ask, route, record, reservation),
+                asking,
+                outlet,
+                lambda q: EventRelay(DIALECTS[q.dialect], outlet),
+            )
+            async with aclosing(run.pieces()) as pieces:
+                async for events in pieces:
+                    for event in events:
+                        yield event
+        except BaseException as error:
+            _blame(record, error)
+            raise
+        finally:
+            if gatekeeper is not None and reservation is not None:
+                gatekeeper.settle(reservation, record)
+            self._end(record)
+
+    # for pages
+
+    def condition(self, candidate: Candidate) -> dict[str, Any]:
+        """How a candidate is doing: breaker, latency, keys that rest."""
+        try:
+            provider: Provider | None = self._directory.provider(candidate.provider)
+        except CorralError:
+            provider = None
+        return self.health.told(candidate, provider, self._clock.monotonic())
 
     def close(self) -> None:
         """Refuses new work from now on."""
         self._closing = True
+        self.local.close()
 
-    async def _in_time(self, route: Route, gate: Gate, body: bytes, *, entered: bool) -> Lease:
-        """A lease behind the gate. Raises TooManyRequests when that takes too long; to load its own engine does not count."""
-        loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle | None = None
+    async def stop(self) -> None:
+        """Ends what runs beside requests."""
+        self.close()
+        await self._mirror.stop()
+
+    # within
+
+    def _begin(self, principal: Principal, ask: Ask) -> tuple[RouteSpec, Record]:
+        principal.require(Permission.INFERENCE)
+        if self._closing:
+            raise ShuttingDown("The server is stopping.", retry_after=5)
+        route = self._directory.resolve(ask.model)
+        return route, Record(principal.user_id, ask, self._clock.monotonic(), route.name)
+
+    def _end(self, record: Record) -> None:
+        record.ended = self._clock.monotonic()
+        if record.outcome == "running":
+            record.outcome = "completed" if record.cache in ("hit", "joined", "replayed") else "cancelled"
+        if self._hooks.recorder is not None:
+            self._hooks.recorder.record(record)
+
+    async def _limited_whole(self, principal: Principal, ask: Ask, route: RouteSpec, record: Record) -> Reply:
+        gatekeeper, cache = self._hooks.gatekeeper, self._hooks.cache
+        reservation = await gatekeeper.reserve(principal, ask, route) if gatekeeper is not None else None
         try:
-            async with asyncio.timeout(None) as scope:
-
-                def look() -> None:
-                    nonlocal timer
-                    if self._engines.coming(route.name):
-                        timer = loop.call_later(min(1.0, self._max_wait), look)
-                    else:
-                        scope.reschedule(loop.time())
-
-                timer = loop.call_later(self._max_wait, look)
-                return await self._leased(route, gate, body, entered=entered)
-        except TimeoutError:
-            raise TooManyRequests(
-                f"The model {route.name!r} had no turn for this request within {self._max_wait:.0f} s.",
-                retry_after=max(1.0, self._max_wait / 10),
-            ) from None
-        finally:
-            if timer is not None:
-                timer.cancel()
-
-    async def _leased(self, route: Route, gate: Gate, body: bytes, *, entered: bool) -> Lease:
-        if not entered:
-            gate.resize(self._engines.capacity(route.name, route.slots))
-            await gate.enter()
-        try:
-            lease = await self._engines.lease(route.name, body)
-            gate.resize(self._engines.capacity(route.name, route.slots))
-        except BaseException:
-            gate.leave()
+            make = partial(self._whole, ask, route, reservation)
+            if cache is None:
+                reply = await make(record)
+            else:
+                reply = await cache.whole(principal, ask, route, record, make)
+        except BaseException as error:
+            _blame(record, error)
             raise
-        return lease
+        finally:
+            if gatekeeper is not None and reservation is not None:
+                gatekeeper.settle(reservation, record)
+        return Reply(reply.body, reply.media_type, self._headers(record, reservation))
 
-    def _demand(self, model: str) -> int:
-        gate = self._gates.get(model)
-        return gate.running + gate.waiting if gate is not None else 0
+    async def _limited_stream(self, principal: Principal, ask: Ask, route: RouteSpec, record: Record) -> Streaming:
+        gatekeeper, cache = self._hooks.gatekeeper, self._hooks.cache
+        reservation = await gatekeeper.reserve(principal, ask, route) if gatekeeper is not None else None
+        settle = (
+            partial(gatekeeper.settle, reservation, record)
+            if gatekeeper is not None and reservation is not None
+            else None
+        )
+        try:
+            make = partial(self._stream, ask, route, reservation)
+            if cache is None:
+                streaming = await make(record)
+            else:
+                streaming = await cache.stream(principal, ask, route, record, make)
+        except BaseException as error:
+            _blame(record, error)
+            if settle is not None:
+                settle()
+            raise
+        if settle is not None:
+            streaming.when_closed(settle)
+        streaming.headers = self._headers(record, reservation)
+        return streaming
+
+    async def _whole(self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record) -> Reply:
+        asking = Asking(ask, route)
+        self._reflect(ask, route, record.user_id)
+        run = WholeRun(self._candidates(ask, route, record, reservation), asking, partial(self._about, asking, route))
+        answer = await run.reply()
+        return Reply(answer.body, answer.media_type)
+
+    async def _stream(self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record) -> Streaming:
+        asking = Asking(ask, route)
+        self._reflect(ask, route, record.user_id)
+        candidates = self._candidates(ask, route, record, reservation)
+        if ask.operation == "chat":
+            dialect = DIALECTS[ask.dialect]
+            outlet = BytesOutlet(dialect, partial(self._about, asking, route))
+
+            def relay(question: Question) -> Relay[bytes]:
+                spoken = DIALECTS[question.dialect]
+                return NativeRelay(spoken, outlet) if question.native else EventRelay(spoken, outlet)
+
+            pieces, media_type = StreamRun(candidates, asking, outlet, relay).pieces(), dialect.media_type
+        else:
+            plain = PlainOutlet()
+            pieces, media_type = (
+                StreamRun(candidates, asking, plain, lambda _: PlainRelay()).pieces(),
+                "text/event-stream",
+            )
+        first = await anext(pieces, b"")
+        return Streaming(first, pieces, media_type, {})
+
+    def _candidates(self, ask: Ask, route: RouteSpec, record: Record, reservation: Reservation | None) -> Candidates:
+        gatekeeper = self._hooks.gatekeeper
+        admit = partial(gatekeeper.admit, reservation) if gatekeeper is not None and reservation is not None else None
+        parts = Parts(self._directory, self.health, self._clock, self._chance, self.local.waiting)
+        ordered = order(route, self._chance, self._latency, self._price)
+        return Candidates(Attempts(parts, ask, route, record, admit), ordered, self._chance, self._clock)
+
+    def _about(self, asking: Asking, route: RouteSpec) -> About:
+        ask = asking.ask
+        identity = new_id(_IDS.get(ask.dialect, "gen"))
+        return About(identity, ask.model or route.name, int(self._clock.now().timestamp()), asking.request)
+
+    def _headers(self, record: Record, reservation: Reservation | None) -> dict[str, str]:
+        by = record.answered_by
+        found = {"X-Corral-Attempts": str(len(record.attempts))}
+        if by is not None:
+            found["X-Corral-Provider"], found["X-Corral-Model"] = by.provider, by.model
+        if record.cache:
+            found["X-Corral-Cache"] = record.cache
+        return {**found, **reservation.headers} if reservation is not None else found
+
+    def _latency(self, candidate: Candidate) -> float | None:
+        return self.health.of(candidate).latency
+
+    def _price(self, candidate: Candidate) -> Prices | None:
+        if candidate.price is not None:
+            return candidate.price
+        try:
+            return self._directory.provider(candidate.provider).prices(candidate.model)
+        except CorralError:
+            return None
+
+    def _reflect(self, ask: Ask, route: RouteSpec, user_id: str) -> None:
+        """Has the route's mirror asked too, for its share of the requests."""
+        mirror = route.mirror
+        if mirror is None or self._chance.random() >= route.mirror_share:
+            return
+        record = Record(user_id, ask, self._clock.monotonic(), route.name)
+        alone = RouteSpec(route.name, (mirror,), parameters=route.parameters, attempts=1)
+        if ask.operation == "chat" or not ask.stream:
+            self._mirror.start(self._mirrored(replace(ask, stream=False), alone, record))
+
+    async def _mirrored(self, ask: Ask, route: RouteSpec, record: Record) -> None:
+        # A chat that asks for a stream is put in other words: nobody waits for its first piece.
+        asking = Asking(ask, route, Asking(ask, route).request if ask.operation == "chat" else None)
+        run = WholeRun(self._candidates(ask, route, record, None), asking, partial(self._about, asking, route))
+        try:
+            await run.reply()
+        except CorralError as error:
+            _blame(record, error)
+        finally:
+            for attempt in record.attempts:
+                attempt.kind = "mirror"
+            self._end(record)
 
 
-def _text(request: ChatRequest) -> bytes:
-    """The beginning of a chat, alike for the same conversation."""
-    parts, size = [], 0
-    for message in request.messages:
-        parts.append(f"{message.role}:{message.content}\n")
-        size += len(parts[-1])
-        if size > 1 << 16:
-            break
-    return "".join(parts).encode()
+def _blame(record: Record, error: BaseException) -> None:
+    """Notes why a request has no answer. A client that left is no failure."""
+    if isinstance(error, CorralError) and record.outcome == "running":
+        record.outcome, record.error = "failed", error.code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,13 +48,14 @@ class Streaming:
     `pieces` must have been started (else closing it would not run its `finally`): `first` is what it has given already.
     """
 
-    __slots__ = ("_first", "_pieces", "headers", "media_type")
+    __slots__ = ("_closed", "_first", "_pieces", "headers", "media_type")
 
     def __init__(
         self, first: bytes, pieces: AsyncGenerator[bytes, None], media_type: str, headers: Mapping[str, str]
     ) -> None:
         self._first: bytes | None = first
         self._pieces = pieces
+        self._closed: list[Callable[[], None]] = []
         self.media_type = media_type
         self.headers = headers
 
@@ -73,7 +74,16 @@ class Streaming:
     async def aclose(self) -> None:
         """Ends the work upstream. Needed also after the last piece."""
         self._first = None
-        await self._pieces.aclose()
+        try:
+            await self._pieces.aclose()
+        finally:
+            closed, self._closed = self._closed, []
+            for tell in closed:
+                tell()
+
+    def when_closed(self, tell: Callable[[], None]) -> None:
+        """Has `tell` called once, when it is closed; in the order in which they were given."""
+        self._closed.append(tell)
 
 
 AttemptKind = Literal["first", "retry", "failover", "continuation", "completion", "mirror"]

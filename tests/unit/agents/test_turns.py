@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, update
 from corral.agents import Event, NewMessage, TurnState, repository
 from corral.agents.live import LiveLog
 from corral.agents.service import MAX_QUEUED
+from corral.dialects.form import text_of as words_of
 from corral.kit.errors import (
     ContextExceeded,
     CorralError,
@@ -52,7 +53,7 @@ async def test_turns_of_one_agent_run_in_the_order_of_acceptance_whoever_sends_t
         assert one.source.open == 0
         for number, request in enumerate(one.source.requests):
             # What the model saw is exactly what was committed before it.
-            assert [message.content for message in request.messages] == [m.content for m in page[: 2 + 2 * number]]
+            assert [words_of(message) for message in request.messages] == [m.content for m in page[: 2 + 2 * number]]
 
 
 async def test_a_turn_of_two_thousand_events_resumes_from_every_offset(

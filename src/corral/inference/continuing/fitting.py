@@ -7,9 +7,14 @@ from typing import Any
 
 import msgspec
 
+from corral.kit.errors import UpstreamFailed
 from corral.kit.json_schema import problem
 
 _SPACE = " \t\r\n"
+
+
+class Unfit(UpstreamFailed):
+    """A continuation does not go on with what was sent: nobody's failure, but it cannot be told."""
 
 
 def rest(begun: str, whole: str) -> str | None:

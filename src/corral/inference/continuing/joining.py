@@ -6,7 +6,7 @@ the client gets each part once.
 
 from __future__ import annotations
 
-from corral.kit.errors import UpstreamFailed
+from corral.inference.continuing.fitting import Unfit
 
 SURE = 8
 """Characters from which on a repetition that begins in the middle of a word is no chance."""
@@ -90,11 +90,11 @@ class Joined:
         return "" if self._place >= 0 else self._cut()
 
     def end(self) -> str:
-        """What was still held back. Raises UpstreamFailed for one that only said again what was there, without coming to its end."""
+        """What was still held back. Raises Unfit for one that only said again what was there, without coming to its end."""
         if self._joined or not self._said:
             return ""
         if not self._sent.endswith("".join(self._said)):
-            raise UpstreamFailed("The answer could not be continued: only what had been said was said again.")
+            raise Unfit("The answer could not be continued: only what had been said was said again.")
         return self._cut()
 
     def _cut(self) -> str:

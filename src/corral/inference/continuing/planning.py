@@ -27,10 +27,9 @@ from corral.dialects.form import (
     text_message,
 )
 from corral.dialects.gathering import Gathering
-from corral.inference.continuing.fitting import flaw, is_object, rest, without_fence
+from corral.inference.continuing.fitting import Unfit, flaw, is_object, rest, without_fence
 from corral.inference.continuing.joining import Continued, Joined
 from corral.inference.continuing.shaping import HeldShaper, Rethought, Shaper, TextShaper
-from corral.kit.errors import UpstreamFailed
 
 ANCHOR = 60
 """Characters of the end that a model is asked to begin with."""
@@ -245,14 +244,14 @@ def _endings(begun: str, answer: Gathering) -> list[str]:
     joined = Joined(begun)
     try:
         found.append(begun + joined.add(text) + joined.end())
-    except UpstreamFailed:
+    except Unfit:
         # It only said again what was there; the other readings may fit all the same.
         return found
     return found
 
 
 def _fitting(begun: str, wholes: list[str], schema: Mapping[str, Any] | None, *, objects: bool) -> str:
-    """What comes after `begun`, by the first of `wholes` that begins so and is as it must be. Raises UpstreamFailed."""
+    """What comes after `begun`, by the first of `wholes` that begins so and is as it must be. Raises Unfit."""
     why = "it does not begin as what was sent"
     for whole in wholes:
         more = rest(begun, whole)
@@ -261,4 +260,4 @@ def _fitting(begun: str, wholes: list[str], schema: Mapping[str, Any] | None, *,
             if wrong is None:
                 return more
             why = wrong
-    raise UpstreamFailed(f"The JSON could not be continued: {why}."[:500])
+    raise Unfit(f"The JSON could not be continued: {why}."[:500])

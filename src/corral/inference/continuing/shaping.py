@@ -18,6 +18,7 @@ from corral.dialects.form import (
     ToolCallDelta,
 )
 from corral.dialects.gathering import Gathering
+from corral.inference.continuing.fitting import Unfit
 from corral.inference.continuing.joining import Continued, Joined
 from corral.kit.errors import UpstreamFailed
 
@@ -29,11 +30,11 @@ class Shaper(Protocol):
     """Takes a continuation's events, gives what the client gets."""
 
     def take(self, event: ChatEvent) -> list[ChatEvent]:
-        """What can be told now. Raises UpstreamFailed when it does not go on with what was sent."""
+        """What can be told now. Raises Unfit when it does not go on with what was sent."""
         ...
 
     def end(self) -> list[ChatEvent]:
-        """The continuation is whole: what is left to tell, `Finished` at last. Raises UpstreamFailed when it does not fit."""
+        """The continuation is whole: what is left to tell, `Finished` at last. Raises Unfit when it does not fit."""
         ...
 
 
@@ -82,7 +83,7 @@ class TextShaper:
             )
             return [*self._held(), moved]
         if isinstance(event, RefusalDelta):
-            raise UpstreamFailed("The answer could not be continued: the next candidate refused to.")
+            raise Unfit("The answer could not be continued: the next candidate refused to.")
         if isinstance(event, Finished):
             self._finished = event
             return []
@@ -116,7 +117,7 @@ class HeldShaper:
         elif isinstance(event, ToolCallDelta):
             self._size += len(event.arguments)
         if self._size > MAX_HELD:
-            raise UpstreamFailed("The answer could not be continued: what came is too long.")
+            raise Unfit("The answer could not be continued: what came is too long.")
         self._gathering.add(event)
         return []
 

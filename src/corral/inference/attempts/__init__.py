@@ -1,0 +1,1 @@
+"""Attempts at candidates: what is asked of them, and what of their answers goes on."""

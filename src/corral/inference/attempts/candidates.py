@@ -1,0 +1,88 @@
+"""A request on its way through its candidates, until one has begun to answer it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from corral.inference.attempts import judging
+from corral.inference.attempts.opening import Attempts
+from corral.inference.budget import pause
+from corral.inference.health import soonest
+from corral.inference.routes.types import Candidate
+from corral.inference.types import AttemptKind
+from corral.kit.clock import Clock
+from corral.kit.errors import CorralError, Unavailable
+
+T = TypeVar("T")
+
+
+class Candidates:
+    """Asks the candidates of a route in their order, and once more those that a moment may help."""
+
+    def __init__(self, attempts: Attempts, order: Sequence[Candidate], chance: random.Random, clock: Clock) -> None:
+        self.attempts = attempts
+        self.order = order
+        self._chance = chance
+        self._clock = clock
+
+    def without(self, candidate: Candidate) -> Candidates:
+        """The others, in the same order."""
+        others = [one for one in self.order if one != candidate]
+        return Candidates(self.attempts, others, self._chance, self._clock)
+
+    async def first(self, ask: Callable[[Candidate, AttemptKind], Awaitable[T]]) -> T:
+        """What `ask` gives for the first candidate that it does not fail for. Raises the last failure, Unavailable when all rest."""
+        attempts, order = self.attempts, self.order
+        failures: dict[Candidate, CorralError] = {}
+        number = 0
+        while True:
+            for candidate in order:
+                if attempts.left <= 0 or not self.may(candidate):
+                    continue
+                kind: AttemptKind = "retry" if candidate in failures else "failover" if failures else "first"
+                try:
+                    return await ask(candidate, kind)
+                except CorralError as error:
+                    failures[candidate] = error
+                    if not judging.goes_on(error):
+                        raise
+            if not failures:
+                raise self._resting() if order else Unavailable("There is no other candidate.")
+            order = [one for one, error in failures.items() if not one.local and judging.again(error)]
+            order = order if attempts.left > 0 and await self._paused(number, order, failures) else []
+            number += 1
+            if not order:
+                raise worst(list(failures.values()))
+
+    def may(self, candidate: Candidate) -> bool:
+        """Whether a candidate may be asked now."""
+        # An own engine is watched over elsewhere; where nobody else can be asked it always is.
+        return (candidate.local and len(self.order) == 1) or self.attempts.wait(candidate) <= 0
+
+    async def _paused(self, number: int, order: list[Candidate], failures: dict[Candidate, CorralError]) -> bool:
+        """Waits before the same candidates are asked again; False when they are not to be."""
+        if not order:
+            return False
+        waits = [failures[one].retry_after for one in order]
+        seconds = pause(number, min((wait for wait in waits if wait is not None), default=None), self._chance)
+        left = self.attempts.seconds()
+        if seconds is None or (left is not None and seconds >= left):
+            return False
+        order[:] = [one for one in order if self.attempts.may_repeat(one)]
+        if order:
+            await self._clock.sleep(seconds)
+        return bool(order)
+
+    def _resting(self) -> Unavailable:
+        wait = soonest(self.attempts.wait(one) for one in self.order)
+        names = ", ".join(one.name for one in self.order[:5])
+        return Unavailable(f"All candidates rest after failures: {names}. Try again in {wait:.0f} s.", retry_after=wait)
+
+
+def worst(failures: Sequence[CorralError]) -> CorralError:
+    """The failure to tell when all have failed: of those that say when to try again the soonest, else the last one."""
+    if all(error.retry_after is not None for error in failures):
+        return min(failures, key=lambda error: error.retry_after or 0.0)
+    return failures[-1]

@@ -1,0 +1,225 @@
+"""One attempt at one candidate: its key, its deadline, and what is learned from how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from corral.dialects.form import Usage
+from corral.inference.attempts import judging
+from corral.inference.attempts.asking import Question
+from corral.inference.health import Condition, Health
+from corral.inference.keys import REFUSED
+from corral.inference.ports import Directory
+from corral.inference.routes.types import Candidate, RouteSpec
+from corral.inference.types import Ask, Attempt, AttemptKind, Record
+from corral.kit.clock import Clock
+from corral.kit.errors import CorralError, Unavailable, UpstreamTimeout
+from corral.providers.types import Call, Exchange, Provider, ProviderKey
+
+FIRST_CONTENT = 60.0
+"""Seconds until the first content of a stream, for a provider elsewhere, when the route does not say."""
+REST = 1.0
+"""Seconds that a busy candidate rests when it does not say."""
+
+Admit = Callable[[Candidate], Awaitable[None]]
+Waiting = Callable[[str], int]
+
+
+class Parts(NamedTuple):
+    """What attempts work with. `waiting`: requests before a local model."""
+
+    directory: Directory
+    health: Health
+    clock: Clock
+    chance: random.Random
+    waiting: Waiting
+
+
+@dataclass(slots=True)
+class Opened:
+    """An attempt whose answer has begun."""
+
+    candidate: Candidate
+    provider: Provider
+    question: Question
+    attempt: Attempt
+    exchange: Exchange
+
+
+class Attempts:
+    """The attempts of one request."""
+
+    def __init__(self, parts: Parts, ask: Ask, route: RouteSpec, record: Record, admit: Admit | None) -> None:
+        self._parts = parts
+        self._ask = ask
+        self._route = route
+        self.record = record
+        self._admit = admit
+        self._asked: set[str] = set()
+        self._until = parts.clock.monotonic() + route.total_timeout if route.total_timeout is not None else None
+
+    @property
+    def left(self) -> int:
+        """How many more there may be."""
+        return self._route.attempts - len(self.record.attempts)
+
+    @property
+    def now(self) -> float:
+        """The clock."""
+        return self._parts.clock.monotonic()
+
+    def seconds(self) -> float | None:
+        """What is left of the whole answer's time; None without an end."""
+        return max(0.0, self._until - self.now) if self._until is not None else None
+
+    def wait(self, candidate: Candidate) -> float:
+        """Seconds until a candidate may be asked, by its breaker and its provider's keys."""
+        now = self.now
+        left = self._parts.health.of(candidate).breaker.wait(now)
+        if left <= 0 and not candidate.local:
+            provider = self.provider(candidate)
+            if provider is not None and len(provider.keys) > 1:
+                left = self._parts.health.standing(candidate.provider).keys.wait(provider.keys, now)
+        return left
+
+    def provider(self, candidate: Candidate) -> Provider | None:
+        """Its provider, None when it is gone or switched off."""
+        try:
+            return self._parts.directory.provider(candidate.provider)
+        except CorralError:
+            return None
+
+    def may_repeat(self, candidate: Candidate) -> bool:
+        """Whether the retry budget allows to ask its provider again within this request; taken from it when so."""
+        if candidate.provider not in self._asked:
+            return True
+        return self._parts.health.standing(candidate.provider).budget.retry(self.now)
+
+    async def open(
+        self, candidate: Candidate, kind: AttemptKind, put: Callable[[Provider], Question], *, stream: bool
+    ) -> Opened:
+        """Asks `candidate`, with its other keys too where one is refused or busy. Raises CorralError; then all is settled."""
+        provider = self._parts.directory.provider(candidate.provider)
+        question = put(provider)
+        if self._admit is not None:
+            await self._admit(candidate)
+        if candidate.provider not in self._asked:
+            self._asked.add(candidate.provider)
+            self._parts.health.standing(candidate.provider).budget.ask(self.now)
+        while True:
+            key = self._key(provider)
+            attempt = self._begin(candidate, provider, kind, question, key)
+            try:
+                exchange = await self._call(provider, candidate, question, key, stream=stream)
+            except CorralError as error:
+                # With another key at once; the last key's failure is the candidate's.
+                more = key is not None and self._another_key(provider, key, error)
+                self.failed(candidate, attempt, error, blame=not more)
+                if not more:
+                    raise
+                kind = "retry"
+            except BaseException:
+                self.dropped(candidate, attempt)
+                raise
+            else:
+                if stream:
+                    self._content(candidate, attempt)
+                return Opened(candidate, provider, question, attempt, exchange)
+
+    def _key(self, provider: Provider) -> ProviderKey | None:
+        keys = provider.keys
+        if not keys:
+            return None
+        ring = self._parts.health.standing(provider.name).keys
+        key = ring.choose(keys, self.now)
+        if key is None:
+            wait = max(1.0, ring.wait(keys, self.now))
+            raise Unavailable(f"All keys of {provider.name!r} rest.", retry_after=wait)
+        return key
+
+    def _another_key(self, provider: Provider, key: ProviderKey, error: CorralError) -> bool:
+        """Lets a key rest that was refused or is busy; whether there is another one to ask with."""
+        if len(provider.keys) < 2 or not judging.of_key(error):
+            return False
+        ring = self._parts.health.standing(provider.name).keys
+        seconds = (error.retry_after or REST) if judging.is_busy(error) else REFUSED
+        ring.rest(key, self.now, seconds)
+        return self.left > 0 and ring.wait(provider.keys, self.now) <= 0
+
+    def _content(self, candidate: Candidate, attempt: Attempt) -> None:
+        attempt.first_content = self.now
+        self._condition(candidate).took(attempt.first_content - attempt.began)
+        if self.record.first_content is None:
+            self.record.first_content = attempt.first_content
+
+    def answered(self, candidate: Candidate, attempt: Attempt) -> None:
+        """It has given a whole answer."""
+        attempt.ended, attempt.outcome = self.now, "completed"
+        self._condition(candidate).breaker.succeed(attempt.ended)
+
+    def failed(self, candidate: Candidate, attempt: Attempt, error: CorralError, *, blame: bool = True) -> None:
+        """It has failed. Without `blame` that says nothing about the candidate."""
+        now = attempt.ended = self.now
+        attempt.outcome, attempt.error, attempt.message = "failed", error.code, error.message[:500]
+        condition = self._condition(candidate)
+        verdict = judging.verdict(error, local=candidate.local) if blame else "nothing"
+        if verdict == "failure":
+            condition.failed += 1
+            condition.breaker.fail(now)
+        elif verdict == "rest":
+            condition.breaker.rest(now, error.retry_after or REST)
+        else:
+            condition.breaker.drop()
+
+    def dropped(self, candidate: Candidate, attempt: Attempt) -> None:
+        """The request ended without a word about the candidate."""
+        attempt.ended, attempt.outcome = self.now, "cancelled"
+        self._condition(candidate).breaker.drop()
+
+    def _condition(self, candidate: Candidate) -> Condition:
+        return self._parts.health.of(candidate)
+
+    def _begin(
+        self, candidate: Candidate, provider: Provider, kind: AttemptKind, question: Question, key: ProviderKey | None
+    ) -> Attempt:
+        now = self.now
+        condition = self._condition(candidate)
+        condition.asked += 1
+        condition.breaker.take(now)
+        prices = candidate.price or provider.prices(candidate.model)
+        label = key.label if key is not None else ""
+        attempt = Attempt(candidate.provider, candidate.model, kind, now, question.dialect, label, prices=prices)
+        self.record.attempts.append(attempt)
+        return attempt
+
+    async def _call(
+        self, provider: Provider, candidate: Candidate, question: Question, key: ProviderKey | None, *, stream: bool
+    ) -> Exchange:
+        ask = self._ask
+        call = Call(
+            ask.operation, question.dialect, candidate.model, question.body, stream, key, ask.headers,
+            request_id=ask.request_id,
+        )  # fmt: skip
+        limit = self._route.first_content_timeout if stream else None
+        if limit is None and stream and not candidate.local:
+            limit = FIRST_CONTENT
+        total = self.seconds()
+        if limit is None and total is None:
+            return await provider.open(call)
+        seconds = min(one for one in (limit, total) if one is not None)
+        try:
+            async with asyncio.timeout(seconds):
+                return await provider.open(call)
+        except TimeoutError:
+            what = "no content" if stream else "no answer"
+            raise UpstreamTimeout(f"{candidate.name} gave {what} within {seconds:.0f} s.") from None
+
+
+def estimated(attempt: Attempt, prompt: int, completion: int) -> None:
+    """Notes what an attempt used, where its provider did not say."""
+    if attempt.usage is None:
+        attempt.usage, attempt.estimated = Usage(prompt, completion), True
