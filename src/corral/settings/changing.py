@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from corral.kit.errors import InvalidRequest
+from corral.settings import gateway
 from corral.settings.gateway import Entry
 
 E = TypeVar("E", bound=Entry)
@@ -18,6 +19,13 @@ _REASONS = {
     "extra_forbidden": "is not known", "missing": "is needed", "string_too_short": "must not be empty",
     "model_type": "must be an object", "model_attributes_type": "must be an object", "dict_type": "must be an object",
 }  # fmt: skip
+_FIELDS = {
+    name
+    for shape in vars(gateway).values()
+    if isinstance(shape, type) and issubclass(shape, Entry)
+    for name in shape.model_fields
+}
+"""All names of fields of entries."""
 _NAMED = re.compile(r"([a-z_]+): (.+)", re.DOTALL)
 
 
@@ -57,7 +65,7 @@ def refusal(error: ValidationError, shape: type[Entry]) -> InvalidRequest:
         reason = _REASONS.get(problem["type"], reason)
         if problem["type"] == "too_short" and fields:
             continue  # It has too few only because some of them are refused.
-        fields.setdefault(".".join([to_camel(part) if part in shape.model_fields else part for part in parts]), reason)
+        fields.setdefault(".".join([to_camel(part) if part in _FIELDS else part for part in parts]), reason)
     name, reason = next(iter(fields.items()))
     return InvalidRequest(f"{name or 'It'}: {reason}.", param=name or None, details={"fields": fields})
 

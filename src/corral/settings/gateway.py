@@ -165,8 +165,10 @@ class ProviderEntry(Entry):
 
     @model_validator(mode="after")
     def _reachable(self) -> ProviderEntry:
-        if self.kind == "compatible" and self.base_url is None:
+        if self.kind == "compatible" and self.base_url is None and self.vendor is None:
             raise ValueError("base_url: a compatible service needs its address")
+        if self.kind != "compatible" and self.vendor is not None:
+            raise ValueError("vendor: is only for the kind compatible")
         return self
 
 

@@ -44,20 +44,24 @@ def problem_of(record: Record[ProviderEntry], keys: Sequence[KnownKey]) -> str |
         return None
     if keys:
         return f"No key of it can be used. {keys[0].label}: {keys[0].problem}"
-    known = card(entry)
+    known, place = card(entry), address(entry)
+    if not place:
+        return "Its address is missing."
     # An own gateway in front of the service may want no key of ours.
-    if known.key_needed and outward_url(address(entry)).origin == outward_url(known.base_url).origin:
+    if known.key_needed and known.base_url and outward_url(place).origin == outward_url(known.base_url).origin:
         return f"{known.title} wants a key; add one."
     return None
 
 
-def row_of(record: Record[ProviderEntry], keys: Sequence[KnownKey], health: dict[str, Any]) -> dict[str, Any]:
+def row_of(
+    record: Record[ProviderEntry], keys: Sequence[KnownKey], problem: str | None, health: dict[str, Any]
+) -> dict[str, Any]:
     """A provider as clients see it."""
     entry = record.entry
     shown = wire(entry) if entry is not None else {"kind": record.values.get("kind"), "enabled": False}
     return {
         "name": record.name, **shown, **record.about(), "address": address(entry) if entry is not None else "",
-        "keys": [known.as_dict() for known in keys], "problem": problem_of(record, keys), "health": health,
+        "keys": [known.as_dict() for known in keys], "problem": problem, "health": health,
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from corral.providers.vendors import VENDORS
 from corral.settings.gateway import ProviderEntry
 
 
@@ -27,6 +28,36 @@ class Card:
         return {to_camel(name): value for name, value in asdict(self).items()}
 
 
+_HOME = "http://127.0.0.1"
+_OWN = {
+    "vllm": (f"{_HOME}:8000/v1", "A vLLM server of your own."),
+    "sglang": (f"{_HOME}:30000/v1", "An SGLang server of your own."),
+    "lmstudio": (f"{_HOME}:1234/v1", "The server of LM Studio."),
+    "llamacpp": (f"{_HOME}:8080/v1", "A llama-server of your own."),
+}
+"""Services that run on machines of one's own: where they usually listen; they want no key unless they were told to."""
+_ELSEWHERE = {
+    "openrouter": ("Models of many services behind one key.", "https://openrouter.ai/keys"),
+    "groq": ("Open models at high speed.", "https://console.groq.com/keys"),
+    "mistral": ("Mistral's own models.", "https://console.mistral.ai/api-keys"),
+    "deepseek": ("DeepSeek's own models.", "https://platform.deepseek.com/api_keys"),
+    "together": ("Open models in the cloud.", "https://api.together.ai/settings/api-keys"),
+    "fireworks": ("Open models in the cloud.", "https://fireworks.ai/account/api-keys"),
+    "xai": ("Grok models.", "https://console.x.ai"),
+    "cerebras": ("Open models at high speed.", "https://cloud.cerebras.ai"),
+    "azure": ("OpenAI's models in a resource of Azure; its address ends in /openai/v1.", "https://portal.azure.com"),
+}
+
+
+def _compatible(vendor: str) -> Card:
+    known = VENDORS[vendor]
+    if vendor in _OWN:
+        place, text = _OWN[vendor]
+        return Card("compatible", known.title, text, known.base_url or place, vendor, key_needed=False)
+    text, page = _ELSEWHERE.get(vendor, ("", None))
+    return Card("compatible", known.title, text, known.base_url, vendor, key_url=page)
+
+
 CARDS = (
     Card("openai", "OpenAI", "GPT models, over the Chat Completions and Responses APIs.", "https://api.openai.com/v1",
          key_url="https://platform.openai.com/api-keys"),
@@ -35,19 +66,7 @@ CARDS = (
     Card("gemini", "Google Gemini", "Gemini models, over the Gemini API.", "https://generativelanguage.googleapis.com",
          key_url="https://aistudio.google.com/apikey"),
     Card("ollama", "Ollama", "Models of an Ollama on this or another machine.", "http://127.0.0.1:11434", key_needed=False),
-    Card("compatible", "OpenRouter", "Many services behind one key.", "https://openrouter.ai/api/v1", "openrouter",
-         key_url="https://openrouter.ai/keys"),
-    Card("compatible", "Groq", "Open models at high speed.", "https://api.groq.com/openai/v1", "groq",
-         key_url="https://console.groq.com/keys"),
-    Card("compatible", "Mistral", "Mistral's own models.", "https://api.mistral.ai/v1", "mistral",
-         key_url="https://console.mistral.ai/api-keys"),
-    Card("compatible", "DeepSeek", "DeepSeek's own models.", "https://api.deepseek.com/v1", "deepseek",
-         key_url="https://platform.deepseek.com/api_keys"),
-    Card("compatible", "Together", "Open models in the cloud.", "https://api.together.xyz/v1", "together",
-         key_url="https://api.together.ai/settings/api-keys"),
-    Card("compatible", "vLLM", "A vLLM server of your own.", "http://127.0.0.1:8000/v1", "vllm", key_needed=False),
-    Card("compatible", "LM Studio", "The server of LM Studio.", "http://127.0.0.1:1234/v1", "lmstudio", key_needed=False),
-    Card("compatible", "llama.cpp", "A llama-server on another machine.", "http://127.0.0.1:8080/v1", "llamacpp", key_needed=False),
+    *map(_compatible, VENDORS),
     Card("compatible", "Other", "Any service that speaks OpenAI's Chat Completions API.", "", key_needed=False),
 )  # fmt: skip
 
@@ -59,5 +78,10 @@ def card(entry: ProviderEntry) -> Card:
 
 
 def address(entry: ProviderEntry) -> str:
-    """What is called."""
-    return entry.base_url or card(entry).base_url
+    """What is called; empty where it has to be set."""
+    if entry.base_url is not None:
+        return entry.base_url
+    if entry.kind == "compatible":
+        known = VENDORS.get(entry.vendor or "")
+        return known.base_url if known is not None else ""
+    return card(entry).base_url

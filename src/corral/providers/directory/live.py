@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from corral.kit.clock import Clock
-from corral.kit.errors import Unavailable
+from corral.kit.errors import InvalidRequest, Unavailable
 from corral.providers.directory.building import problem_of, spec_of
 from corral.providers.directory.keys import KnownKey
 from corral.providers.directory.shelf import Record
@@ -20,11 +20,12 @@ MAX_RETIRED = 64
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A provider as it counts now; `provider` is None when it cannot be asked."""
+    """A provider as it counts now; `provider` is None when it cannot be asked, for `problem` or because it is switched off."""
 
     record: Record[ProviderEntry]
     keys: tuple[KnownKey, ...]
     provider: Provider | None
+    problem: str | None
 
 
 class LiveProviders:
@@ -70,15 +71,17 @@ class LiveProviders:
             return f"There is no provider {name[:100]!r}."
         if live.record.entry is not None and not live.record.entry.enabled:
             return f"The provider {name!r} is switched off."
-        problem = problem_of(live.record, live.keys)
-        return None if problem is None else f"The provider {name!r} cannot be used: {problem}"
+        return None if live.problem is None else f"The provider {name!r} cannot be used: {live.problem}"
 
     def put(self, record: Record[ProviderEntry], keys: tuple[KnownKey, ...]) -> None:
         """Lets a provider count as it is now."""
-        provider, entry = None, record.entry
-        if entry is not None and entry.enabled and problem_of(record, keys) is None:
-            provider = self._build(spec_of(record.name, entry, keys))
-        self._replace(record.name, Live(record, keys, provider))
+        provider, entry, problem = None, record.entry, problem_of(record, keys)
+        if entry is not None and entry.enabled and problem is None:
+            try:
+                provider = self._build(spec_of(record.name, entry, keys))
+            except InvalidRequest as error:
+                problem = error.message
+        self._replace(record.name, Live(record, keys, provider, problem))
 
     def forget(self, name: str) -> None:
         """It counts no more."""

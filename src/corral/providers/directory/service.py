@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 from sqlalchemy import Row
 
 from corral.accounts.secrets import Secrets, hint
@@ -152,7 +153,7 @@ class Providers:
         """Makes or changes a provider. Raises InvalidRequest with a reason for each field, NotFound and Conflict."""
         _check_name(name)
         async with self._changing:
-            record = await self._shelf.save(name, version, changes, by=by)
+            record = await self._shelf.save(name, version, changes, by=by, check=lambda entry: self._try(name, entry))
             _log.info("provider_saved", provider=name, version=record.version, by=by)
             return self._changed(record)
 
@@ -230,9 +231,17 @@ class Providers:
 
     def _row(self, record: Record[ProviderEntry]) -> dict[str, Any]:
         live = self.live.find(record.name)
-        keys = live.keys if live is not None else ()
+        keys, problem = (live.keys, live.problem) if live is not None else ((), record.problem)
         health = health_row(self._asking.health(record.name))
-        return {**row_of(record, keys, health), "routes": list(self.uses(record.name))}
+        return {**row_of(record, keys, problem, health), "routes": list(self.uses(record.name))}
+
+    def _try(self, name: str, entry: ProviderEntry) -> None:
+        """Refuses what no provider can be made of. Raises InvalidRequest."""
+        try:
+            self._around.build(spec_of(name, entry, ()))
+        except InvalidRequest as error:
+            field = to_camel(error.param or "kind")
+            raise InvalidRequest(error.message, param=field, details={"fields": {field: error.message}}) from None
 
     def _changed(self, record: Record[ProviderEntry]) -> dict[str, Any]:
         self._asking.forget(record.name)
@@ -254,6 +263,7 @@ class Providers:
         _check_name(name)
         record = self._shelf.find(name)
         entry = changed(ProviderEntry, record.values if record is not None else {}, changes)
+        self._try(name, entry)
         keys: tuple[KnownKey, ...] = ()
         if secret is not None:
             value = check_secret(secret)

@@ -143,9 +143,12 @@ class Shelf(Generic[E]):
         return found
 
     async def save(
-        self, name: str, version: int, changes: Mapping[str, Any], *, by: str, rename: str | None = None
-    ) -> Record[E]:
+        self, name: str, version: int, changes: Mapping[str, Any], *, by: str, rename: str | None = None,
+        check: Callable[[E], object] = id,
+    ) -> Record[E]:  # fmt: skip
         """Changes single fields of an entry, None takes one away; with version 0 a new one is made.
+
+        `check` may refuse what the entry would be.
 
         Raises InvalidRequest with a reason for each field, NotFound, and Conflict with what differs when `version` is not
         the present one or the new name is taken.
@@ -154,11 +157,12 @@ class Shelf(Generic[E]):
             self._may_change(name)
             found = self.find(name)
             if version == 0 and found is None:
-                return await self._make(name, changes, by)
+                check(entry := changed(self._codec.shape, {}, changes))
+                return await self._make(name, entry, by)
             record = found or self.get(name)
             if version != record.version:
                 raise self._conflict(record, changes)
-            entry = changed(self._codec.shape, record.values, changes)
+            check(entry := changed(self._codec.shape, record.values, changes))
             return await self._change(record, rename or name, dumped(entry), by)
 
     async def delete(self, name: str, *, by: str) -> Record[E]:
@@ -198,8 +202,7 @@ class Shelf(Generic[E]):
         """Milliseconds since 1970."""
         return int(self._clock.now().timestamp() * 1000)
 
-    async def _make(self, name: str, changes: Mapping[str, Any], by: str) -> Record[E]:
-        entry = changed(self._codec.shape, {}, changes)
+    async def _make(self, name: str, entry: E, by: str) -> Record[E]:
         self._has_room()
         values, now = dumped(entry), self.now()
         key = name if "name" not in self._codec.table.c else new_id(self._codec.prefix)
@@ -216,7 +219,7 @@ class Shelf(Generic[E]):
         except IntegrityError:
             # Another server on the same database was first.
             await self.load()
-            raise self._conflict(self.get(name), changes) from None
+            raise self._conflict(self.get(name), {}) from None
         made = Record(key, name, entry, values, DATABASE, 1, now, now, by)
         self._rows = {**{other: row for other, row in self._rows.items() if other != name}, name: made}
         return made
