@@ -89,6 +89,7 @@ export interface TurnEvent {
   text?: string;
   state?: string;
   completionTokens?: number;
+  leftOut?: number;
   code?: string;
   message?: string;
 }

@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { RANGES, type Range } from "../api/metrics";
 import { ChatPage } from "../features/chat/ChatPage";
 import { Failed } from "./Failed";
@@ -6,6 +7,9 @@ import { Shell } from "./Shell";
 import { connection, drafts, outbox, streams } from "./services";
 
 const parts = { connection, drafts, outbox, streams };
+const BetterModel = lazy(async () => ({
+  default: (await import("../features/models/downloads/BetterModel")).BetterModel,
+}));
 
 const root = createRootRoute({
   component: Shell,
@@ -124,7 +128,12 @@ function words(value: unknown): string | undefined {
 
 function Conversation() {
   const { agentId } = chat.useParams();
-  return <ChatPage key={agentId} agentId={agentId} parts={parts} />;
+  const offer = (
+    <Suspense fallback={null}>
+      <BetterModel />
+    </Suspense>
+  );
+  return <ChatPage key={agentId} agentId={agentId} parts={parts} offer={offer} />;
 }
 
 export const router = createRouter({

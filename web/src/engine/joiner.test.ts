@@ -58,3 +58,9 @@ it("tells no figures of an answer that was interrupted", () => {
   const events = [status(0), token(1, "a"), status(2), token(3, "b"), usage(4), end(5)];
   expect(play(true, events)).toMatchObject({ text: "ab", tokens: null, took: null });
 });
+
+it("tells that the oldest messages were left out, which is no new attempt", () => {
+  const left = { offset: 1, turnId: "trn_1", type: "status", state: "running", leftOut: 4 };
+  const events = [status(0), left, token(2, "a"), token(3, "b"), usage(4), end(5)];
+  expect(play(true, events)).toMatchObject({ text: "ab", leftOut: 4, tokens: 3 });
+});

@@ -11,6 +11,8 @@ export interface TurnView {
   tokens: number | null;
   /** Milliseconds from the first word to the last, when all of it was seen as it came. */
   took: number | null;
+  /** How many of the oldest messages the model was not shown, since they do not fit into its context. */
+  leftOut: number;
 }
 
 /** Joins the events of one turn by offset: each is applied once and in order, whatever arrives. */
@@ -27,7 +29,7 @@ export class TurnJoiner {
     private readonly witnessed = false,
     private readonly now: () => number = () => performance.now(),
   ) {
-    this.view = { turnId, text: "", state: "saved", error: null, ended: false, tokens: null, took: null };
+    this.view = { turnId, text: "", state: "saved", error: null, ended: false, tokens: null, took: null, leftOut: 0 };
   }
 
   /** `applied`, `old` (seen before) or `gap` (an earlier one is missing: ask again from `next`). */
@@ -42,6 +44,7 @@ export class TurnJoiner {
   private change(event: TurnEvent): Partial<TurnView> {
     switch (event.type) {
       case "status":
+        if (event.leftOut !== undefined) return { leftOut: event.leftOut };
         if (event.state === "running") this.attempts += 1;
         return { state: event.state === "running" ? "reading" : (event.state ?? this.view.state) };
       case "token":

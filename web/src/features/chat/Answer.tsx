@@ -4,7 +4,7 @@ import type { TurnStreams } from "../../engine/turns";
 import { CopyButton } from "../../ui/CopyButton";
 import { Markdown } from "../../ui/markdown/Markdown";
 import { LogButton } from "./LogButton";
-import { type Around, figures, stateLabel } from "./labels";
+import { type Around, figures, leftOutLabel, stateLabel } from "./labels";
 
 export interface AnswerProps {
   agentId: string;
@@ -53,6 +53,7 @@ export const Answer = memo(function Answer(props: AnswerProps) {
           {live && <span className="spinner" aria-hidden="true" />}
           {stateLabel(state, props)}
         </div>
+        {view && view.leftOut > 0 && <span className="facts">{leftOutLabel(view.leftOut)}</span>}
         {!live && (
           <>
             <span className="facts">{figures(view?.tokens ?? null, view?.took ?? null)}</span>

@@ -1,7 +1,7 @@
 import { useDocumentTitle } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import type { StoreApi } from "zustand/vanilla";
 import { listMessages } from "../../api/client";
 import type { Connection } from "../../engine/connection";
@@ -39,8 +39,15 @@ function useEscape(stop: (() => void) | null) {
   }, [stop]);
 }
 
+interface Props {
+  agentId: string | null;
+  parts: ChatParts;
+  /** What is shown once after the demo model's first answer. */
+  offer?: ReactNode;
+}
+
 /** One conversation, or the beginning of a new one when there is no id yet. */
-export function ChatPage({ agentId, parts }: { agentId: string | null; parts: ChatParts }) {
+export function ChatPage({ agentId, parts, offer }: Props) {
   const { connection, outbox, streams, drafts } = parts;
   const scroller = useRef<HTMLDivElement>(null);
   const place = agentId ?? "new";
@@ -125,6 +132,7 @@ export function ChatPage({ agentId, parts }: { agentId: string | null; parts: Ch
               />
             ),
           )}
+          {demo && messages.length === 2 && running === null && waiting.length === 0 && offer}
           <Waiting items={waiting} connected={connected} outbox={outbox} />
           {problem && (
             <p role="alert" className="error">

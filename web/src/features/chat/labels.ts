@@ -35,6 +35,11 @@ export function stateLabel(state: string, around: Around = {}): string {
   return LABELS[state] ?? state;
 }
 
+/** Says that a long conversation was not shown to the model whole. */
+export function leftOutLabel(count: number): string {
+  return `Without the ${count === 1 ? "first message" : `first ${count} messages`}: they no longer fit`;
+}
+
 /** Figures of a finished answer, as far as they are known. */
 export function figures(tokens: number | null, took: number | null): string {
   if (tokens === null) return "";

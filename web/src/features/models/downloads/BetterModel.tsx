@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { Metrics } from "../../../api/metrics";
 import { bytes } from "../../../ui/format";
 import { useAsked } from "../../../ui/live";
+import "./offer.css";
 import { suggestion } from "./suggestions";
 
 /** What this machine has, and the one model to get for it. */
@@ -22,7 +23,7 @@ export function BetterModel() {
       <div>
         <h2>Get a better model</h2>
         <p>
-          The included model only shows that everything works.{" "}
+          Cria, the included model, is a tiny demo.{" "}
           {memory ? `This machine has ${has.filter(Boolean).join(" and ")}. ` : ""}
           <strong>{one.label}</strong> suits it: {one.says}.
         </p>
