@@ -222,7 +222,7 @@ def call_tool(chat: Chat) -> None:
 
 
 ACTS = (smalltalk, fact_of_corral, tell, change, recall, drill, refuse, follow, as_json)
-WEIGHTS = (12, 24, 12, 3, 12, 21, 11, 5, 8)
+WEIGHTS = (15, 23, 11, 3, 12, 18, 13, 5, 11)
 
 
 def json_chat(book: Book, random: Random) -> Chat:
