@@ -15,6 +15,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STATES = ("stopped", "starting", "loading", "ready", "busy", "stopping", "failed")
 
 Sample = tuple[Mapping[str, str], float | int | None]
+Gathered = tuple[str, str, str, Iterable[Sample]]
+"""A metric that another room gathers: its name, kind and help, and its samples."""
 
 
 def metric(name: str, kind: str, help_: str, samples: Iterable[Sample]) -> str:
@@ -40,9 +42,13 @@ def _number(value: float) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 
-def exposition(snapshot: Snapshot, version: str, usage: Mapping[str, Mapping[str, int]]) -> str:
-    """All metrics. `usage` has, by model, what was asked through the API: requests, failures and tokens."""
-    return "".join([*_host(snapshot), *_server(snapshot, version), *_engines(snapshot), *_usage(usage)])
+def exposition(
+    snapshot: Snapshot, version: str, usage: Mapping[str, Mapping[str, int]], gateway: Iterable[Gathered] = ()
+) -> str:
+    """All metrics. `usage` has, by model, what was asked through the API: requests, failures and tokens; `gateway` what was asked
+    of every provider."""
+    told = [metric(*one) for one in gateway]
+    return "".join([*_host(snapshot), *_server(snapshot, version), *_engines(snapshot), *_usage(usage), *told])
 
 
 def _one(value: float | None) -> list[Sample]:

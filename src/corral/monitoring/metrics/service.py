@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from corral.kit.clock import Clock
 from corral.monitoring.metrics.collector import EVERY, Collector
-from corral.monitoring.metrics.exposition import exposition
+from corral.monitoring.metrics.exposition import Gathered, exposition
 from corral.monitoring.metrics.history import History
 from corral.monitoring.metrics.types import Snapshot
 
 Usage = Callable[[], Mapping[str, Mapping[str, int]]]
+Gateway = Callable[[], Iterable[Gathered]]
+
+
+def _none() -> Iterable[Gathered]:
+    return ()
 
 
 class Metrics:
@@ -19,14 +24,25 @@ class Metrics:
 
     Args:
         usage: by model, what was asked through the API since the start.
+        gateway: metrics of what was asked of providers.
     """
 
-    def __init__(self, collector: Collector, history: History, clock: Clock, *, version: str, usage: Usage) -> None:
+    def __init__(
+        self,
+        collector: Collector,
+        history: History,
+        clock: Clock,
+        *,
+        version: str,
+        usage: Usage,
+        gateway: Gateway = _none,
+    ) -> None:
         self._collector = collector
         self._history = history
         self._clock = clock
         self._version = version
         self._usage = usage
+        self._gateway = gateway
 
     async def latest(self) -> dict[str, Any]:
         """The newest sample; one is taken when there is none yet."""
@@ -42,7 +58,7 @@ class Metrics:
 
     async def exposition(self) -> str:
         """The newest sample in Prometheus' text format."""
-        return exposition(await self._snapshot(), self._version, self._usage())
+        return exposition(await self._snapshot(), self._version, self._usage(), self._gateway())
 
     async def _snapshot(self) -> Snapshot:
         latest = self._collector.latest

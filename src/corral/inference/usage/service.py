@@ -1,0 +1,172 @@
+"""Takes in what became of requests, and answers for what was used. Fills `Recorder`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from corral.inference.limits.policy import nanos
+from corral.inference.limits.types import NANOS
+from corral.inference.types import Record
+from corral.inference.usage import repository
+from corral.inference.usage.events import event_of
+from corral.inference.usage.totals import Totals
+from corral.kit.clock import Clock, iso, moment
+from corral.kit.errors import CorralError, InvalidRequest
+from corral.kit.tasks import Tasks
+from corral.store import Database
+from corral.telemetry import get_logger
+
+_log = get_logger("corral.usage")
+_BATCH = 500
+_PRUNE_EVERY = 3600.0
+_PRUNED = 5000
+_LONGEST = timedelta(days=400)
+_YEARS = (1971, 9000)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageOptions:
+    """days: how long events are kept. waiting: events that may wait to be written; beyond, the oldest are lost and counted.
+    every: seconds between two writes."""
+
+    days: int = 90
+    waiting: int = 20_000
+    every: float = 1.0
+
+
+class UsageLog:
+    """The recorder. A request leaves its event in memory; one task writes them in batches, and no request waits for it."""
+
+    def __init__(self, database: Database, clock: Clock, options: UsageOptions | None = None) -> None:
+        self._database = database
+        self._clock = clock
+        self._options = options or UsageOptions()
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._tasks = Tasks("usage")
+        self._failing = False
+        self.totals = Totals()
+        self.lost = 0
+        """Events that could not be written."""
+
+    @property
+    def waiting(self) -> int:
+        """Events that are not written yet."""
+        return len(self._waiting)
+
+    def start(self) -> None:
+        """Begins to write and to remove what is too old."""
+        self._tasks.start("write", self._keep_writing())
+        self._tasks.start("prune", self._keep_pruned())
+
+    async def stop(self) -> None:
+        """Writes what is left and ends."""
+        await self._tasks.stop()
+        await self._write_all()
+
+    def record(self, record: Record) -> None:
+        """See `Recorder.record`."""
+        now = self._clock.monotonic()
+        costs = [nanos(attempt.cost or 0.0) for attempt in record.attempts]
+        self.totals.add(record, costs)
+        self._waiting.append(event_of(record, int(self._clock.now().timestamp() * 1000), now))
+        if len(self._waiting) > self._options.waiting:
+            self._waiting.popleft()
+            self.lost += 1
+
+    async def sums(
+        self,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        group: str = "model",
+        step: str | None = None,
+        user_id: str | None = None,
+    ) -> dict[str, Any]:
+        """What was used between two moments (the last day without them), what waits to be written included.
+
+        group: model, provider, route, user, key or none. step: hour, day or None. Raises InvalidRequest, StorageUnavailable.
+        """
+        end = end or self._clock.now() + timedelta(seconds=1)
+        start = start or end - timedelta(days=1)
+        if not (_YEARS[0] <= start.year and end.year <= _YEARS[1] and timedelta(0) < end - start <= _LONGEST):
+            raise InvalidRequest("The end lies after the start and at most 400 days away.", param="from")
+        columns = () if group == "none" else repository.GROUPS.get(group)
+        if columns is None:
+            raise InvalidRequest(f"Sums are by {', '.join(repository.GROUPS)} or none.", param="by")
+        if step is not None and step not in repository.STEPS:
+            raise InvalidRequest(f"Steps are {' or '.join(repository.STEPS)}.", param="step")
+        size = repository.STEPS[step] if step is not None else None
+        await self._write_all()
+        first, last = int(start.timestamp() * 1000), int(end.timestamp() * 1000)
+        query = partial(repository.sums, start=first, end=last, group=columns, step=size, user_id=user_id)
+        rows = await self._database.read(query)
+        return {
+            "from": iso(start), "to": iso(end), "by": group, "step": step, "rows": [_told(row) for row in rows],
+            "more": len(rows) >= repository.MAX_ROWS,
+        }  # fmt: skip
+
+    async def _keep_writing(self) -> None:
+        while True:
+            await self._clock.sleep(self._options.every)
+            await self._write_all()
+
+    async def _write_all(self) -> None:
+        while self._waiting and await self._write():
+            pass
+
+    async def _write(self) -> bool:
+        rows = list(islice(self._waiting, _BATCH))
+        if not rows:
+            return True
+        try:
+            await asyncio.shield(self._database.write(lambda connection: repository.add(connection, rows)))
+        except CorralError as error:
+            if not self._failing:
+                _log.warning("usage_not_written", reason=error.message)
+            self._failing = True
+            return False
+        self._failing = False
+        # What came too much meanwhile has left from the front.
+        written = {row["id"] for row in rows}
+        while self._waiting and self._waiting[0]["id"] in written:
+            self._waiting.popleft()
+        return True
+
+    async def _keep_pruned(self) -> None:
+        while True:
+            oldest = self._clock.now() - timedelta(days=self._options.days)
+            prune = partial(repository.prune, before=int(oldest.timestamp() * 1000), most=_PRUNED)
+            try:
+                while await self._database.write(prune) >= _PRUNED:
+                    await self._clock.sleep(0.05)
+            except CorralError as error:
+                _log.warning("usage_not_pruned", reason=error.message)
+            await self._clock.sleep(_PRUNE_EVERY)
+
+
+_NAMES = {
+    "provider": "provider", "model": "model", "route": "route", "user_id": "userId", "key_id": "keyId",
+    "requests": "requests", "failed": "failed", "cancelled": "cancelled", "saved": "fromCache",
+    "prompt_tokens": "promptTokens", "completion_tokens": "completionTokens", "cached_tokens": "cachedTokens",
+    "reasoning_tokens": "reasoningTokens", "unpriced": "unpriced",
+}  # fmt: skip
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if "step" in row:
+        told["at"] = iso(moment(int(row["step"])))
+    for column, name in _NAMES.items():
+        if column in row:
+            value = row[column]
+            told[name] = value if isinstance(value, str) or value is None else int(value)
+    told["cost"] = float(row["cost"] or 0) / NANOS
+    for column, name in (("first_content_ms", "firstContentMs"), ("duration_ms", "durationMs")):
+        told[name] = None if row[column] is None else round(float(row[column]), 1)
+    return told

@@ -1,0 +1,68 @@
+"""What was used since the start, by provider and model, for `/metrics`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from corral.inference.limits.types import NANOS
+from corral.inference.types import Record
+
+MOST = 500
+"""Pairs of provider and model that are told apart; all beyond are `other`."""
+_OTHER = ("other", "other")
+
+
+@dataclass(slots=True)
+class ModelTotals:
+    """Of one model of one provider. Requests count where they were answered, attempts, tokens and money where they were made."""
+
+    requests: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    attempts: int = 0
+    failures: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost: int = 0
+
+    @property
+    def dollars(self) -> float:
+        """The cost in dollars."""
+        return self.cost / NANOS
+
+
+class Totals:
+    """Counts records."""
+
+    def __init__(self) -> None:
+        self.models: dict[tuple[str, str], ModelTotals] = {}
+        self.caches: dict[str, int] = {}
+        """Requests by what a cache had to do with them."""
+
+    def add(self, record: Record, costs: list[int]) -> None:
+        """Counts a request; `costs` are those of its attempts."""
+        if record.cache:
+            self.caches[record.cache] = self.caches.get(record.cache, 0) + 1
+        by = record.answered_by
+        if by is not None:
+            totals = self._of(by.provider, by.model)
+            totals.requests += 1
+            totals.failed += record.outcome == "failed"
+            totals.cancelled += record.outcome == "cancelled"
+        for attempt, cost in zip(record.attempts, costs, strict=True):
+            totals = self._of(attempt.provider, attempt.model)
+            totals.attempts += 1
+            totals.failures += attempt.outcome == "failed"
+            totals.cost += cost
+            if attempt.usage is not None:
+                totals.prompt_tokens += attempt.usage.prompt_tokens
+                totals.completion_tokens += attempt.usage.completion_tokens
+                totals.cached_tokens += attempt.usage.cached_tokens
+
+    def _of(self, provider: str, model: str) -> ModelTotals:
+        found = self.models.get((provider, model))
+        if found is None:
+            key = (provider, model) if len(self.models) < MOST else _OTHER
+            found = self.models.setdefault(key, ModelTotals())
+        return found
