@@ -103,8 +103,10 @@ class Flight:
             waiter.rouse()
 
     def enter(self, record: Record) -> Waiter:
-        """One more waits."""
+        """One more waits. The first one's record tells of the attempts while they are made, for as long as it waits."""
         waiter = Waiter(record)
+        if not self._waiters and not self.ended:
+            record.attempts = self.record.attempts
         self._waiters[waiter] = None
         return waiter
 
@@ -116,6 +118,9 @@ class Flight:
             task.cancel()
             await asyncio.wait({task}, timeout=_ENDING)
             self._give(waiter)
+        elif not self.ended:
+            # Those who stay have it to themselves, and one of them pays.
+            waiter.record.attempts = []
         self._make_room()
 
     def pay(self) -> None:
@@ -151,7 +156,8 @@ class Flight:
                     await waiter.wake
             if self.error is not None:
                 raise _own(self.error)
-            record.outcome, record.error = self.record.outcome, self.record.error
+            made = self.record
+            record.outcome, record.error = "completed" if made.outcome == "running" else made.outcome, made.error
         finally:
             await self.leave(waiter)
 
@@ -213,7 +219,7 @@ class Flights:
     async def whole(self, flight: Flight, record: Record) -> Reply:
         """The answer when it is whole. Raises what the making raised."""
         pieces = [piece async for piece in flight.read(flight.enter(record), self._clock)]
-        return Reply(b"".join(pieces), flight.media_type, flight.headers)
+        return Reply(b"".join(pieces), flight.media_type, {**flight.headers, **made_by(flight.record)})
 
     async def stream(self, flight: Flight, record: Record) -> Streaming:
         """The answer as it comes, from its beginning. Raises what the making raised before there was any of it."""
@@ -222,7 +228,7 @@ class Flights:
             first = await anext(pieces)
         except StopAsyncIteration:
             raise UpstreamFailed("The answer was empty.") from None
-        return Streaming(first, pieces, flight.media_type, flight.headers)
+        return Streaming(first, pieces, flight.media_type, {**flight.headers, **made_by(flight.record)})
 
     async def stop(self) -> None:
         """Ends all of them."""
@@ -245,6 +251,12 @@ class Flights:
         finally:
             if self._flights.get(key) is flight:
                 del self._flights[key]
+
+
+def made_by(record: Record) -> dict[str, str]:
+    """The headers that tell who answers; empty while nobody does."""
+    by = record.answered_by
+    return {} if by is None else {"X-Corral-Provider": by.provider, "X-Corral-Model": by.model}
 
 
 def _own(error: BaseException) -> BaseException:

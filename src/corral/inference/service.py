@@ -206,12 +206,12 @@ class Inference:
         if self._closing:
             raise ShuttingDown("The server is stopping.", retry_after=5)
         route = self._directory.resolve(ask.model)
-        return route, Record(principal.user_id, ask, self._clock.monotonic(), route.name)
+        return route, Record(principal.user_id, ask, self._clock.monotonic(), principal.key_id, route.name)
 
     def _end(self, record: Record) -> None:
         record.ended = self._clock.monotonic()
         if record.outcome == "running":
-            record.outcome = "completed" if record.cache in ("hit", "joined", "replayed") else "cancelled"
+            record.outcome = "cancelled"
         if self._hooks.recorder is not None:
             self._hooks.recorder.record(record)
 
@@ -230,7 +230,7 @@ class Inference:
         finally:
             if gatekeeper is not None and reservation is not None:
                 gatekeeper.settle(reservation, record)
-        return Reply(reply.body, reply.media_type, self._headers(record, reservation))
+        return Reply(reply.body, reply.media_type, {**reply.headers, **self._headers(record, reservation)})
 
     async def _limited_stream(self, principal: Principal, ask: Ask, route: RouteSpec, record: Record) -> Streaming:
         gatekeeper, cache = self._hooks.gatekeeper, self._hooks.cache
@@ -253,7 +253,7 @@ class Inference:
             raise
         if settle is not None:
             streaming.when_closed(settle)
-        streaming.headers = self._headers(record, reservation)
+        streaming.headers = {**streaming.headers, **self._headers(record, reservation)}
         return streaming
 
     async def _whole(self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record) -> Reply:
@@ -322,7 +322,7 @@ class Inference:
         mirror = route.mirror
         if mirror is None or self._chance.random() >= route.mirror_share:
             return
-        record = Record(user_id, ask, self._clock.monotonic(), route.name)
+        record = Record(user_id, ask, self._clock.monotonic(), route=route.name)
         alone = RouteSpec(route.name, (mirror,), parameters=route.parameters, attempts=1)
         if ask.operation == "chat" or not ask.stream:
             self._mirror.start(self._mirrored(replace(ask, stream=False), alone, record))

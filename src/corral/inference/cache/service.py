@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from corral.accounts.types import Principal
 from corral.inference.cache.asking import BYPASS, question_of, tenant_of, wish_of
 from corral.inference.cache.types import MAX_ANSWER, AnswerStore, Kept
-from corral.inference.coalescing import Flight, Flights
+from corral.inference.coalescing import Flight, Flights, made_by
 from corral.inference.replaying import kept_headers, pieces_of, with_headers
 from corral.inference.routes.types import CacheRule, RouteSpec
 from corral.inference.types import Ask, Record, Reply, Streaming
@@ -130,7 +130,9 @@ class AnswerCache:
             flight.end()
             if wish.keep and whole and body is not None and len(body) <= self._options.max_answer:
                 expires = int((self._clock.now().timestamp() + wish.ttl) * 1000)
-                kept = Kept(body, flight.media_type, kept_headers(flight.headers), expires)
+                kept = Kept(
+                    body, flight.media_type, kept_headers({**flight.headers, **made_by(flight.record)}), expires
+                )
                 await self._store.put(tenant, question, kept)
 
         record.cache = "miss"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from corral.accounts.types import Principal
 from corral.inference.cache.asking import tenant_of
-from corral.inference.coalescing import Flight, Flights
+from corral.inference.coalescing import Flight, Flights, made_by
 from corral.inference.idempotency.repository import Found, Records
 from corral.inference.replaying import kept_headers, pieces_of, with_headers
 from corral.inference.routes.types import RouteSpec
@@ -123,7 +123,8 @@ class Idempotency:
             if ask.stream and flight.record.outcome != "completed":
                 return
             try:
-                await self._records.keep(*place, flight.media_type, kept_headers(flight.headers), flight.body)
+                headers = kept_headers({**flight.headers, **made_by(flight.record)})
+                await self._records.keep(*place, flight.media_type, headers, flight.body)
                 kept = True
             except CorralError as error:
                 # The answer is there and is given; only a repetition would make it anew.
