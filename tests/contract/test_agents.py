@@ -10,6 +10,7 @@ import pytest
 
 from corral.agents import Event, NewMessage, TurnState, repository
 from corral.agents.repository import Fenced
+from corral.dialects.form import text_of
 from corral.kit.errors import IdempotencyConflict, InvalidRequest, NotFound
 from tests.support.postgres import Postgres
 from tests.support.scripted import Room, answer_to, room
@@ -41,6 +42,33 @@ async def test_turns_are_answered_in_order_and_resumed_after_a_restart(one: Room
     page = await one.agents.messages("ann", agent, limit=500)
     assert [message.seq for message in page] == list(range(1, 10))
     assert [message.role for message in page] == ["system"] + ["user", "assistant"] * 4
+
+
+async def test_a_conversation_may_outgrow_the_context(one: Room) -> None:
+    one.source.context = 100
+    agent: str | None = None
+    for number in range(8):
+        accepted = await one.agents.accept("ann", NewMessage(f"m{number}", agent_id=agent))
+        agent = accepted.agent.id
+        log = await one.log("ann", agent, accepted.turn.id)
+        assert "".join(event.data["text"] for event in log if event.type == "token") == answer_to(f"m{number}")
+        assert log[-1].data["state"] == "completed"
+        cuts = [event.data["leftOut"] for event in log if "leftOut" in event.data]
+        assert cuts == sorted(cuts)
+        assert (cuts != []) == (number >= 4)
+    assert agent is not None
+    last = one.source.requests[-1]
+    assert text_of(last.messages[0]) == "Be brief."
+    assert len(last.messages) < 10
+    # All of it is still there for people.
+    assert len(await one.agents.messages("ann", agent, limit=500)) == 17
+
+
+async def test_a_message_that_alone_is_longer_than_the_context_fails(one: Room) -> None:
+    one.source.context = 100
+    accepted = await one.agents.accept("ann", NewMessage("much " * 200))
+    log = await one.log("ann", accepted.agent.id, accepted.turn.id)
+    assert [event.data["code"] for event in log if event.type == "error"] == ["context_length_exceeded"]
 
 
 async def test_many_turns_commit_together_and_one_that_was_lost_fails_alone(one: Room) -> None:

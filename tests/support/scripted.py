@@ -11,6 +11,7 @@ from corral.agents import AgentOptions, Agents, Event
 from corral.bus import MemoryBus
 from corral.dialects.form import ChatEvent, ChatRequest, Finished, ReasoningDelta, TextDelta, Usage, text_of
 from corral.kit.clock import SystemClock
+from corral.kit.errors import ContextExceeded
 from corral.store import Database, Location
 
 
@@ -24,7 +25,10 @@ class ScriptedSource:
     """Answers each message with `answer_to` it, one word at a time, from where the prefill ends.
 
     While `gate` is clear it says nothing more; `fail` is raised before the word of that index; `open` are calls under way.
+    Its context holds `context` words, when that is set.
     """
+
+    context: int | None = None
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
@@ -32,6 +36,10 @@ class ScriptedSource:
         self.open = 0
         self.requests: list[ChatRequest] = []
         self.failures: list[tuple[int, Exception]] = []
+
+    def longest_answer(self, model: str) -> int | None:
+        """See `agents.ports.ModelSource`."""
+        return None
 
     async def stream(self, user_id: str, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """See `agents.ports.ModelSource`."""
@@ -43,8 +51,12 @@ class ScriptedSource:
             whole = answer_to(asked)
             said = text_of(request.messages[-1]) if request.continues else ""
             assert whole.startswith(said), "the beginning of the answer is not what was said"
+            read = sum(len(text_of(one).split()) for one in request.messages)
+            room = 1 << 30 if self.context is None else self.context - read
+            if room <= 0:
+                raise ContextExceeded("too long", details={"n_prompt_tokens": read, "n_ctx": self.context})
             words = [word + " " for word in whole[len(said) :].split(" ")[:-1]]
-            for number, word in enumerate(words):
+            for number, word in enumerate(words[:room]):
                 if failing is not None and number == failing[0]:
                     raise failing[1]
                 await self.gate.wait()
@@ -53,8 +65,8 @@ class ScriptedSource:
                     # Neighbours of another kind stay events of their own.
                     yield ReasoningDelta("hm")
                 await asyncio.sleep(0)
-            yield Finished("stop")
-            yield Usage(3, len(words))
+            yield Finished("stop" if room >= len(words) else "length")
+            yield Usage(3 if self.context is None else read, min(room, len(words)))
         finally:
             self.open -= 1
 

@@ -12,16 +12,25 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 from sqlalchemy import Connection
 
 from corral.agents import repository
+from corral.agents.fitting import shortened
 from corral.agents.live import LiveLog
 from corral.agents.log_writer import LogWriter
 from corral.agents.ports import ModelSource
 from corral.agents.types import Event, Turn, TurnState
-from corral.dialects.form import ChatEvent, ChatRequest, ReasoningDelta, Role, TextDelta, Usage, text_message
+from corral.dialects.form import ChatEvent, ChatRequest, Finished, ReasoningDelta, Role, TextDelta, Usage, text_message
 from corral.kit.clock import Clock
-from corral.kit.errors import CorralError, Interrupted, StorageFull, StorageUnavailable, TooManyRequests
+from corral.kit.errors import (
+    ContextExceeded,
+    CorralError,
+    Interrupted,
+    StorageFull,
+    StorageUnavailable,
+    TooManyRequests,
+)
 from corral.kit.faultpoints import reach
 from corral.store import Database
 from corral.telemetry import get_logger
@@ -31,6 +40,9 @@ BUFFER_EVENTS = 512
 STORAGE_PAUSE = 1.0
 BUSY_PAUSE, BUSY_LIMIT = 1.0, 600.0
 """Seconds between two tries while the model's queue is full, and in all."""
+MAX_CUTS = 4
+"""How often the history is cut within one answer."""
+MOST_TOKENS = 1 << 20
 _ROLES: Mapping[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 _log = get_logger("corral.agents")
 T = TypeVar("T")
@@ -61,6 +73,8 @@ class TurnRun:
         self._offset = turn.next_offset
         self._text: list[str] = []
         self._buffer: list[ChatEvent] = []
+        self._usage: Usage | None = None
+        self._finished: Finished | None = None
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -107,27 +121,65 @@ class TurnRun:
             continues=bool(prefix),
             stream=True,
             include_usage=True,
-            max_tokens=self._bench.max_tokens,
+            max_tokens=min(self._bench.max_tokens, self._bench.source.longest_answer(turn.model or "") or MOST_TOKENS),
         )
         return request, prefix, repository.is_answered(connection, turn.id)
 
     async def _answer(self, request: ChatRequest) -> None:
-        clock, first = self._bench.clock, self._offset
-        give_up = clock.monotonic() + BUSY_LIMIT
+        clock, whole, cuts = self._bench.clock, len(request.messages), 0
+        give_up, first = clock.monotonic() + BUSY_LIMIT, self._offset
         while True:
             try:
                 await self._stream(request)
+                facts = None if self._stopped or cuts >= MAX_CUTS else self._full(request)
+                if facts is None:
+                    await self._end(TurnState.CANCELLED if self._stopped else TurnState.COMPLETED)
+                    return
+                request, left_out = shortened(self._so_far(request), facts)
+                if not left_out:
+                    await self._end(TurnState.COMPLETED)
+                    return
             except TooManyRequests as error:
                 # The message was accepted: it waits for its model as it waited for its turn.
                 if not self._stopped and self._offset == first and clock.monotonic() < give_up:
                     await self._pause(error.retry_after or BUSY_PAUSE)
                     continue
                 await self._end(TurnState.FAILED, error)
+                return
+            except ContextExceeded as error:
+                request, left_out = shortened(request, error.details)
+                if not left_out or cuts >= MAX_CUTS:
+                    await self._end(TurnState.FAILED, error)
+                    return
             except CorralError as error:
                 await self._end(TurnState.FAILED, error)
-            else:
-                await self._end(TurnState.CANCELLED if self._stopped else TurnState.COMPLETED)
-            return
+                return
+            cuts += 1
+            first = await self._tell_left_out(whole + request.continues - len(request.messages))
+
+    def _full(self, request: ChatRequest) -> dict[str, int] | None:
+        """The tokens of prompt and answer, when the answer ended because the context was full."""
+        usage, finished = self._usage, self._finished
+        if usage is None or finished is None or finished.reason != "length":
+            return None
+        if request.max_tokens is not None and usage.completion_tokens >= request.max_tokens:
+            return None
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        return {"n_prompt_tokens": tokens, "n_ctx": tokens}
+
+    def _so_far(self, request: ChatRequest) -> ChatRequest:
+        """The request, going on from what is said."""
+        messages = request.messages[:-1] if request.continues else request.messages
+        said = text_message("assistant", "".join(self._text))
+        return msgspec.structs.replace(request, messages=(*messages, said), continues=True)
+
+    async def _tell_left_out(self, count: int) -> int:
+        """Logs that the model is not shown the first `count` messages any more; the next offset."""
+        events = number([Event(0, "status", {"state": TurnState.RUNNING.value, "leftOut": count})], self._offset)
+        await self._saved(lambda: self._bench.log.append(self.turn.id, events))
+        self._shown(events)
+        _log.info("history_cut", turn=self.turn.id, agent=self.turn.agent_id, left_out=count)
+        return self._offset
 
     async def _stream(self, request: ChatRequest) -> None:
         """Commits and shows what the model says, until it has finished or is stopped. Raises the model's CorralError."""
@@ -167,6 +219,10 @@ class TurnRun:
                 if first and isinstance(event, TextDelta):
                     first = False
                     reach("agents.run.first_token")
+                if isinstance(event, Usage):
+                    self._usage = event
+                elif isinstance(event, Finished):
+                    self._finished = event
                 await self._room.wait()
                 self._buffer.append(event)
                 if len(self._buffer) >= BUFFER_EVENTS:

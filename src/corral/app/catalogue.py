@@ -76,6 +76,14 @@ class Catalogue:
         """What is set for a model: for all of them, and its own."""
         return self.configuration.set_for(model) if self.configuration is not None else {}
 
+    def longest_answer(self, name: str) -> int | None:
+        """The longest answer of a model in tokens, where one is set for it; of the default model when `name` is empty."""
+        try:
+            limit = self._options(name or self.default()).get("n_predict")
+        except ModelNotFound:
+            return None
+        return limit if limit is not None and limit > 0 else None
+
     def _embeds(self, model: Model) -> bool:
         """Whether a model makes vectors: as its file says, unless it was set otherwise."""
         return embeds(self._options(model.name), model.embeddings)

@@ -126,7 +126,7 @@ class Corral:
         await routing.load()
         routing.start()
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
-        speaker = AgentSource(self.inference)
+        speaker = AgentSource(self.inference, self.catalogue.longest_answer)
         self._agents = Agents(self._database, speaker, clock=self._clock, bus=self.bus, options=options)
         await self._agents.start()
         self.monitoring.start(self._database, Watched(self.engines, self.inference, self._meter, self._sockets))
