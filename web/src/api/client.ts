@@ -1,6 +1,7 @@
 import { type Agent, ApiError, type Message, type Model } from "./types";
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+/** Asks the control API. Rejects with `ApiError`. */
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const response = await fetch(path, {
     method,
     headers: body === undefined ? {} : { "content-type": "application/json" },

@@ -2,9 +2,9 @@ import { Button } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
-import { type Provider, type Removed, TEST, type Test } from "../../api/providers";
-import { ago } from "../../ui/format";
+import { type Provider, TEST, type Test } from "../../api/providers";
 import { useConnection } from "../../ui/live";
+import { RemovedList } from "../../ui/RemovedList";
 import { AddProvider } from "./AddProvider";
 import { RemovedToast } from "./removed";
 import { TestResult } from "./TestResult";
@@ -55,40 +55,6 @@ function Row({ provider, title }: { provider: Provider; title: string }) {
   );
 }
 
-function RemovedList({ removed }: { removed: readonly Removed[] }) {
-  const live = useConnection();
-  const restore = useMutation({ mutationFn: (name: string) => live.intend("providers:restore", { name }) });
-  if (removed.length === 0) return null;
-  return (
-    <details className="removed">
-      <summary>Removed ({removed.length})</summary>
-      <ul className="rows">
-        {removed.map((one) => (
-          <li key={one.name}>
-            <div>
-              {one.name} <span className="facts">{ago(new Date(one.at), new Date())}, kept for a week</span>
-            </div>
-            <Button
-              size="xs"
-              variant="default"
-              aria-label={`Restore ${one.name}`}
-              loading={restore.isPending && restore.variables === one.name}
-              onClick={() => restore.mutate(one.name)}
-            >
-              Restore
-            </Button>
-          </li>
-        ))}
-      </ul>
-      {restore.error && (
-        <p role="alert" className="error">
-          {restore.error.message}
-        </p>
-      )}
-    </details>
-  );
-}
-
 /** The services that answer beside this machine's own engines. */
 export function ProvidersPage() {
   useDocumentTitle("Providers · Corral");
@@ -106,7 +72,7 @@ export function ProvidersPage() {
         picked={add ?? ""}
         onAdded={take}
       >
-        {empty && <RemovedList removed={data.removed} />}
+        {empty && <RemovedList removed={data.removed} intent="providers:restore" />}
         <RemovedToast />
       </AddProvider>
     );
@@ -137,7 +103,7 @@ export function ProvidersPage() {
           <Link to="/routes">route</Link>. This machine’s own engines are the provider <code>local</code>.
         </p>
       )}
-      {data && <RemovedList removed={data.removed} />}
+      {data && <RemovedList removed={data.removed} intent="providers:restore" />}
       <RemovedToast />
     </div>
   );

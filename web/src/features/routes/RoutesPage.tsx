@@ -1,15 +1,13 @@
 import { Button } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
-import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import type { Removed } from "../../api/providers";
 import type { Route, States } from "../../api/routes";
-import { ago } from "../../ui/format";
-import { useConnection } from "../../ui/live";
+import { RemovedList } from "../../ui/RemovedList";
 import { Tabs } from "../../ui/Tabs";
 import { Limits } from "./Limits";
 import { NewRoute } from "./RoutePage";
 import { RemovedToast } from "./removed";
+import { Usage } from "./Usage";
 import { useRoutes, useStates } from "./useRoutes";
 import { candidateWords, nameOf, routeFacts, stateFor } from "./words";
 import "../../ui/controls.css";
@@ -18,6 +16,7 @@ import "./routes.css";
 const TABS = [
   { id: "routes", label: "Routes" },
   { id: "limits", label: "Limits" },
+  { id: "usage", label: "Usage" },
 ];
 
 function Row({ route, states }: { route: Route; states: States | undefined }) {
@@ -54,40 +53,6 @@ function Row({ route, states }: { route: Route; states: States | undefined }) {
   );
 }
 
-function RemovedList({ removed }: { removed: readonly Removed[] }) {
-  const live = useConnection();
-  const restore = useMutation({ mutationFn: (name: string) => live.intend("routes:restore", { name }) });
-  if (removed.length === 0) return null;
-  return (
-    <details className="removed">
-      <summary>Removed ({removed.length})</summary>
-      <ul className="rows">
-        {removed.map((one) => (
-          <li key={one.name}>
-            <div>
-              {one.name} <span className="facts">{ago(new Date(one.at), new Date())}, kept for a week</span>
-            </div>
-            <Button
-              size="xs"
-              variant="default"
-              aria-label={`Restore ${one.name}`}
-              loading={restore.isPending && restore.variables === one.name}
-              onClick={() => restore.mutate(one.name)}
-            >
-              Restore
-            </Button>
-          </li>
-        ))}
-      </ul>
-      {restore.error && (
-        <p role="alert" className="error">
-          {restore.error.message}
-        </p>
-      )}
-    </details>
-  );
-}
-
 function RouteList() {
   const { data, error, isPending } = useRoutes();
   const states = useStates();
@@ -116,7 +81,7 @@ function RouteList() {
           <Row key={route.name} route={route} states={states} />
         ))}
       </ul>
-      {data && <RemovedList removed={data.removed} />}
+      {data && <RemovedList removed={data.removed} intent="routes:restore" />}
     </>
   );
 }
@@ -148,6 +113,7 @@ export function RoutesPage() {
       >
         {tab === "routes" && <RouteList />}
         {tab === "limits" && <Limits />}
+        {tab === "usage" && <Usage />}
       </Tabs>
       <RemovedToast />
     </div>

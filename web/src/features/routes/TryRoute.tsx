@@ -7,11 +7,17 @@ import { whole } from "../../ui/format";
 import { useConnection } from "../../ui/live";
 
 const OUTCOMES: Readonly<Record<string, string>> = {
-  ok: "answered",
-  answered: "answered",
   failed: "failed",
+  completed: "answered",
   cancelled: "given up",
-  continued: "broke off",
+};
+
+/** Of the kinds of attempts those that need a word. */
+const KINDS: Readonly<Record<string, string>> = {
+  retry: "again",
+  continuation: "went on with it",
+  completion: "nobody: it was whole already",
+  mirror: "for comparison",
 };
 
 function Attempts({ attempts }: { attempts: readonly Attempt[] }) {
@@ -35,8 +41,9 @@ function Attempts({ attempts }: { attempts: readonly Attempt[] }) {
           <tr key={at}>
             <th scope="row">
               {one.provider}/{one.model}
+              {KINDS[one.kind] && <span className="facts"> {KINDS[one.kind]}</span>}
             </th>
-            <td className={one.error ? "error" : undefined}>{one.message ?? OUTCOMES[one.outcome] ?? one.outcome}</td>
+            <td className={one.error ? "error" : undefined}>{one.message || (OUTCOMES[one.outcome] ?? one.outcome)}</td>
             <td className="number">{one.firstContentMs === null ? "" : `${whole(one.firstContentMs)} ms`}</td>
             <td className="number">{one.ms === null ? "" : `${whole(one.ms)} ms`}</td>
           </tr>
