@@ -11,6 +11,7 @@ import typer
 from corral.cli import config as config_commands
 from corral.cli import models as model_commands
 from corral.cli.configuring import import_config
+from corral.cli.gateway import providers_app, routes_app
 from corral.cli.options import Data, JsonFlag, Url, server_url
 from corral.kit.errors import CorralError, StartupError
 from corral.version import __version__
@@ -31,6 +32,8 @@ app = typer.Typer(
 )
 app.add_typer(model_commands.app)
 app.add_typer(config_commands.app)
+app.add_typer(providers_app)
+app.add_typer(routes_app)
 app.command("import-config")(import_config)
 
 
