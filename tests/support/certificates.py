@@ -14,11 +14,12 @@ from cryptography.x509.oid import NameOID
 
 
 class Certificate(NamedTuple):
-    """Files: the authority to trust, the certificate and its key."""
+    """Files: the authority to trust, the certificate and its key; and for whom it is."""
 
     authority: Path
     chain: Path
     key: Path
+    host: str
 
 
 def make_certificate(folder: Path, host: str = "127.0.0.1") -> Certificate:
@@ -54,7 +55,7 @@ def make_certificate(folder: Path, host: str = "127.0.0.1") -> Certificate:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    made = Certificate(folder / "authority.pem", folder / "chain.pem", folder / "key.pem")
+    made = Certificate(folder / "authority.pem", folder / "chain.pem", folder / "key.pem", host)
     made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     made.chain.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
     made.key.write_bytes(
