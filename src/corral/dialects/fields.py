@@ -23,8 +23,9 @@ _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
 class Fields:
     """The fields of a request's top level. What is taken is known; the rest, and every null, is left for the extras."""
 
-    def __init__(self, body: bytes) -> None:
-        """Raises InvalidRequest for what is not a JSON object."""
+    def __init__(self, body: bytes, place: str = "") -> None:
+        """`place` is where the object stands within the request. Raises InvalidRequest for what is not a JSON object."""
+        self._place = f"{place}." if place else ""
         try:
             self._left = _TOP.decode(body)
         except MALFORMED as error:
@@ -36,13 +37,13 @@ class Fields:
         if raw is None or bytes(raw) == b"null":
             return None
         del self._left[name]
-        return decode(decoder, raw, name)
+        return decode(decoder, raw, self._place + name)
 
     def need(self, name: str, decoder: msgspec.json.Decoder[T]) -> T:
         """The field, which must be there."""
         found = self.take(name, decoder)
         if found is None:
-            raise InvalidRequest(f"{name} is missing.", param=name)
+            raise InvalidRequest(f"{self._place}{name} is missing.", param=self._place + name)
         return found
 
     def extras(self) -> dict[str, Any]:

@@ -12,6 +12,10 @@ MAX_ARGUMENTS = 8 * 1024 * 1024
 """Characters of the arguments of a tool call that is still being told."""
 
 
+_LOOKS = 64
+"""How often a call is looked at for being whole before something else begins: looking costs as much as it is long."""
+
+
 @dataclass(slots=True)
 class _Call:
     id: str
@@ -19,6 +23,15 @@ class _Call:
     signature: str | None = None
     pieces: list[str] = field(default_factory=list)
     size: int = 0
+    looks: int = 0
+
+    def whole(self) -> bool:
+        self.looks += 1
+        arguments = "".join(self.pieces)
+        return bool(arguments) and object_text(arguments) is not None
+
+    def made(self) -> ToolCall:
+        return ToolCall(self.id, self.name, "".join(self.pieces), self.signature)
 
 
 class HeldCalls:
@@ -39,8 +52,9 @@ class HeldCalls:
         """Whether `event` is the first of its call."""
         return (event.choice, event.index) not in self._calls
 
-    def add(self, event: ToolCallDelta) -> None:
-        """Raises UpstreamFailed for a piece without a beginning, after its end, or without end."""
+    def add(self, event: ToolCallDelta) -> ToolCall | None:
+        """The call, if it is seen to be whole now. Raises UpstreamFailed for a piece without a beginning, after its end, or
+        without end."""
         key = (event.choice, event.index)
         if key not in self._calls:
             if event.id is None or event.name is None:
@@ -50,21 +64,22 @@ class HeldCalls:
         if call is None:
             if event.arguments.strip():
                 raise UpstreamFailed("The answer has a piece of a tool call that had ended.")
-            return
+            return None
         call.signature = event.signature or call.signature
         call.size += len(event.arguments)
         if call.size > MAX_ARGUMENTS:
             raise UpstreamFailed("The arguments of a tool call are endless.")
         call.pieces.append(event.arguments)
+        if call.looks < _LOOKS and event.arguments.rstrip().endswith("}") and call.whole():
+            self._calls[key] = None
+            return call.made()
+        return None
 
     def take(self, *, all_calls: bool = False) -> list[tuple[int, ToolCall]]:
         """The calls that are whole (or all), each with its choice; they are given once."""
         found = []
         for key, call in self._calls.items():
-            if call is None:
-                continue
-            arguments = "".join(call.pieces)
-            if all_calls or (arguments and object_text(arguments) is not None):
-                found.append((key[0], ToolCall(call.id, call.name, arguments, call.signature)))
+            if call is not None and (all_calls or (call.looks < _LOOKS and call.whole())):
+                found.append((key[0], call.made()))
                 self._calls[key] = None
         return found

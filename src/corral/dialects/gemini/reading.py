@@ -64,7 +64,7 @@ def read_request(body: bytes) -> ChatRequest:
     tools, own_tools = _tools(listed or [])
     choice, own_config = _choice(fields.take("toolConfig", _OBJECT) or {})
     raw = fields.take("generationConfig", _OBJECT)
-    request, config = _configured(Fields(msgspec.json.encode(raw or {})))
+    request, config = _configured(Fields(msgspec.json.encode(raw or {}), "generationConfig"))
     extras = fields.extras()
     for name, rest in (("tools", own_tools), ("toolConfig", own_config), ("generationConfig", config)):
         if rest:

@@ -113,14 +113,14 @@ class Writer:
 
     def _call(self, event: ToolCallDelta) -> bytes:
         written = self._flush() if self._calls.begins(event) else b""
-        self._calls.add(event)
-        return written
+        call = self._calls.add(event)
+        return written + self._tell(call, event.choice) if call is not None else written
 
     def _tell(self, part: Part, choice: int) -> bytes:
-        candidate = self._candidate([part], choice)
-        if not candidate["content"]["parts"]:
-            return b""
-        return self._flush() + sse_event(ENCODE(response([candidate], None, self._about)))
+        return self._flush() + self._chunk([part], choice) if write_part(part) is not None else b""
+
+    def _chunk(self, parts: list[Part], choice: int) -> bytes:
+        return sse_event(ENCODE(response([self._candidate(parts, choice)], None, self._about)))
 
     @staticmethod
     def _candidate(parts: list[Part], choice: int) -> dict[str, Any]:
@@ -132,8 +132,7 @@ class Writer:
         if not self._calls:
             return b""
         whole = self._calls.take(all_calls=all_calls)
-        chunks = (response([self._candidate([call], choice)], None, self._about) for choice, call in whole)
-        return b"".join(sse_event(ENCODE(chunk)) for chunk in chunks)
+        return b"".join(self._chunk([call], choice) for choice, call in whole)
 
     _WRITES: ClassVar[Mapping[type, Callable[[Writer, Any], bytes]]] = {
         Started: _nothing,

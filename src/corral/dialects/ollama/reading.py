@@ -75,7 +75,7 @@ def read_generate(body: bytes) -> ChatRequest:
 def _request(fields: Fields, messages: list[Message], dialect: str, tools: tuple[Tool, ...]) -> ChatRequest:
     model = fields.need("model", _STR)
     stream = fields.take("stream", _BOOL)
-    options = Fields(msgspec.json.encode(fields.take("options", _OBJECT) or {}))
+    options = Fields(msgspec.json.encode(fields.take("options", _OBJECT) or {}), "options")
     stop: str | list[str] | None = options.take("stop", _STOP)
     max_tokens = options.take("num_predict", _COUNT)
     last = messages[-1] if messages else None

@@ -170,8 +170,8 @@ class Writer:
 
     def _call(self, event: ToolCallDelta) -> bytes:
         written = self._flush() if self._calls.begins(event) else b""
-        self._calls.add(event)
-        return written
+        call = self._calls.add(event)
+        return written + self._line_of(call) if call is not None else written
 
     def _flush(self, *, all_calls: bool = False) -> bytes:
         if not self._calls:
