@@ -289,6 +289,7 @@ _chat_user = st.lists(
     | _documents
     | _kept_documents
     | st.builds(Audio, st.sampled_from(["wav", "mp3"]), datas),
+    min_size=1,
     max_size=3,
 ).map(tuple)
 _details = st.builds(Reasoning, texts, ids, st.none(), st.none() | ids) | st.builds(
@@ -353,6 +354,7 @@ _responses_user = st.lists(
     | _kept_documents
     | st.builds(Document, name=st.none() | names, url=urls)
     | st.builds(Audio, st.sampled_from(["wav", "mp3"]), datas),
+    min_size=1,
     max_size=3,
 ).map(tuple)
 _responses_reasoning = st.builds(Reasoning, texts, st.none() | ids, st.none(), st.none() | ids) | st.builds(
