@@ -30,6 +30,7 @@ FIXED = {
     "database_url": "may hold a password, so it is set in the file or the environment",
     "allowed_hosts": "keeps other sites out, so it is set in the file or the environment",
     "engines": "names programs to run, so it is set in the file",
+    "redis_url": "may hold a password, so it is set in the file or the environment",
     "hub_token": "is a secret, so it is set in the file or the environment",
     "master_key": "is a secret, so it is set in the environment",
     "master_key_file": "says where a secret is, so it is set in the file or the environment",
@@ -39,7 +40,7 @@ FIXED = {
     "faultpoint": "is for fault tests",
 }
 """Settings that a client may not change, with the reason."""
-SECRET = frozenset({"database_url", "hub_token", "master_key"})
+SECRET = frozenset({"database_url", "redis_url", "hub_token", "master_key"})
 """Settings whose values are never shown."""
 TABLES = frozenset({"engines", "providers", "routes", "limits"})
 """Settings that are tables of the file: they have no variable and no plain value."""
@@ -143,6 +144,25 @@ class Settings(BaseModel):
         None, description="Token for repositories of the hub that want one; no other token is ever sent.", repr=False
     )
     hub_parallel: int = Field(2, ge=1, le=8, description="Downloads that run at once.")
+    redis_url: str | None = Field(
+        None,
+        pattern=r"^(rediss?|unix)://\S+$",
+        description="Redis that servers share limits and kept answers in; both are in this server's memory without it.",
+        repr=False,
+    )
+    cache_store: Literal["memory", "sql", "redis"] | None = Field(
+        None, description="Where answers are kept: memory, sql or redis; Redis where there is one, else memory."
+    )
+    cache_bytes: int = Field(
+        64 * 1024**2, ge=0, description="Room for kept answers, in bytes or like 64MiB; 0 keeps none."
+    )
+    cache_ttl: float = Field(
+        3600.0,
+        gt=0,
+        le=31_536_000,
+        description="How long an answer is kept for the same question, where no route says it.",
+    )
+    usage_days: int = Field(90, ge=1, le=3660, description="How many days usage is kept, request by request.")
     stop_grace: float = Field(
         10.0, ge=0, le=600, description="How long running answers may finish when the server stops."
     )
@@ -167,13 +187,19 @@ class Settings(BaseModel):
     )
     faultpoint: str | None = Field(None, description="Named crash point, for fault tests only.")
 
-    @field_validator("memory_budget", "kv_budget", mode="before")
+    @field_validator("memory_budget", "kv_budget", "cache_bytes", mode="before")
     @classmethod
     def _bytes(cls, value: Any) -> Any:
         found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
         if found is None:
             return value
         return int(float(found.group(1)) * 1024 ** _UNITS.index(found.group(2).lower()))
+
+    @model_validator(mode="after")
+    def _redis_is_there(self) -> Settings:
+        if self.cache_store == "redis" and self.redis_url is None:
+            raise ValueError("cache_store: redis needs redis_url")
+        return self
 
     @field_validator("providers")
     @classmethod

@@ -20,9 +20,13 @@ const NAMES: Record<string, string> = {
   log_max_bytes: "Largest log",
   max_body_bytes: "Largest request",
   hub_endpoint: "Address of the hub",
+  cache_store: "Keep answers in",
+  cache_bytes: "Room for kept answers",
+  cache_ttl: "Keep an answer for",
+  usage_days: "Days of usage",
 };
-const UNITS: Record<string, string> = { max_answer_tokens: "tokens", context_length: "tokens", log_days: "days" };
-const SECONDS = /^(start_stall|stop_grace|idle_sleep|idle_stop|min_residency|max_wait)$/;
+const UNITS: Record<string, string> = { max_answer_tokens: "tokens", context_length: "tokens", log_days: "days", usage_days: "days" };
+const SECONDS = /^(start_stall|stop_grace|idle_sleep|idle_stop|min_residency|max_wait|cache_ttl)$/;
 const BYTES = /_(bytes|budget)$/;
 
 function unit(name: string): string | null {
@@ -50,6 +54,7 @@ export const SECTIONS: readonly { title: string; names: readonly string[] }[] = 
       "stop_grace",
     ],
   },
+  { title: "Kept answers and usage", names: ["cache_bytes", "cache_ttl", "cache_store", "usage_days"] },
   { title: "Log", names: ["log_level", "log_days", "log_max_bytes", "log_json"] },
   { title: "Server", names: [] },
 ];
