@@ -1,7 +1,1 @@
-"""Things that can answer: translation to and from Corral's own form of a chat."""
-
-from __future__ import annotations
-
-from corral.providers.types import ChatEvent, ChatMessage, ChatRequest, Finished, ReasoningDelta, TextDelta, Usage
-
-__all__ = ["ChatEvent", "ChatMessage", "ChatRequest", "Finished", "ReasoningDelta", "TextDelta", "Usage"]
+"""Services that answer: one module a provider, all behind one port. See docs/rooms/providers.md."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
+from corral.dialects.sse import SseReader
 from corral.kit.errors import UpstreamFailed
 from corral.providers.local import engine_error
-from corral.providers.sse import SseReader
 
 _JOINED = frozenset({"content", "reasoning_content", "refusal", "text", "arguments"})
 

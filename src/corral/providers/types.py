@@ -1,14 +1,11 @@
-"""What can be asked of a provider, and the forms it is described in.
-
-At the end stands the older form of a chat, which agents use until they move over to `corral.dialects.form`.
-"""
+"""What can be asked of a provider, and the forms it is described in."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from corral.dialects.ports import Dialect
 from corral.kit.http import Timeouts
@@ -239,57 +236,3 @@ class Provider(Protocol):
     async def close(self) -> None:
         """Closes its connections, also those in use."""
         ...
-
-
-# The older form of a chat
-
-
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    """One message; `role` is system, user or assistant."""
-
-    role: str
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A request for an answer. `prefill` is the beginning of the answer that exists already, to be continued."""
-
-    model: str
-    messages: tuple[ChatMessage, ...]
-    prefill: str = ""
-    max_tokens: int | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """A piece of the answer."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
-    """A piece of the model's thinking."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens that were read and written."""
-
-    prompt_tokens: int
-    completion_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The answer is whole; `reason` is `stop` or `length`."""
-
-    reason: str
-
-
-ChatEvent = TextDelta | ReasoningDelta | Usage | Finished

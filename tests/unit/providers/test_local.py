@@ -1,4 +1,4 @@
-"""Reading an engine's stream and its errors."""
+"""Reading an engine's errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from corral.kit.errors import (
     ContextExceeded,
@@ -17,36 +15,7 @@ from corral.kit.errors import (
     Unavailable,
     UpstreamFailed,
 )
-from corral.providers import sse
 from corral.providers.local import engine_error
-from corral.providers.sse import SseReader
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from([b"", b"error"]), st.text('abc é"{}:', min_size=1)), max_size=6),
-    st.lists(st.integers(1, 30), max_size=30),
-    st.booleans(),
-)
-def test_events_survive_any_cut(events: list[tuple[bytes, str]], cuts: list[int], crlf: bool) -> None:
-    end = b"\r\n" if crlf else b"\n"
-    wire = b"\xef\xbb\xbf: a comment" + end * 2
-    for name, data in events:
-        wire += (b"event: " + name + end if name else b"") + b"data: " + data.encode() + end * 2
-    reader, found, place = SseReader(), [], 0
-    for cut in [*cuts, len(wire)]:
-        found += list(reader.feed(wire[place : place + cut]))
-        place += cut
-    assert found == [(name, data.encode()) for name, data in events]
-
-
-def test_several_data_lines_are_one_event() -> None:
-    assert list(SseReader().feed(b"data: a\ndata:b\nid: 7\n\n")) == [(b"", b"a\nb")]
-
-
-def test_an_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "MAX_LINE", 100)
-    with pytest.raises(UpstreamFailed, match="endless"):
-        list(SseReader().feed(b"data: " + b"x" * 200))
 
 
 @pytest.mark.parametrize(

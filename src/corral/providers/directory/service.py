@@ -280,7 +280,7 @@ class Providers:
             and live.record.entry is not None
             and live.record.entry.discover
         ):
-            self._tasks.start(f"models of {name}", self._asking.ask(name, live.provider, refresh=True))
+            self._tasks.start(f"models of {name}", self._asking.ask(name, live.provider, refresh=False))
 
     async def _look_after(self) -> None:
         last_purge = float("-inf")
