@@ -26,7 +26,7 @@ class Splitter:
         """The events that `chunk` completes. Raises UpstreamFailed for one that does not end."""
         end = self._end
         if not self._rest:
-            if chunk.find(end) == len(chunk) - len(end) and b"\r" not in chunk:
+            if 0 < chunk.find(end) == len(chunk) - len(end) and b"\r" not in chunk:
                 return [chunk]
             whole = chunk
         else:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 DRAIN = 0.5
 """Seconds that a connection is given to end after its answer, so that it can be used again."""
 TRIES = 2
-"""How often one candidate is asked to go on in one way."""
+"""How often one candidate is asked to go on in one way at the same place."""
 BYTES_A_TOKEN = 4
 
 
@@ -44,7 +44,7 @@ class StreamRun(Generic[T]):
         self._asking = asking
         self._outlet = outlet
         self._relay = relay
-        self._tried: dict[tuple[Candidate, str], int] = {}
+        self._tried: dict[tuple[Candidate, str, int], int] = {}
         self._late = False
 
     async def pieces(self) -> AsyncGenerator[T, None]:
@@ -160,7 +160,7 @@ class StreamRun(Generic[T]):
         if isinstance(planned, Ending):
             return planned
         for way in planned:
-            key = candidate, way.name
+            key = candidate, way.name, self._record.relayed
             tried = self._tried.get(key, 0)
             if tried >= TRIES or not self._may_go_on(candidate) or not self._attempts.may_repeat(candidate):
                 continue
