@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from corral.accounts.service import Accounts
 from corral.bus import Bus, Lagged
+from corral.inference import Hooks
 from corral.inference.cache import AnswerCache, AnswerStore, CacheOptions
 from corral.inference.cache.memory import MemoryAnswers
 from corral.inference.cache.sql import SqlAnswers
@@ -28,27 +30,31 @@ from corral.store import Database
 from corral.surfaces.api.routing import ApiRouter
 from corral.surfaces.api.usage import usage_router
 
-Entries = Callable[[], Iterable[LimitEntry]]
-"""The limits that are switched on."""
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What it asks of others.
+
+    directory: where candidates have their prices. entries: the limits that are switched on; they are read again whenever the bus
+    says that they changed. version: what the answers of an own model depend on beside the question.
+    """
+
+    directory: Directory
+    entries: Callable[[], Iterable[LimitEntry]]
+    version: Callable[[str], str]
 
 
 class Accounting:
-    """What stands around requests. `start` before the first one, `stop` after the last.
+    """What stands around requests. `start` before the first one, `stop` after the last."""
 
-    Args:
-        directory: where candidates have their prices.
-        entries: the limits; they are read again whenever the bus says that they changed.
-    """
-
-    def __init__(
-        self, settings: Settings, database: Database, directory: Directory, entries: Entries, *, clock: Clock, bus: Bus
-    ) -> None:
-        self._directory = directory
-        self._entries = entries
+    def __init__(self, settings: Settings, database: Database, around: Around, *, clock: Clock, bus: Bus) -> None:
+        self._directory = around.directory
+        self._entries = around.entries
         self._bus = bus
         self._tasks = Tasks("accounting")
         self.limits = Limits(_ledger(settings, clock), clock, self._price, BudgetBook(database, clock))
-        options = CacheOptions(CacheRule(ttl=settings.cache_ttl, off=settings.cache_bytes == 0))
+        rule = CacheRule(ttl=settings.cache_ttl, off=settings.cache_bytes == 0)
+        options = CacheOptions(rule, version=around.version)
         self.cache = AnswerCache(_store(settings, database, clock), clock, options)
         self.idempotency = Idempotency(Records(database, clock), clock)
         self.usage = UsageLog(database, clock, UsageOptions(days=settings.usage_days))
@@ -69,6 +75,11 @@ class Accounting:
         await self.cache.stop()
         await self.limits.stop()
         await self.usage.stop()
+
+    @property
+    def hooks(self) -> Hooks:
+        """What inference calls around a request."""
+        return Hooks(self.idempotency, self.limits, self.cache, self.usage)
 
     def routers(self, accounts: Accounts) -> list[ApiRouter]:
         """The HTTP routes of usage."""

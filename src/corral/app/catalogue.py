@@ -11,7 +11,7 @@ from corral.app.rows import at_rest, describe, describe_told, state
 from corral.engines import Engines, EngineSpec, Stay
 from corral.engines.types import EngineStatus
 from corral.inference import Route
-from corral.kit.errors import EngineFailed, ModelNotFound
+from corral.kit.errors import CorralError, EngineFailed, ModelNotFound
 from corral.models import Model, ModelRegistry
 from corral.models.configuration import Configuration
 from corral.models.options.launching import embeds, shape
@@ -87,6 +87,16 @@ class Catalogue:
     def _embeds(self, model: Model) -> bool:
         """Whether a model makes vectors: as its file says, unless it was set otherwise."""
         return embeds(self._options(model.name), model.embeddings)
+
+    def version(self, name: str) -> str:
+        """What a model's answers depend on beside the question: its file and what is set for it. Empty for an unknown one."""
+        try:
+            spec = self.spec(name)
+        except CorralError:
+            return ""
+        return repr(
+            (spec.path, spec.size_bytes, spec.context_length, spec.mmproj, spec.entry, sorted(spec.options.items()))
+        )
 
     def resolve(self, name: str | None) -> Route:
         """See `inference.service.Routes`."""

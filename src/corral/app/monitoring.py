@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from corral.monitoring.logs import TOPIC as LOGS_TOPIC
 from corral.monitoring.logs import Logs
 from corral.monitoring.metrics import TOPIC as METRICS_TOPIC
 from corral.monitoring.metrics import Collector, EngineView, History, Metrics
+from corral.monitoring.metrics.exposition import Gathered
 from corral.monitoring.metrics.gpu import Gpus, open_nvml
 from corral.monitoring.metrics.host import HostReader
 from corral.realtime.intents import Intents
@@ -43,6 +44,7 @@ class Watched:
     inference: Inference
     meter: Meter
     sockets: Callable[[], int]
+    gateway: Callable[[], Iterable[Gathered]] = tuple
 
 
 class MonitoringRoom:
@@ -74,7 +76,9 @@ class MonitoringRoom:
 
         collector = Collector(reader, lambda: views(watched), about_us, clock=self._clock, bus=self._bus)
         history = History(database, self._clock)
-        self._metrics = Metrics(collector, history, self._clock, version=__version__, usage=lambda: usage(watched))
+        self._metrics = Metrics(
+            collector, history, self._clock, version=__version__, usage=lambda: usage(watched), gateway=watched.gateway
+        )
         self._collector, self._followers = collector, LogFollowers(self._hub, self._clock)
         self._health = Health(database, self._data, self._hub, collector, self._clock)
         self._followers.start()

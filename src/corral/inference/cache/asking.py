@@ -66,9 +66,9 @@ def tenant_of(principal: Principal) -> str:
     return f"key:{principal.key_id}" if principal.key_id else f"user:{principal.user_id}"
 
 
-def question_of(ask: Ask, route: RouteSpec) -> str | None:
+def question_of(ask: Ask, route: RouteSpec, version: str = "") -> str | None:
     """The hash of all that an answer depends on, None for a body that cannot be read. The order of fields and the spaces between
-    them do not matter; a stream and a whole answer are two questions."""
+    them do not matter; a stream and a whole answer are two questions. `version` is that of own engines."""
     try:
         fields = orjson.loads(ask.body)
     except orjson.JSONDecodeError:
@@ -79,7 +79,7 @@ def question_of(ask: Ask, route: RouteSpec) -> str | None:
         fields.pop(name, None)
     digest = hashlib.sha256()
     for part in (
-        ask.operation.encode(), ask.dialect.encode(), b"stream" if ask.stream else b"whole", msgspec.json.encode(route),
+        ask.operation.encode(), ask.dialect.encode(), b"stream" if ask.stream else b"whole", msgspec.json.encode(route), version.encode(),
         *(ask.headers.get(name, "").encode() for name in _HEADERS),
         orjson.dumps(fields, option=orjson.OPT_SORT_KEYS),
     ):  # fmt: skip

@@ -19,10 +19,12 @@ HEADER = "X-Corral-Cache"
 
 @dataclass(frozen=True, slots=True)
 class CacheOptions:
-    """What holds for routes that say nothing. max_answer: bytes of an answer that is kept, at most."""
+    """What holds for routes that say nothing. max_answer: bytes of an answer that is kept, at most. version: what the answers of
+    an own engine depend on beside the question, by its model's name."""
 
     rule: CacheRule = field(default_factory=CacheRule)
     max_answer: int = MAX_ANSWER
+    version: Callable[[str], str] = str
 
 
 class AnswerCache:
@@ -103,7 +105,7 @@ class AnswerCache:
     ) -> Kept | Flight | None:
         """An earlier answer, or one that is being made, or a new making; None when the request is none of a cache's business."""
         wish = wish_of(ask, route, self._options.rule)
-        question = question_of(ask, route) if wish != BYPASS else None
+        question = question_of(ask, route, self._version(route)) if wish != BYPASS else None
         if question is None:
             record.cache = "bypass"
             return None
@@ -137,6 +139,9 @@ class AnswerCache:
 
         record.cache = "miss"
         return self._flights.begin(place, record, make_and_keep)
+
+    def _version(self, route: RouteSpec) -> str:
+        return "\n".join(self._options.version(one.model) for one in route.candidates if one.local)
 
     async def _replay(self, kept: Kept, record: Record) -> Streaming:
         pieces = self._pieces(kept, record)
