@@ -13,6 +13,7 @@ import typer
 from pydantic import BaseModel
 
 from corral.accounts.service import LocalAccounts
+from corral.app.gateway import build_gateway
 from corral.cli.main import EXIT_CODES, app
 from corral.kit import errors
 from corral.models import options
@@ -22,6 +23,7 @@ from corral.realtime.configuration import add_configuration
 from corral.realtime.handlers import add_agents, add_models, add_turns
 from corral.realtime.intents import Intents
 from corral.realtime.monitoring import add_logs, add_metrics
+from corral.realtime.providers import add_limits, add_providers, add_routes
 from corral.settings import TABLES, AttachedEngine, Settings
 from corral.settings.gateway import (
     CandidateEntry,
@@ -40,17 +42,39 @@ from corral.surfaces.api.health import health_router
 from corral.surfaces.api.logs import logs_router
 from corral.surfaces.api.models import models_router
 from corral.surfaces.api.monitoring import monitoring_router
+from corral.surfaces.api.providers import limits_router, providers_router, routes_router
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "<!-- Written by tools/reference.py from the code; `make docs` writes it again. -->\n"
-OPENAI = (
-    ("POST", "/v1/chat/completions", "inference", "Chat, with tools, JSON schema and streaming."),
-    ("POST", "/v1/completions", "inference", "Plain completion, with streaming."),
-    ("POST", "/v1/embeddings", "inference", "Embeddings, from an embedding model."),
-    ("POST", "/v1/rerank", "inference", "Documents in the order of a query, from a reranking model."),
-    ("GET", "/v1/models", "models:read", "The usable models."),
-    ("GET", "/v1/models/{name}", "models:read", "One model."),
-)
+GATEWAY = {
+    "/v1/chat/completions": "Chat in OpenAI's form: tools, images, JSON schema, streaming.",
+    "/v1/responses": "OpenAI's responses, as Codex speaks them; nothing is stored.",
+    "/v1/completions": "Plain completion, with streaming.",
+    "/v1/embeddings": "Embeddings, from an embedding model.",
+    "/v1/rerank": "Documents in the order of a query, from a reranking model.",
+    "/v1/models": "All models and routes, for callers of OpenAI's and of Anthropic's API (`limit`, `after_id`, `before_id`).",
+    "/v1/models/{name}": "One of them.",
+    "/v1/messages": "Chat in Anthropic's form.",
+    "/v1/messages/count_tokens": "How many tokens a prompt has: by the engine's own tokenizer, or as the provider counts.",
+    "/ollama": "Says that somebody is there; `/ollama/` too.",
+    "/ollama/api/chat": "Chat in Ollama's form, as lines of JSON.",
+    "/ollama/api/generate": "A text in Ollama's form.",
+    "/ollama/api/embed": "Embeddings in Ollama's form.",
+    "/ollama/api/embeddings": "The same in its older form.",
+    "/ollama/api/tags": "All models.",
+    "/ollama/api/ps": "Those that are loaded.",
+    "/ollama/api/show": "One of them, with what it can do.",
+    "/ollama/api/version": "The version of Ollama's API that is spoken.",
+    "/upstream/{name}/completion": "llama.cpp's own completion, with streaming.",
+    "/upstream/{name}/infill": "Fill in the middle.",
+    "/upstream/{name}/tokenize": "Text to tokens.",
+    "/upstream/{name}/detokenize": "Tokens to text.",
+    "/upstream/{name}/apply-template": "The prompt that a chat becomes.",
+    "/upstream/{name}/props": "What the engine runs with.",
+    "/upstream/{name}/slots": "Its slots.",
+    "/upstream/{name}/metrics": "Its figures.",
+}
+"""What the surfaces of the dialects serve. `/ollama/v1/...` is the same as `/v1/...`."""
 
 
 def cell(text: object) -> str:
@@ -160,6 +184,9 @@ def http() -> str:
         health_router(accounts, nothing, nothing, nothing),
         monitoring_router(accounts, nothing),
         logs_router(accounts, nothing),
+        providers_router(accounts, nothing),
+        routes_router(accounts, nothing, nothing),
+        limits_router(accounts, nothing),
     ]
     described = build_api(routers).openapi()
     rows = []
@@ -181,10 +208,24 @@ def http() -> str:
         [
             MADE, "# HTTP\n", "The full schema is at `/api/openapi.json` of a running server. Errors of `/api` are",
             '`{"error": {"code", "message", "details"?}, "requestId"}`; every answer carries `X-Request-Id`.\n',
-            table(("route", "permission", "inputs"), rows), "## OpenAI\n",
-            table(("route", "permission", "what"), ((f"`{method} {path}`", permission, text) for method, path, permission, text in OPENAI)),
+            table(("route", "permission", "inputs"), rows), "## Models in every dialect\n",
+            "Bodies and answers are those of the public API of each dialect. [The guide](../guides/clients.md) has the addresses for clients.\n",
+            table(("route", "permission", "what"), gateway_rows()),
         ]
     )  # fmt: skip
+
+
+def gateway_rows() -> list[tuple[str, str, str]]:
+    """The routes of the dialects. Raises ValueError for one that nobody has described."""
+    nothing = cast("Any", None)
+    found = {
+        path: (method, permission) for method, path, permission in build_gateway(LocalAccounts(), nothing, nothing, nothing).routes()
+    }  # fmt: skip
+    hidden = {"/ollama/", *(f"/ollama/api/{what}" for what in ("pull", "push", "create", "copy", "delete"))}
+    plain = {path for path in found if path not in hidden and not path.startswith("/ollama/v1/")}
+    if plain != set(GATEWAY):
+        raise ValueError(f"described and served differ: {sorted(plain ^ set(GATEWAY))}")
+    return [(f"`{'GET' if path == '/ollama' else found[path][0]} {path}`", found[path][1].value, text) for path, text in GATEWAY.items()]  # fmt: skip
 
 
 def socketio() -> str:
@@ -196,6 +237,9 @@ def socketio() -> str:
     add_configuration(intents, nothing, nothing)
     add_metrics(intents, nothing)
     add_logs(intents, nothing, nothing)
+    add_providers(intents, nothing)
+    add_routes(intents, nothing, nothing)
+    add_limits(intents, nothing)
     rows = []
     for intent in map(intents.get, intents.names()):
         fields = ", ".join(f"`{field.alias or name}`" for name, field in intent.body.model_fields.items())

@@ -43,6 +43,11 @@ class Gateway:
         if kind != "local":
             self.providers[kind].script({"text": TEXT, **act} if not {"echo", "echo_images"} & set(act) else act)
 
+    def script_tool(self, kind: str) -> None:
+        """It calls the tool that it has to call. Ollama's API cannot force one, so there the script decides."""
+        call = {"name": "get_weather", "arguments": {"city": "Paris"}}
+        self.script(kind, text="", **({"tool_calls": [call]} if kind == "ollama" else {}))
+
     def text(self, kind: str) -> str:
         """What is answered to `ping`."""
         return "pong" if kind == "local" else TEXT

@@ -5,17 +5,18 @@ from __future__ import annotations
 from corral.accounts.service import Accounts
 from corral.accounts.types import Principal
 from corral.app.catalogue import Catalogue
-from corral.app.listing import Listing
 from corral.engines import Engines
 from corral.engines.types import Door
 from corral.inference import Inference
+from corral.inference.routes.types import LOCAL
 from corral.inference.tap import Meter
-from corral.surfaces.asgi import App
+from corral.inference.types import Record
+from corral.surfaces.anthropic.application import add_anthropic
 from corral.surfaces.door import Pace
-from corral.surfaces.llamacpp.application import Parts, add_llamacpp
+from corral.surfaces.listing import Models
+from corral.surfaces.llamacpp.application import Doors, Parts, add_llamacpp
 from corral.surfaces.ollama.application import add_ollama
 from corral.surfaces.openai.application import add_openai
-from corral.surfaces.openai.relay import Limits
 from corral.surfaces.table import RouteTable
 
 
@@ -34,12 +35,29 @@ class EngineDoors:
         return ready or (doors[0] if doors else Door(self._engines.status(name), 0, None, b""))
 
 
-def build_gateway(accounts: Accounts, inference: Inference, listing: Listing, doors: EngineDoors, meter: Meter) -> App:
+class Totals:
+    """Adds up what was asked of each model: see `inference.ports.Recorder`."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def record(self, record: Record) -> None:
+        """See the port."""
+        by, usage = record.answered_by, record.usage
+        if by is None:
+            return
+        name = by.model if by.provider == LOCAL else f"{by.provider}/{by.model}"
+        told = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else None
+        self._meter.add(name, told, failed=by.outcome == "failed")
+
+
+def build_gateway(accounts: Accounts, inference: Inference, listing: Models, doors: Doors) -> RouteTable:
     """The application for `/v1`, `/ollama` and `/upstream`."""
-    table = RouteTable(accounts)
+    table, pace = RouteTable(accounts), Pace()
     for prefix in ("", "/ollama"):
         # Ollama serves OpenAI's API beside its own, and some of its clients want nothing else.
-        add_openai(table, inference, listing, meter, Limits(), prefix)
-    add_ollama(table, listing)
-    add_llamacpp(table, Parts(inference, doors, Pace()))
+        add_openai(table, inference, listing, pace, prefix)
+    add_anthropic(table, inference, pace)
+    add_ollama(table, inference, listing, pace)
+    add_llamacpp(table, Parts(inference, doors, pace))
     return table

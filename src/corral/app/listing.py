@@ -1,4 +1,4 @@
-"""The models that surfaces list: those of this machine, and what routes and providers add to them."""
+"""The models that surfaces list: routes, the models of this machine, and those that providers have."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 
 from corral.accounts.types import Principal
 from corral.app.catalogue import Catalogue
-from corral.kit.errors import ModelNotFound
+from corral.inference.routes.service import RouteDirectory
+from corral.inference.routes.types import Candidate, RouteSpec
+from corral.kit.errors import CorralError, ModelNotFound
 from corral.models import ModelRegistry
-from corral.models.registry import unknown_model
-from corral.surfaces.listing import LOCAL_PARAMETERS, Listed
+from corral.providers.directory import Providers
+from corral.providers.types import Abilities, ProviderModel
+from corral.surfaces.listing import CHAT_PARAMETERS, LOCAL_PARAMETERS, Listed
 
 _THINKING = ("<think>", "reasoning_content", "enable_thinking", "<|channel|>")
 
@@ -18,21 +21,33 @@ _THINKING = ("<think>", "reasoning_content", "enable_thinking", "<|channel|>")
 class Listing:
     """See `surfaces.listing.Models`."""
 
-    def __init__(self, catalogue: Catalogue, registry: ModelRegistry) -> None:
+    def __init__(
+        self, catalogue: Catalogue, registry: ModelRegistry, routes: RouteDirectory, providers: Providers
+    ) -> None:
         self._catalogue = catalogue
         self._registry = registry
+        self._routes = routes
+        self._providers = providers
         self._made: dict[str, tuple[dict[str, Any], Listed]] = {}
 
     def listed(self, principal: Principal) -> Iterable[Listed]:
         """See the port."""
-        return list(self._local())
+        local = list(self._local())
+        routes = {spec.name: self._route(spec) for spec in self._routes.specs()}
+        elsewhere = (
+            _elsewhere(name, model, self._abilities(name, model.name))
+            for name in self._providers.names()
+            for model in self._providers.known_models(name)
+        )
+        own = [model for model in local if model.id not in routes]
+        return [*routes.values(), *own, *(model for model in elsewhere if model.id not in routes)]
 
     def one(self, principal: Principal, name: str) -> Listed:
         """See the port."""
-        found = next((one for one in self._local() if one.id == name), None)
-        if found is None:
-            raise unknown_model(name, [one.id for one in self._local()])
-        return found
+        spec = self._routes.resolve(name)
+        if len(spec.candidates) == 1 and spec.candidates[0].name in (name, f"local/{name}"):
+            return self._candidate(spec.candidates[0], name)
+        return self._route(spec)
 
     def facts(self, name: str) -> dict[str, Any]:
         """See the port."""
@@ -49,9 +64,40 @@ class Listing:
 
     async def load(self, principal: Principal, name: str) -> None:
         """See the port."""
-        self.one(principal, name)
-        if name in self._catalogue.names():
-            await self._catalogue.start(name)
+        own = next((one.model for one in self._routes.resolve(name).candidates if one.local), None)
+        if own is not None:
+            await self._catalogue.start(own)
+
+    def _route(self, spec: RouteSpec) -> Listed:
+        """A route, of which is told what its first candidate is."""
+        first = self._candidate(spec.candidates[0], spec.name)
+        return Listed(
+            id=spec.name,
+            title=spec.name,
+            created=first.created,
+            description=spec.description or None,
+            context_length=first.context_length,
+            capabilities=first.capabilities,
+            supported=first.supported,
+            state=first.state,
+        )
+
+    def _candidate(self, candidate: Candidate, name: str) -> Listed:
+        """What is known of a candidate; a model that nobody has heard of may exist all the same. Raises ModelNotFound for an own one."""
+        if candidate.local:
+            found = next((one for one in self._local() if one.id == candidate.model), None)
+            if found is None and name == candidate.model:
+                raise ModelNotFound(f"The model {name!r} cannot be used now.", param="model")
+            return found or Listed(candidate.name, candidate.model, 0)
+        known = {model.name: model for model in self._providers.known_models(candidate.provider)}
+        model = known.get(candidate.model) or ProviderModel(candidate.model)
+        return _elsewhere(candidate.provider, model, self._abilities(candidate.provider, candidate.model))
+
+    def _abilities(self, provider: str, model: str) -> Abilities:
+        try:
+            return self._routes.provider(provider).abilities(model)
+        except CorralError:
+            return Abilities()
 
     def _local(self) -> Iterator[Listed]:
         """The usable models of this machine; what did not change is the same object as before."""
@@ -93,6 +139,25 @@ class Listing:
             return self._registry.get(name).chat_template or ""
         except ModelNotFound:
             return ""
+
+
+def _elsewhere(provider: str, model: ProviderModel, abilities: Abilities) -> Listed:
+    """A model of a provider. What is not known of it gets the benefit of the doubt."""
+    abilities = model.abilities.over(abilities)
+    found = ["completion", "chat"]
+    found += ["tools"] if abilities.tools is not False else []
+    found += ["vision"] if abilities.images else []
+    found += ["thinking"] if abilities.reasoning else []
+    more = ("tools", "tool_choice") if abilities.tools is not False else ()
+    return Listed(
+        id=f"{provider}/{model.name}",
+        title=model.title or model.name,
+        created=model.created or 0,
+        owned_by=provider,
+        context_length=model.context_length,
+        capabilities=tuple(found),
+        supported=(*CHAT_PARAMETERS, *more),
+    )
 
 
 def _capabilities(row: dict[str, Any], template: str) -> tuple[str, ...]:

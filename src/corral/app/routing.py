@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corral.accounts.secrets import Secrets
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
+from corral.app.trial import Trial
 from corral.bus import Bus, Lagged
+from corral.inference import Hooks, Inference
 from corral.inference.limits.configured import TOPIC as LIMITS
 from corral.inference.limits.configured import ConfiguredLimits
+from corral.inference.ports import Recorder
 from corral.inference.routes.service import TOPIC as ROUTES
 from corral.inference.routes.service import LocalModels, RouteDirectory
 from corral.inference.routes.states import TOPIC as STATES
+from corral.inference.types import Record
 from corral.kit.clock import Clock
 from corral.kit.tasks import Tasks
 from corral.models.registry import TOPIC as MODELS
@@ -22,10 +26,10 @@ from corral.providers.building import build_provider
 from corral.providers.directory import TOPIC as PROVIDERS
 from corral.providers.directory import Around, Providers
 from corral.realtime.intents import Intents
-from corral.realtime.providers import add_limits, add_providers
+from corral.realtime.providers import add_limits, add_providers, add_routes
 from corral.settings import Settings
 from corral.store import Database
-from corral.surfaces.api.providers import limits_router, providers_router
+from corral.surfaces.api.providers import limits_router, providers_router, routes_router
 from corral.surfaces.api.routing import ApiRouter
 
 TOPICS = {
@@ -34,6 +38,8 @@ TOPICS = {
     STATES: Permission.ROUTES_READ,
     LIMITS: Permission.ROUTES_READ,
 }
+
+NONE = Hooks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,18 @@ class Ground:
     bus: Bus
 
 
+class Recorders:
+    """Tells several: see `inference.ports.Recorder`."""
+
+    def __init__(self, recorders: Sequence[Recorder]) -> None:
+        self._recorders = recorders
+
+    def record(self, record: Record) -> None:
+        """See the port."""
+        for one in self._recorders:
+            one.record(record)
+
+
 class Routing:
     """Who can be asked, by which names, and how much. `load` before use, then `start`, and `stop` after the last request."""
 
@@ -58,6 +76,8 @@ class Routing:
         self.providers = Providers(database, secrets, settings.providers, source, around)
         self.routes = RouteDirectory(database, settings.routes, source, self.providers, local, clock=clock, bus=bus)
         self.limits = ConfiguredLimits(database, settings.limits, source, clock=clock, bus=bus)
+        self.trial: Trial | None = None
+        self._clock = clock
         self._bus = bus
         self._tasks = Tasks("routing")
         self._problems: object = None
@@ -82,13 +102,30 @@ class Routing:
         await self.routes.stop()
         await self.providers.stop()
 
+    def serve(self, inference: Inference, recorders: Sequence[Recorder], hooks: Hooks = NONE) -> None:
+        """Has `inference` ask here, with `hooks` around each request, and tells `recorders` of it as well."""
+        self.trial = Trial(inference, self._clock)
+        self.providers.live.own = inference.own
+        # What was learned of a provider does not count for what it is after a change.
+        self.providers.live.watch(inference.health.forget)
+        self.routes.states.condition = inference.condition
+        own = () if hooks.recorder is None else (hooks.recorder,)
+        inference.use(self.routes, replace(hooks, recorder=Recorders((self.trial, *own, *recorders))))
+
     def routers(self, accounts: Accounts) -> list[ApiRouter]:
-        """The HTTP routes of providers and limits."""
-        return [providers_router(accounts, self.providers), limits_router(accounts, self.limits)]
+        """The HTTP routes of all three."""
+        assert self.trial is not None
+        return [
+            providers_router(accounts, self.providers),
+            routes_router(accounts, self.routes, self.trial),
+            limits_router(accounts, self.limits),
+        ]
 
     def add_intents(self, intents: Intents) -> None:
-        """The intents of providers and limits."""
+        """The intents of all three."""
+        assert self.trial is not None
         add_providers(intents, self.providers)
+        add_routes(intents, self.routes, self.trial)
         add_limits(intents, self.limits)
 
     async def _follow(self) -> None:

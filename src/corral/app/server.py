@@ -10,9 +10,11 @@ from typing import Any
 from corral.accounts.service import LocalAccounts
 from corral.accounts.types import Permission
 from corral.agents import AgentOptions, Agents
+from corral.app.accounting import Accounting
+from corral.app.accounting import Around as Stands
 from corral.app.catalogue import Catalogue
 from corral.app.engine_control import EngineControl
-from corral.app.gateway import EngineDoors, build_gateway
+from corral.app.gateway import EngineDoors, Totals, build_gateway
 from corral.app.listing import Listing
 from corral.app.loaded import LoadedModels
 from corral.app.monitoring import TOPICS, MonitoringRoom, Watched
@@ -96,6 +98,7 @@ class Corral:
         self._loaded: LoadedModels | None = None
         self._supply: Supply | None = None
         self._routing: Routing | None = None
+        self._accounting: Accounting | None = None
         self._agents: Agents | None = None
         self._policy = EdgePolicy(known_hosts(settings.host, settings.allowed_hosts), settings.max_body_bytes)
         self._realtime: Realtime | None = None
@@ -124,12 +127,18 @@ class Corral:
         ground = Ground(settings, source, self.data, self._environ, self._clock, self.bus)
         routing = self._routing = Routing(self._database, ground, self.catalogue)
         await routing.load()
+        around = Stands(routing.routes, routing.limits.entries, self.catalogue.version)
+        accounting = self._accounting = Accounting(settings, self._database, around, clock=self._clock, bus=self.bus)
+        await accounting.start()
+        routing.serve(self.inference, [Totals(self._meter)], accounting.hooks)
         routing.start()
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
         speaker = AgentSource(self.inference, self.catalogue.longest_answer)
         self._agents = Agents(self._database, speaker, clock=self._clock, bus=self.bus, options=options)
         await self._agents.start()
-        self.monitoring.start(self._database, Watched(self.engines, self.inference, self._meter, self._sockets))
+        self.monitoring.start(
+            self._database, Watched(self.engines, self.inference, self._meter, self._sockets, accounting.metrics)
+        )
         parts = RealtimeParts(
             self.accounts, self._agents, self.catalogue, self._health, self._policy, self.bus, self._clock,
             topics={"config": Permission.CONFIG_READ, "templates": Permission.MODELS_READ, **TOPICS, **SUPPLY_TOPICS, **ROUTING_TOPICS},
@@ -146,7 +155,8 @@ class Corral:
             self._agents,
             self._realtime,
             configuration,
-            [*supply.routers(self.accounts), *routing.routers(self.accounts)],
+            routing,
+            [*supply.routers(self.accounts), *routing.routers(self.accounts), *accounting.routers(self.accounts)],
         )
 
     async def stop(self) -> None:
@@ -155,13 +165,15 @@ class Corral:
             await self._realtime.stop()
         if self._agents is not None:
             await self._agents.stop()
-        self.inference.close()
+        await self.inference.stop()
         if self._loaded is not None:
             await self._loaded.stop()
         await self.engines.shut_down()
         await self.registry.stop()
         if self._supply is not None:
             await self._supply.stop()
+        if self._accounting is not None:
+            await self._accounting.stop()
         if self._routing is not None:
             await self._routing.stop()
         if self._configuration is not None:
@@ -171,7 +183,9 @@ class Corral:
             await self._database.close()
         await asyncio.to_thread(self.monitoring.close)
 
-    def _build(self, agents: Agents, realtime: Realtime, configuration: Configuration, more: list[ApiRouter]) -> App:
+    def _build(
+        self, agents: Agents, realtime: Realtime, configuration: Configuration, routing: Routing, more: list[ApiRouter]
+    ) -> App:
         accounts = self.accounts
         api = build_api(
             [
@@ -184,9 +198,9 @@ class Corral:
                 *self.monitoring.routers(accounts),
             ]
         )
-        listing = Listing(self.catalogue, self.registry)
+        listing = Listing(self.catalogue, self.registry, routing.routes, routing.providers)
         doors = EngineDoors(self.engines, self.catalogue)
-        gateway = build_gateway(accounts, self.inference, listing, doors, self._meter)
+        gateway = build_gateway(accounts, self.inference, listing, doors)
         return Edge(by_path(Surfaces(realtime.asgi, gateway, api, WebApp(PACKAGE / "web_dist"))), self._policy)
 
     def _sockets(self) -> int:

@@ -44,6 +44,16 @@ class RouteTable:
         methods = self._open.setdefault((start, end), {}) if hole else self._whole.setdefault(path, {})
         methods[method] = permission, endpoint
 
+    def routes(self) -> list[tuple[str, str, Permission]]:
+        """Method, path and permission of every route; `{name}` for what a path leaves open."""
+        whole = [(method, path, entry[0]) for path, methods in self._whole.items() for method, entry in methods.items()]
+        half = [
+            (method, f"{start}{{name}}{end}", entry[0])
+            for (start, end), methods in self._open.items()
+            for method, entry in methods.items()
+        ]
+        return whole + half
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Raises CorralError for the edge to render."""
         path = scope["path"]

@@ -1,4 +1,4 @@
-"""What a request to the OpenAI surface must look like; what is not named here passes to the engine as it is."""
+"""What a request to the OpenAI surface must look like; what is not named here passes as it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import msgspec
 
 from corral.surfaces.bodies import decode
+from corral.surfaces.calls import Asked
+from corral.surfaces.table import Visitor
 
 _Amount = Annotated[float, msgspec.Meta(ge=0, le=100)]
 _Penalty = Annotated[float, msgspec.Meta(ge=-100, le=100)]
@@ -15,14 +17,14 @@ _Count = Annotated[int, msgspec.Meta(ge=1, le=128)]
 _Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-class Asked(msgspec.Struct):
+class _Fields(msgspec.Struct):
     """The fields that Corral itself needs."""
 
     model: str | None = None
     stream: bool | None = None
 
 
-class Generation(Asked):
+class Generation(_Fields):
     """The fields that chats and completions share."""
 
     temperature: _Amount | None = None
@@ -59,7 +61,7 @@ class Completion(Generation, kw_only=True):
     prompt: str | list[Any]
 
 
-class Responses(Asked, kw_only=True):
+class Responses(_Fields, kw_only=True):
     """`/v1/responses`."""
 
     input: str | list[dict[str, Any]]
@@ -74,13 +76,13 @@ class Responses(Asked, kw_only=True):
     previous_response_id: str | None = None
 
 
-class Embedding(Asked, kw_only=True):
+class Embedding(_Fields, kw_only=True):
     """`/v1/embeddings`."""
 
     input: str | list[Any]
 
 
-class Ranking(Asked, kw_only=True):
+class Ranking(_Fields, kw_only=True):
     """`/v1/rerank`."""
 
     query: str
@@ -98,19 +100,13 @@ _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 
 
 class Parser:
-    """Reads the bodies of one path."""
+    """Reads the bodies of one path. What is answered with numbers, in one piece, never `streams`."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, streams: bool = True) -> None:
         self._decoder = _DECODERS[path]
+        self._streams = streams
 
-    def __call__(self, body: bytes) -> Asked:
-        """The fields of `body`. Raises InvalidRequest naming the one at fault."""
-        asked: Asked = decode(self._decoder, body)
-        return asked
-
-
-def rename(body: bytes, model: str) -> bytes:
-    """The body with another model name, for an attached server that knows the model by another one."""
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
-    return msgspec.json.encode(fields)
+    def __call__(self, body: bytes, visitor: Visitor) -> Asked:
+        """What the surface needs of `body`. Raises InvalidRequest naming the field at fault."""
+        found: _Fields = decode(self._decoder, body)
+        return Asked(found.model, self._streams and bool(found.stream))
