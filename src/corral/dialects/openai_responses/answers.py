@@ -86,12 +86,12 @@ def read_item(raw: msgspec.Raw) -> Iterator[Part]:
         yield from read_image(data)
 
 
-def read_reasoning(data: bytes) -> Iterator[Reasoning]:
-    """The thinking of an item, if it tells any."""
-    told = read_told(_REASONING, data)
-    text = thought_text(told)
-    if text or told.encrypted_content is not None:
-        yield read_proof(text, told.encrypted_content, None)
+def read_reasoning(data: bytes, *, told: bool = False) -> Iterator[Reasoning]:
+    """The thinking of an item, if it tells any; `told`: its text was told before."""
+    item = read_told(_REASONING, data)
+    text = thought_text(item)
+    if text or item.encrypted_content is not None:
+        yield read_proof(text, item.encrypted_content, None, told=told)
 
 
 def read_image(data: bytes) -> Iterator[Image]:

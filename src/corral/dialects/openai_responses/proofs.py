@@ -12,15 +12,15 @@ _SIGNATURE = "corral-signature:"
 _REDACTED = "corral-redacted:"
 
 
-def read_proof(text: str, encrypted: str | None, identity: str | None) -> Reasoning:
-    """The thinking of an item with this text."""
+def read_proof(text: str, encrypted: str | None, identity: str | None, *, told: bool = False) -> Reasoning:
+    """The thinking of an item with this text; `told`: it has text that was told before."""
     if encrypted is None:
         return Reasoning(text, id=identity)
     if encrypted.startswith(_SIGNATURE):
         return Reasoning(text, encrypted.removeprefix(_SIGNATURE), id=identity)
     if encrypted.startswith(_REDACTED):
         return Reasoning(text, redacted=encrypted.removeprefix(_REDACTED), id=identity)
-    return Reasoning(text, encrypted, id=identity) if text else Reasoning(redacted=encrypted, id=identity)
+    return Reasoning(text, encrypted, id=identity) if text or told else Reasoning(redacted=encrypted, id=identity)
 
 
 def write_proof(signature: str | None, redacted: str | None) -> str | None:

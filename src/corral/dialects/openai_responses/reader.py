@@ -196,7 +196,7 @@ class ResponsesReader(SseEventReader):
 
 def _thinking(data: bytes, *, told: bool) -> Iterator[ChatEvent]:
     """What a reasoning item says that was not `told`."""
-    for thought in read_reasoning(data):
+    for thought in read_reasoning(data, told=told):
         text = "" if told else thought.text
         if thought.redacted is not None and not told:
             yield ReasoningDelta(redacted=thought.redacted)
