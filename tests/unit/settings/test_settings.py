@@ -200,3 +200,53 @@ def test_a_refused_change_says_why_and_leaves_the_file(tmp_path: Path, name: str
         change_file(sourced, {name: value, "log_json": True})
     assert reason in (caught.value.details or {})["fields"][name]
     assert config.read_text() == "slots = 2\n"
+
+
+def test_providers_routes_and_limits_are_read_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "corral.toml").write_text(
+        '[providers.cloud]\nkind = "openai"\nbase_url = "https://api.example.com/v1/"\napi_key_env = "A_KEY"\n'
+        'models = ["one", { name = "two", context_length = 7, prices = { input = 1.5 } }]\n'
+        '[routes."my model"]\ncandidates = ["cloud/one", { provider = "local", model = "qwen", weight = 2 }]\nstrategy = "weighted"\n'
+        '[[limits]]\nscope = "user"\nsubject = "*"\nbudget_day = 2.5\n'
+    )
+    found = load_settings(environ={"A_KEY": "sk-secret"})
+    provider = found.settings.providers["cloud"]
+    assert (provider.base_url, provider.api_key_env) == ("https://api.example.com/v1", ("A_KEY",))
+    assert [(one.name, one.context_length) for one in provider.models] == [("one", None), ("two", 7)]
+    route = found.settings.routes["my model"]
+    assert [(one.provider, one.model, one.weight) for one in route.candidates] == [
+        ("cloud", "one", 1),
+        ("local", "qwen", 2),
+    ]
+    assert (found.settings.limits[0].scope, found.settings.limits[0].budget_day) == ("user", 2.5)
+    assert "sk-secret" not in json.dumps(describe(found))
+
+
+@pytest.mark.parametrize(
+    ("toml", "parts"),
+    [
+        ('[providers.cloud]\nkind = "openai"\nbase_urll = "https://x"', ["providers.cloud.base_urll", "Did you mean 'base_url'?"]),
+        ('[providers.Cloud]\nkind = "openai"', ["providers.Cloud", "small letters"]),
+        ('[providers.local]\nkind = "openai"', ["providers", "engines of this machine"]),
+        ('[providers.cloud]\nkind = "openai"\nbase_url = "http://169.254.169.254"', ["providers.cloud.base_url", "link-local"]),
+        ("[routes.smart]\ncandidates = []", ["routes.smart.candidates"]),
+        ('[routes.smart]\ncandidates = ["gpt"]', ["routes.smart.candidates.0", "provider/model"]),
+        ('[[limits]]\nscope = "user"', ["limits.0", "subject"]),
+        ("[[limits]]\nscope = \"all\"\nrequests = 1", ["limits.0.requests", "Did you mean 'requests_per_minute'?"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_them_is_told(tmp_path: Path, toml: str, parts: list[str]) -> None:
+    (tmp_path / "corral.toml").write_text(toml)
+    with pytest.raises(StartupError) as refused:
+        load_settings(environ={})
+    for part in parts:
+        assert part in refused.value.message, refused.value.message
+
+
+def test_the_master_key_is_a_secret_of_the_environment(tmp_path: Path) -> None:
+    found = load_settings(environ={"CORRAL_MASTER_KEY": "k" * 44, "CORRAL_MASTER_KEY_FILE": "/run/key"})
+    assert (found.settings.master_key, found.settings.master_key_file) == ("k" * 44, Path("/run/key"))
+    assert "kkkk" not in json.dumps(describe(found)) + repr(found.settings)
+    for name in ("master_key", "master_key_file", "providers", "routes", "limits"):
+        with pytest.raises(InvalidRequest):
+            change_file(load_settings(environ={}), {name: "x"})
