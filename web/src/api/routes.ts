@@ -60,20 +60,31 @@ export interface Routes {
   removed: readonly Removed[];
 }
 
-/** How a candidate fares: `open` is left out until `until`, `half_open` is being tried again. */
+/**
+ * How a candidate fares since the server's start, in whichever route it was asked: `open` is left out for `retryIn` more
+ * seconds, `half_open` is being tried again. Times in seconds, null where nothing is known.
+ */
 export interface CandidateState {
   provider: string;
   model: string;
-  state: "closed" | "open" | "half_open";
-  until: string | null;
-  firstContentMs: number | null;
-  failures: number;
+  breaker: "closed" | "open" | "half_open";
+  retryIn: number;
+  firstContent: number | null;
+  asked: number;
+  failed: number;
+  restingKeys: readonly { label: string; seconds: number }[];
 }
 
-/** How all routes fare, and which keys rest. */
+/** How routes fare; what is pushed are those that changed. `at` is when this page learned of it, in milliseconds. */
 export interface States {
-  routes: readonly { name: string; candidates: readonly CandidateState[] }[];
-  providers: readonly { name: string; keys: readonly { id: string; label: string; until: string }[] }[];
+  routes: readonly { name: string; candidates: readonly CandidateState[]; at?: number }[];
+}
+
+/** The states after news of some of them; `now` in milliseconds. */
+export function patchStates(known: States | undefined, news: States, now: number): States {
+  const fresh = new Map(news.routes.map((route) => [route.name, { ...route, at: now }]));
+  const kept = (known?.routes ?? []).filter(({ name }) => !fresh.has(name));
+  return { routes: [...kept, ...fresh.values()] };
 }
 
 export interface Attempt {

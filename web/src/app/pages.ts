@@ -1,9 +1,22 @@
-import { ChartIcon, DashboardIcon, GearIcon, LinesIcon, ModelsIcon, SlidersIcon } from "../ui/icons";
+import {
+  ChartIcon,
+  CloudIcon,
+  DashboardIcon,
+  FlaskIcon,
+  ForkIcon,
+  GearIcon,
+  LinesIcon,
+  ModelsIcon,
+  SlidersIcon,
+} from "../ui/icons";
 
 /** The pages beside the chats, in the order of the sidebar. */
 export const PAGES = [
   { to: "/dashboard", label: "Dashboard", Icon: DashboardIcon },
   { to: "/models", label: "Models", Icon: ModelsIcon },
+  { to: "/providers", label: "Providers", Icon: CloudIcon },
+  { to: "/routes", label: "Routes", Icon: ForkIcon },
+  { to: "/playground", label: "Playground", Icon: FlaskIcon },
   { to: "/monitoring", label: "Monitoring", Icon: ChartIcon },
   { to: "/logs", label: "Logs", Icon: LinesIcon },
   { to: "/configuration", label: "Configuration", Icon: SlidersIcon },

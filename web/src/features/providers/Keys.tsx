@@ -2,17 +2,17 @@ import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Kind, Provider, ProviderKey } from "../../api/providers";
-import type { States } from "../../api/routes";
 import { ago, duration } from "../../ui/format";
 import { ArrowIcon } from "../../ui/icons";
-import { useAsked, useConnection, usePush } from "../../ui/live";
+import { useConnection } from "../../ui/live";
+import { useStates } from "../../ui/states";
 import { Toast } from "../../ui/Toast";
 import { useKeyProblem } from "./removed";
 
 interface RowProps {
   one: ProviderKey;
-  /** Until when it rests, after its provider refused more. */
-  rests: string | null;
+  /** Seconds that it rests, after its provider refused more. */
+  rests: number;
   first: boolean;
   last: boolean;
   locked: boolean;
@@ -22,14 +22,13 @@ interface RowProps {
 
 function KeyRow({ one, rests, first, last, locked, onMove, onRemove }: RowProps) {
   const added = one.createdAt ? `added ${ago(new Date(one.createdAt), new Date())}` : null;
-  const left = rests ? (new Date(rests).getTime() - Date.now()) / 1_000 : 0;
   return (
     <li data-testid="provider-key">
       <div>
         <strong>{one.label}</strong> {one.hint && <code className="key-hint">…{one.hint}</code>}
         <p className="hint">
           {one.source === "database" ? added : `from ${one.source} of the environment`}
-          {left > 0 && ` · rests for ${duration(left)}, its provider refused more`}
+          {rests > 0 && ` · rests for ${duration(rests)}, its provider refused more`}
         </p>
         {one.problem && <p className="problem">{one.problem}</p>}
       </div>
@@ -122,6 +121,18 @@ function AddKey({ provider, needed, onDone }: { provider: Provider; needed: bool
   );
 }
 
+/** The keys of a provider that rest, by their labels, with the seconds that are left. */
+function useResting(provider: string): ReadonlyMap<string, number> {
+  const states = useStates();
+  const found = (states?.routes ?? []).flatMap(({ candidates, at }) =>
+    candidates
+      .filter((one) => one.provider === provider)
+      .flatMap(({ restingKeys }) => restingKeys)
+      .map(({ label, seconds }) => [label, seconds - (at === undefined ? 0 : (Date.now() - at) / 1_000)] as const),
+  );
+  return new Map(found.filter(([, left]) => left > 0));
+}
+
 interface Props {
   provider: Provider;
   kind: Kind | undefined;
@@ -134,9 +145,7 @@ export function Keys({ provider, kind, onChange }: Props) {
   const { name, keys } = provider;
   const [removed, setRemoved] = useState<ProviderKey | null>(null);
   const failed = useKeyProblem(({ problem }) => (problem?.name === name ? problem.message : null));
-  const states = useAsked<States>("routes:state");
-  usePush<States>("routes:state", () => void states.refetch());
-  const resting = states.data?.providers.find((one) => one.name === name)?.keys ?? [];
+  const resting = useResting(name);
   const remove = useMutation({
     mutationFn: (one: ProviderKey) => live.intend<Provider>("providers:keys:remove", { name, id: one.id }),
     onSuccess: (changed, one) => {
@@ -175,7 +184,7 @@ export function Keys({ provider, kind, onChange }: Props) {
           <KeyRow
             key={one.id}
             one={one}
-            rests={resting.find(({ id }) => id === one.id)?.until ?? null}
+            rests={resting.get(one.label) ?? 0}
             first={at === 0}
             last={at === keys.length - 1}
             locked={provider.readOnly || one.source !== "database"}

@@ -66,7 +66,7 @@ interface RowProps {
 function Row({ one, at, route, states, problem, handle, held, onChange, onRemove }: RowProps) {
   const [open, setOpen] = useState(false);
   const name = nameOf(one);
-  const { mark, words } = candidateWords(stateFor(states, route.name, one), Date.now());
+  const { mark, words } = candidateWords(stateFor(states, route.name, one, Date.now()));
   const own = Object.keys(one.parameters).length > 0 || one.prefill !== null || one.price !== null;
   return (
     <li className="candidate" data-held={held} data-testid="candidate">

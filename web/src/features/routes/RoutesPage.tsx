@@ -3,12 +3,13 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { Route, States } from "../../api/routes";
 import { RemovedList } from "../../ui/RemovedList";
+import { useStates } from "../../ui/states";
 import { Tabs } from "../../ui/Tabs";
 import { Limits } from "./Limits";
 import { NewRoute } from "./RoutePage";
 import { RemovedToast } from "./removed";
 import { Usage } from "./Usage";
-import { useRoutes, useStates } from "./useRoutes";
+import { useRoutes } from "./useRoutes";
 import { candidateWords, nameOf, routeFacts, stateFor } from "./words";
 import "../../ui/controls.css";
 import "./routes.css";
@@ -32,7 +33,7 @@ function Row({ route, states }: { route: Route; states: States | undefined }) {
         {facts && <span className="facts"> {facts}</span>}
         <ol className="chain" aria-label={`Candidates of ${route.name}`}>
           {route.candidates.map((one, at) => {
-            const { mark, words } = candidateWords(stateFor(states, route.name, one), Date.now());
+            const { mark, words } = candidateWords(stateFor(states, route.name, one, Date.now()));
             return (
               // biome-ignore lint/suspicious/noArrayIndexKey: the same candidate may stand twice; its place is what it is
               <li key={at} title={words || undefined}>

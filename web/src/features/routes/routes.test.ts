@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Candidate, type CandidateState, type Limit, NEW_ROUTE, type Rules } from "../../api/routes";
+import { type Candidate, type CandidateState, type Limit, NEW_ROUTE, patchStates, type Rules } from "../../api/routes";
 import { keysOf, moved, placeAt } from "./order";
 import { faultOf, type RuleRow, rowsOf, rulesOf } from "./rules";
 import { candidateFrom, candidateWords, limitTitle, limitWords, routeFacts, stateFor } from "./words";
@@ -84,34 +84,41 @@ test("the same rule twice for a parameter is a fault, another rule is not", () =
   });
 });
 
-const NOW = Date.parse("2026-01-02T12:00:00Z");
 const state = (part: Partial<CandidateState>): CandidateState => ({
   provider: "a",
   model: "x",
-  state: "closed",
-  until: null,
-  firstContentMs: null,
-  failures: 0,
+  breaker: "closed",
+  retryIn: 0,
+  firstContent: null,
+  asked: 4,
+  failed: 0,
+  restingKeys: [],
   ...part,
 });
 
-test.each<[CandidateState | undefined, string, string]>([
+test.each<[Partial<CandidateState> | undefined, string, string]>([
   [undefined, "none", ""],
-  [state({}), "none", ""],
-  [state({ firstContentMs: 310.4 }), "ready", "first content after 310 ms"],
-  [state({ failures: 1, firstContentMs: 5 }), "loading", "first content after 5 ms, 1 failure lately"],
-  [state({ state: "half_open" }), "loading", "is being tried again"],
-  [state({ state: "open", failures: 3, until: "2026-01-02T12:00:20Z" }), "failed", "rests for 20 s after 3 failures"],
-  [state({ state: "open", failures: 1, until: "2026-01-02T11:00:00Z" }), "failed", "rests after a failure"],
-])("a candidate in the state %j", (found, mark, words) => {
-  expect(candidateWords(found, NOW)).toEqual({ mark, words });
+  [{ asked: 0 }, "none", ""],
+  [{ firstContent: 0.31 }, "ready", "first content after 0.31 s"],
+  [{ firstContent: 0.042, failed: 1 }, "ready", "first content after 42 ms, 1 of 4 tries failed"],
+  [{ asked: 1, failed: 1 }, "loading", "1 of 1 try failed"],
+  [{ restingKeys: [{ label: "team", seconds: 9 }] }, "loading", "team rests"],
+  [{ restingKeys: [{ label: "team", seconds: 2 }] }, "ready", ""],
+  [{ breaker: "half_open" }, "loading", "is being tried again"],
+  [{ breaker: "open", failed: 3, retryIn: 25 }, "failed", "rests for 20 s, 3 of 4 tries failed"],
+  [{ breaker: "open", failed: 4, retryIn: 1 }, "failed", "rests, 4 of 4 tries failed"],
+])("a candidate in the state %j, known for five seconds", (part, mark, words) => {
+  expect(candidateWords(part && { ...state(part), age: 5 })).toEqual({ mark, words });
 });
 
-test("the state of a candidate is found by route, provider and model", () => {
-  const states = { routes: [{ name: "r", candidates: [state({ failures: 2 })] }], providers: [] };
-  expect(stateFor(states, "r", candidate("a/x"))?.failures).toBe(2);
-  expect(stateFor(states, "r", candidate("a/y"))).toBeUndefined();
-  expect(stateFor(undefined, "r", candidate("a/x"))).toBeUndefined();
+test("states are patched by route and found by route, provider and model", () => {
+  const row = (name: string, failed: number) => ({ name, candidates: [state({ failed })] });
+  const first = patchStates(undefined, { routes: [row("r", 1), row("s", 1)] }, 1_000);
+  const states = patchStates(first, { routes: [row("r", 2)] }, 3_000);
+  expect(stateFor(states, "r", candidate("a/x"), 4_000)).toMatchObject({ failed: 2, age: 1 });
+  expect(stateFor(states, "s", candidate("a/x"), 4_000)).toMatchObject({ failed: 1, age: 3 });
+  expect(stateFor(states, "r", candidate("a/y"), 4_000)).toBeUndefined();
+  expect(stateFor(undefined, "r", candidate("a/x"), 4_000)).toBeUndefined();
 });
 
 test("a route in a few words", () => {

@@ -1,11 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useState } from "react";
+import { useCallback } from "react";
 import { patched } from "../../api/providers";
-import type { Route, Routes, States } from "../../api/routes";
+import type { Route, Routes } from "../../api/routes";
 import { useAsked, usePush } from "../../ui/live";
 
 const LIST = "routes:list";
-const STATE = "routes:state";
 
 /** All routes, kept true by the server's news. */
 export function useRoutes() {
@@ -29,19 +28,4 @@ export function useRoutes() {
     [put],
   );
   return { ...asked, take };
-}
-
-/** How candidates fare just now; while one of them rests, the page is drawn again each second. */
-export function useStates(): States | undefined {
-  const client = useQueryClient();
-  const { data } = useAsked<States>(STATE);
-  usePush<States>(STATE, (news) => client.setQueryData<States>([STATE, {}], news));
-  const resting = data?.routes.some((route) => route.candidates.some(({ state }) => state === "open")) ?? false;
-  const [, tick] = useState(0);
-  useEffect(() => {
-    if (!resting) return;
-    const timer = setInterval(() => tick((count) => count + 1), 1_000);
-    return () => clearInterval(timer);
-  }, [resting]);
-  return data;
 }

@@ -20,29 +20,44 @@ export function candidateFrom(text: string): Candidate | null {
   return { provider, model, weight: 1, parameters: {}, prefill: null, price: null };
 }
 
-/** How a candidate fares in a route, if that is known. */
-export function stateFor(states: States | undefined, route: string, one: Candidate): CandidateState | undefined {
-  const found = states?.routes.find(({ name }) => name === route);
-  return found?.candidates.find(({ provider, model }) => provider === one.provider && model === one.model);
+/** How a candidate fares, and since how many seconds that is known. */
+export interface Seen extends CandidateState {
+  age: number;
 }
 
-/** The state of a candidate as a mark and words. `now` in milliseconds. */
-export function candidateWords(state: CandidateState | undefined, now: number): { mark: string; words: string } {
-  if (!state) return { mark: "none", words: "" };
-  const first = state.firstContentMs === null ? "" : `first content after ${whole(state.firstContentMs)} ms`;
-  if (state.state === "closed") {
-    const failed =
-      state.failures > 0 ? `${state.failures} ${state.failures === 1 ? "failure" : "failures"} lately` : "";
-    const said = [first, failed].filter(Boolean).join(", ");
-    return { mark: said === "" ? "none" : failed ? "loading" : "ready", words: said };
+/** How a candidate of a route fares, if that is known. `now` in milliseconds. */
+export function stateFor(states: States | undefined, route: string, one: Candidate, now: number): Seen | undefined {
+  const row = states?.routes.find(({ name }) => name === route);
+  const found = row?.candidates.find(({ provider, model }) => provider === one.provider && model === one.model);
+  return found && { ...found, age: row?.at === undefined ? 0 : Math.max(0, (now - row.at) / 1_000) };
+}
+
+/** The state of a candidate as a mark and words. */
+export function candidateWords(state: Seen | undefined): { mark: string; words: string } {
+  if (!state || state.asked === 0) return { mark: "none", words: "" };
+  const failed =
+    state.failed > 0
+      ? `${whole(state.failed)} of ${whole(state.asked)} ${state.asked === 1 ? "try" : "tries"} failed`
+      : null;
+  if (state.breaker === "open") {
+    const left = state.retryIn - state.age;
+    return {
+      mark: "failed",
+      words: [`rests${left > 0 ? ` for ${duration(left)}` : ""}`, failed].filter(Boolean).join(", "),
+    };
   }
-  if (state.state === "half_open") return { mark: "loading", words: "is being tried again" };
-  const left = state.until ? (new Date(state.until).getTime() - now) / 1_000 : 0;
-  const rests = left > 0 ? `rests for ${duration(left)}` : "rests";
-  return {
-    mark: "failed",
-    words: `${rests} after ${state.failures === 1 ? "a failure" : `${state.failures} failures`}`,
-  };
+  if (state.breaker === "half_open") return { mark: "loading", words: "is being tried again" };
+  const keys = state.restingKeys.filter(({ seconds }) => seconds > state.age).map(({ label }) => label);
+  const first = state.firstContent === null ? null : `first content after ${seconds(state.firstContent)}`;
+  const rest = keys.length > 0 ? `${keys.join(", ")} ${keys.length === 1 ? "rests" : "rest"}` : null;
+  const good = !rest && state.failed < state.asked;
+  return { mark: good ? "ready" : "loading", words: [first, failed, rest].filter(Boolean).join(", ") };
+}
+
+/** Seconds as a short text: 45 ms, 0.31 s, 4.1 s. */
+function seconds(value: number): string {
+  if (value < 0.1) return `${Math.round(value * 1_000)} ms`;
+  return `${value.toFixed(value < 1 ? 2 : 1)} s`;
 }
 
 /** How a route works, in a few words. */

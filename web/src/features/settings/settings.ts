@@ -25,7 +25,12 @@ const NAMES: Record<string, string> = {
   cache_ttl: "Keep an answer for",
   usage_days: "Days of usage",
 };
-const UNITS: Record<string, string> = { max_answer_tokens: "tokens", context_length: "tokens", log_days: "days", usage_days: "days" };
+const UNITS: Record<string, string> = {
+  max_answer_tokens: "tokens",
+  context_length: "tokens",
+  log_days: "days",
+  usage_days: "days",
+};
 const SECONDS = /^(start_stall|stop_grace|idle_sleep|idle_stop|min_residency|max_wait|cache_ttl)$/;
 const BYTES = /_(bytes|budget)$/;
 
