@@ -8,11 +8,12 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import dashboard, dataplane, models, startup, swapping, turns
+from bench import dashboard, dataplane, dialects, models, startup, swapping, turns
 
 BENCHMARKS = {
     "startup": startup.run,
     "dataplane": dataplane.run,
+    "dialects": dialects.run,
     "turns": turns.run,
     "dashboard": dashboard.run,
     "swapping": swapping.run,
