@@ -123,15 +123,7 @@ class Corral:
         supply = self._supply = Supply(settings, self.data, sources, clock=self._clock, bus=self.bus)
         self.catalogue.expected = supply.fit.expected
         await supply.start()
-        source = str(self._sourced.file or self._sourced.place)
-        ground = Ground(settings, source, self.data, self._environ, self._clock, self.bus)
-        routing = self._routing = Routing(self._database, ground, self.catalogue)
-        await routing.load()
-        stands = Stands(routing.routes, routing.limits.entries, self.catalogue.version)
-        accounting = self._accounting = Accounting(settings, self._database, stands, clock=self._clock, bus=self.bus)
-        await accounting.start()
-        routing.serve(self.inference, [Totals(self._meter)], accounting.hooks)
-        routing.start()
+        routing, accounting = await self._open_gateway(self._database)
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
         speaker = AgentSource(self.inference, self.catalogue.longest_answer)
         self._agents = Agents(self._database, speaker, clock=self._clock, bus=self.bus, options=options)
@@ -158,6 +150,20 @@ class Corral:
             routing,
             [*supply.routers(self.accounts), *routing.routers(self.accounts), *accounting.routers(self.accounts)],
         )
+
+    async def _open_gateway(self, database: Database) -> tuple[Routing, Accounting]:
+        """Who can be asked, and what stands around each request."""
+        settings = self.settings
+        source = str(self._sourced.file or self._sourced.place)
+        ground = Ground(settings, source, self.data, self._environ, self._clock, self.bus)
+        routing = self._routing = Routing(database, ground, self.catalogue)
+        await routing.load()
+        stands = Stands(routing.routes, routing.limits.entries, self.catalogue.version)
+        accounting = self._accounting = Accounting(settings, database, stands, clock=self._clock, bus=self.bus)
+        await accounting.start()
+        routing.serve(self.inference, [Totals(self._meter)], accounting.hooks)
+        routing.start()
+        return routing, accounting
 
     async def stop(self) -> None:
         """Lets turns finish for a while, then stops everything; what is left of a turn goes on after the next start."""
