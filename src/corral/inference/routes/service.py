@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from corral.bus import Bus
 from corral.inference.routes.states import States
-from corral.inference.routes.types import LOCAL, Candidate, RouteSpec, single
+from corral.inference.routes.types import LOCAL, RouteSpec, single
 from corral.inference.routes.writing import RouteCodec, row_of, spec_of
 from corral.kit.clock import Clock
 from corral.kit.errors import CorralError, InvalidRequest, ModelNotFound
@@ -19,7 +19,7 @@ from corral.models.registry import unknown_model
 from corral.providers.directory import Providers
 from corral.providers.directory.shelf import Record, Shelf, gone
 from corral.providers.types import Provider
-from corral.settings.gateway import RouteEntry, RouteName
+from corral.settings.gateway import CandidateEntry, RouteEntry, RouteName
 from corral.store import Database
 from corral.telemetry import get_logger
 
@@ -63,6 +63,8 @@ class RouteDirectory:
         self._shelf: Shelf[RouteEntry] = Shelf(database, RouteCodec(), given, source, clock=clock)
         self._shelf.shown = self._row
         self._specs: dict[str, RouteSpec] = {}
+        self._named: dict[str, list[str]] = {}
+        self._rows: dict[str, tuple[Record[RouteEntry], dict[str, Any]]] = {}
         self._changing = asyncio.Lock()
         self._tasks = Tasks("routes")
         self.states = States(clock, bus, self._candidates)
@@ -117,13 +119,7 @@ class RouteDirectory:
 
     def using(self, provider: str) -> list[str]:
         """The routes that name a provider, be they switched off."""
-        found = []
-        for record in self._shelf.all():
-            entry = record.entry
-            named = (*entry.candidates, *((entry.mirror,) if entry.mirror else ())) if entry is not None else ()
-            if any(one.provider == provider for one in named):
-                found.append(record.name)
-        return found
+        return self._named.get(provider, [])
 
     # Use cases
 
@@ -175,10 +171,18 @@ class RouteDirectory:
     # Within
 
     def _compile(self) -> None:
-        self._specs = {
-            record.name: spec_of(record.name, record.entry)
-            for record in self._shelf.all()
-            if record.entry is not None and record.entry.enabled
+        """Makes what requests and pages look at, once a change."""
+        records = self._shelf.all()
+        known = [(record.name, record.entry) for record in records if record.entry is not None]
+        self._specs = {name: spec_of(name, entry) for name, entry in known if entry.enabled}
+        self._named = {}
+        for name, entry in known:
+            for provider in dict.fromkeys(one.provider for _, one in _places(entry)):
+                self._named.setdefault(provider, []).append(name)
+        kept = {record.name: self._rows.get(record.name) for record in records}
+        self._rows = {
+            record.name: found if (found := kept[record.name]) and found[0] is record else (record, row_of(record))
+            for record in records
         }
         self.revision += 1
 
@@ -186,22 +190,19 @@ class RouteDirectory:
         return self._specs.values()
 
     def _row(self, record: Record[RouteEntry]) -> dict[str, Any]:
+        kept = self._rows.get(record.name)
+        row = kept[1] if kept is not None and kept[0] is record else row_of(record)
         shadows = record.entry is not None and record.entry.enabled and self._local.has(record.name)
-        return {**row_of(record), "problems": self._problems(record), "shadows": shadows}
+        return {**row, "problems": self._problems(record), "shadows": shadows}
 
     def _problems(self, record: Record[RouteEntry]) -> list[dict[str, Any]]:
-        entry = record.entry
-        if entry is None:
+        if record.entry is None:
             return [{"candidate": None, "message": record.problem}]
-        named: list[tuple[int | None, Candidate]] = list(enumerate(spec_of(record.name, entry).candidates))
-        mirror = spec_of(record.name, entry).mirror
-        if mirror is not None:
-            named.append((None, mirror))
-        found = ((place, self._problem(one)) for place, one in named)
+        found = ((place, self._problem(one)) for place, one in _places(record.entry))
         return [{"candidate": place, "message": problem} for place, problem in found if problem is not None]
 
-    def _problem(self, candidate: Candidate) -> str | None:
-        if candidate.local:
+    def _problem(self, candidate: CandidateEntry) -> str | None:
+        if candidate.provider == LOCAL:
             known = self._local.has(candidate.model)
             return None if known else f"There is no model {candidate.model[:100]!r} on this machine."
         return self._providers.live.problem(candidate.provider)
@@ -220,6 +221,12 @@ class RouteDirectory:
             except CorralError as error:
                 _log.warning("routes_not_purged", reason=error.message)
             await self._clock.sleep(PURGE_SECONDS)
+
+
+def _places(entry: RouteEntry) -> list[tuple[int | None, CandidateEntry]]:
+    """The candidates of a route by their index, and its mirror without one."""
+    found: list[tuple[int | None, CandidateEntry]] = list(enumerate(entry.candidates))
+    return [*found, (None, entry.mirror)] if entry.mirror is not None else found
 
 
 def _check_name(name: Any) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 from corral.kit.clock import Clock, iso
 from corral.kit.errors import CorralError
 from corral.providers.directory.building import model_row, test_row
-from corral.providers.types import Health, Provider, ProviderModel, ProviderSpec
+from corral.providers.types import Health, Provider, ProviderKey, ProviderModel, ProviderSpec
 from corral.settings.gateway import MAX_MODELS
 
 AT_ONCE = 4
 SECONDS = 30.0
-"""For one key, or one list of models."""
+"""For a list of models."""
+CHECK_SECONDS = 15.0
+"""For one key."""
 FRESH_SECONDS = 600.0
 
 
@@ -91,7 +93,7 @@ class Asking:
         """Tries each key of a provider, over connections of their own; the wire form, and each result."""
         provider = build(spec)
         try:
-            results = [await self._check(provider, key) for key in spec.keys or (None,)]
+            results = await asyncio.gather(*(self._check(provider, key) for key in spec.keys or (None,)))
         finally:
             await provider.close()
         return test_row(results, self._clock), results
@@ -101,11 +103,11 @@ class Asking:
         worst = next((one for one in results if not one.ok), results[0] if results else None)
         self._told.setdefault(name, Told()).health = worst
 
-    async def _check(self, provider: Provider, key: Any) -> Health:
+    async def _check(self, provider: Provider, key: ProviderKey | None) -> Health:
         label = key.label if key is not None else ""
         try:
-            async with self._at_once, asyncio.timeout(SECONDS):
+            async with self._at_once, asyncio.timeout(CHECK_SECONDS):
                 return await provider.check(key)
         except TimeoutError:
-            text = f"It did not answer within {SECONDS:.0f} s."
-            return Health(False, self._clock.now(), SECONDS * 1000, None, "upstream_timeout", text, label)
+            text = f"It did not answer within {CHECK_SECONDS:.0f} s."
+            return Health(False, self._clock.now(), CHECK_SECONDS * 1000, None, "upstream_timeout", text, label)

@@ -216,7 +216,10 @@ class Providers:
         return told
 
     async def models(self, name: str, *, refresh: bool) -> dict[str, Any]:
-        """The models of a provider, which is asked unless it was lately. Raises NotFound."""
+        """The models of a provider, which is asked unless it was lately; of `local` those of this machine. Raises NotFound."""
+        if name == LOCAL and self.live.own is not None:
+            rows = [self._asking.row(LOCAL, one, is_set=False) for one in await self.live.own.models()]
+            return {"models": rows, "at": None, "problem": None}
         record = self._shelf.get(name)
         live = self.live.find(name)
         if live is not None and live.provider is not None and record.entry is not None and record.entry.discover:
