@@ -15,10 +15,15 @@ from corral.dialects.form import (
     ChatEvent,
     ChatRequest,
     Finished,
+    Message,
+    Part,
+    Reasoning,
     Started,
+    Text,
     TextDelta,
     ToolCall,
     ToolCallDelta,
+    ToolChoice,
     Usage,
     text_message,
     text_of,
@@ -35,8 +40,12 @@ from corral.kit.errors import (
     UpstreamFailed,
     UpstreamOverloaded,
 )
-from tests.support.dialects import TONGUES, Tongue, shuffled_events, told_events
+from tests.support.dialects import TONGUES as OPENAI
+from tests.support.dialects import Tongue, shuffled_events, told_events
 from tests.support.scale import scaled
+from tests.support.vendor_dialects import VENDORS
+
+TONGUES = {**OPENAI, **VENDORS}
 
 EXAMPLES = scaled(60, 1500)
 PLAIN = ChatRequest(model="model", messages=(text_message("user", "Hello"),), stream=True, include_usage=True)
@@ -107,13 +116,19 @@ def test_a_request_of_any_dialect_keeps_its_words(tongue: Tongue, asked: Tongue,
         return
     found = dialect_of(tongue).read_request(written.body)
     for role in ("user", "assistant"):
-        place, there = 0, "".join(text_of(message) for message in found.messages if message.role == role)
+        place, there = 0, "".join(_words(message) for message in found.messages if message.role == role)
         for message in request.messages:
             if message.role == role:
                 # Between two messages there may be more now, such as the images that a tool gave back.
-                place = there.index(text_of(message), place) + len(text_of(message))
+                place = there.index(_words(message), place) + len(_words(message))
     assert _calls(found) == _calls(request)
-    assert [tool.name for tool in found.tools] == [tool.name for tool in request.tools]
+    if request.tools and request.tool_choice != ToolChoice("none"):
+        assert [tool.name for tool in found.tools] == [tool.name for tool in request.tools]
+
+
+def _words(message: Message) -> str:
+    """The text without its white space: some dialects join texts by lines, some take none that is white space alone."""
+    return "".join(text_of(message).split())
 
 
 def _calls(request: ChatRequest) -> list[tuple[str, Any]]:
@@ -192,7 +207,15 @@ def test_every_order_of_a_provider_is_understood(tongue: Tongue, data: st.DataOb
         assert compared(found, tongue) == compared(told, tongue)
     else:
         for mine, theirs in zip(found.choices, told.choices, strict=True):
-            assert sorted(map(repr, mine.parts)) == sorted(map(repr, theirs.parts))
+            assert _by_kind(mine.parts) == _by_kind(theirs.parts)
+
+
+def _by_kind(parts: tuple[Part, ...]) -> Any:
+    """What is told, where the order of text, thinking and calls among each other is not kept."""
+    text, thinking = (
+        "".join(part.text for part in parts if isinstance(part, kind) and part.text) for kind in (Text, Reasoning)
+    )
+    return text, thinking, sorted(repr(part) for part in parts if not isinstance(part, Text | Reasoning))
 
 
 @every

@@ -75,11 +75,16 @@ class HeldCalls:
             return call.made()
         return None
 
-    def take(self, *, all_calls: bool = False) -> list[tuple[int, ToolCall]]:
-        """The calls that are whole (or all), each with its choice; they are given once."""
+    def take(self, *, ended: int | None = None) -> list[tuple[int, ToolCall]]:
+        """The calls that are whole, and all of the choice that has `ended`, each with its choice; they are given once."""
         found = []
         for key, call in self._calls.items():
-            if call is not None and (all_calls or (call.looks < _LOOKS and call.whole())):
+            if call is not None and (key[0] == ended or (call.looks < _LOOKS and call.whole())):
                 found.append((key[0], call.made()))
                 self._calls[key] = None
         return found
+
+
+def one_line(written: bytes) -> bytes:
+    """JSON without line breaks: a model may put them between the words of a call's arguments, never into a string."""
+    return written.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in written or b"\r" in written else written

@@ -332,12 +332,26 @@ def test_thinking_goes_back_only_with_the_apis_own_signature() -> None:
         Reasoning("mine", "sig"),
         Reasoning("geminis", "gemini:sig"),
         Reasoning("llamas"),
-        Reasoning("openais", "s", id="rs_1"),
+        Reasoning("openais", "gAAAAABo"),
+        Reasoning(redacted="gAAAAABp"),
     )
     result = DIALECT.write_request(ChatRequest("x", (*HI, Message("assistant", (*parts, Text("a"))), *HI)), "m")
     content = json.loads(result.body)["messages"][1]["content"]
     assert [block.get("thinking") for block in content] == ["mine", None]
     assert result.dropped == ("messages.reasoning",)
+
+
+def test_calls_of_another_model_are_answered_without_thinking() -> None:
+    call, result = ToolCall("c", "f", "{}"), Message("tool", (ToolResult("c", (Text("r"),)),))
+    for said, thinks in (((call,), False), ((Reasoning("hm", "sig"), call), True), ((Reasoning("hm"), call), False)):
+        asked = ChatRequest(
+            "x", (*HI, Message("assistant", said), result), thinking=Thinking(effort="high"), dialect="o"
+        )
+        found = DIALECT.write_request(asked, "claude-sonnet-4-5")
+        assert ("thinking" in json.loads(found.body)) == thinks
+        assert ("thinking" in found.dropped) != thinks
+        # A model that thinks by itself takes such a message as it is.
+        assert "thinking" in written(asked, "claude-opus-4-6")
 
 
 def test_schemas_are_closed_and_lose_only_what_the_api_refuses() -> None:

@@ -31,6 +31,7 @@ from corral.dialects.form import (
     text_message,
 )
 from corral.dialects.gathering import gather
+from corral.dialects.gemini import DIALECT as GEMINI
 from corral.dialects.ollama import CHAT, GENERATE, streams
 from corral.dialects.ports import About
 from corral.kit.errors import (
@@ -270,6 +271,20 @@ def test_a_failure_in_mid_stream_is_a_line_and_a_broken_model_does_not_look_fini
         reader.feed(b'{"error":"broken"}\n')
     with pytest.raises(UpstreamFailed):
         CHAT.write_answer(Answer((Choice((), "error"),)), ABOUT)
+
+
+def test_a_call_with_line_breaks_is_told_on_one_line() -> None:
+    arguments = '{\n "a":\r\n "b\\n"}'
+    for dialect, place in ((CHAT, "message"), (GEMINI, "candidates")):
+        writer = dialect.writer(ABOUT)
+        stream = writer.write(ToolCallDelta(0, arguments, "c", "f"))
+        assert stream.strip().count(b"\n") == 0
+        told = json.loads(stream.removeprefix(b"data: "))
+        assert place in told
+        reader = dialect.reader()
+        (call,) = gather([event for event in reader.feed(stream) if isinstance(event, ToolCallDelta)]).choices[0].parts
+        assert isinstance(call, ToolCall)
+        assert json.loads(call.arguments) == {"a": "b\n"}
 
 
 def test_an_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,8 @@ _ENCODE = msgspec.json.Encoder().encode
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,256}")
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24576, "xhigh": 32768, "max": 32768}
 _LEAST_BUDGET = 1024
+_OTHERS = ("gemini:", "gAAAA")
+"""How proofs of Gemini begin in our form, and those of OpenAI (Fernet tokens)."""
 _EFFORTS = {"minimal": "low"}
 _UNSAID = (
     "seed",
@@ -73,6 +75,8 @@ def write_request(request: ChatRequest, model: str) -> Written:
         body["metadata"] = {**(body.get("metadata") or {}), "user_id": request.user}
     if request.metadata:
         dropped.append("metadata")
+    if foreign or "messages.reasoning" in dropped:
+        _think_or_not(body, dropped)
     if foreign:
         _settle(request, body, dropped)
     return Written(_ENCODE(body), tuple(dict.fromkeys(dropped)))
@@ -160,12 +164,13 @@ def _marked(block: dict[str, Any], cache: Any) -> dict[str, Any]:
 
 
 def _reasoning(part: Reasoning, dropped: list[str]) -> dict[str, Any] | None:
-    """Thinking is taken only with the API's own signature: what other models thought is left out."""
-    if part.redacted is not None:
-        return {"type": "redacted_thinking", "data": part.redacted}
-    if part.signature is None or ":" in part.signature or part.id is not None:
+    """Thinking is taken only with the API's own proof: what other models thought is left out."""
+    proof = part.redacted if part.redacted is not None else part.signature
+    if proof is None or proof.startswith(_OTHERS):
         dropped.append("messages.reasoning")
         return None
+    if part.redacted is not None:
+        return {"type": "redacted_thinking", "data": part.redacted}
     return {"type": "thinking", "thinking": part.text, "signature": part.signature}
 
 
@@ -322,6 +327,19 @@ def _sampling(request: ChatRequest, body: dict[str, Any], dropped: list[str]) ->
                 dropped.append("stop")
         if stop:
             body["stop_sequences"] = stop
+
+
+def _think_or_not(body: dict[str, Any], dropped: list[str]) -> None:
+    """With a budget to think, the API wants the message that called tools to begin with its thinking. Where another model
+    called them, or the thinking was lost on the way, the calls are answered without any."""
+    messages = body["messages"]
+    if body.get("thinking", {}).get("type") != "enabled" or len(messages) < 2:
+        return
+    results, said = messages[-1]["content"], messages[-2]["content"]
+    in_loop = isinstance(results, list) and results[0]["type"] == "tool_result"
+    if in_loop and isinstance(said, list) and said[0]["type"] not in ("thinking", "redacted_thinking"):
+        del body["thinking"]
+        dropped.append("thinking")
 
 
 def _settle(request: ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:

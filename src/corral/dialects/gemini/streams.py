@@ -22,7 +22,7 @@ from corral.dialects.form import (
 from corral.dialects.gemini import wire
 from corral.dialects.gemini.answers import ENCODE, Chunks, response, write_logprobs, write_part
 from corral.dialects.gemini.errors import write_error
-from corral.dialects.holding import HeldCalls
+from corral.dialects.holding import HeldCalls, one_line
 from corral.dialects.ports import About
 from corral.dialects.reading import SseEventReader
 from corral.dialects.sse import event as sse_event
@@ -78,7 +78,7 @@ class Writer:
         candidates = [
             {"finishReason": wire.REASONS_OUT[event.reason], "index": event.choice} for event in self._finished
         ]
-        return self._flush(all_calls=True) + sse_event(ENCODE(response(candidates, self._usage, self._about)))
+        return sse_event(ENCODE(response(candidates, self._usage, self._about)))
 
     def fail(self, error: CorralError) -> bytes:
         """An event with the error."""
@@ -93,7 +93,7 @@ class Writer:
 
     def _finish(self, event: Finished) -> bytes:
         self._finished.append(event)
-        return self._flush(all_calls=True)
+        return self._flush(ended=event.choice)
 
     def _text(self, event: TextDelta) -> bytes:
         if event.logprobs is None:
@@ -120,18 +120,18 @@ class Writer:
         return self._flush() + self._chunk([part], choice) if write_part(part) is not None else b""
 
     def _chunk(self, parts: list[Part], choice: int) -> bytes:
-        return sse_event(ENCODE(response([self._candidate(parts, choice)], None, self._about)))
+        return sse_event(one_line(ENCODE(response([self._candidate(parts, choice)], None, self._about))))
 
     @staticmethod
     def _candidate(parts: list[Part], choice: int) -> dict[str, Any]:
         written = [one for part in parts if (one := write_part(part)) is not None]
         return {"content": {"parts": written, "role": "model"}, "index": choice}
 
-    def _flush(self, *, all_calls: bool = False) -> bytes:
+    def _flush(self, *, ended: int | None = None) -> bytes:
         """Tells the calls that are whole: something else begins."""
         if not self._calls:
             return b""
-        whole = self._calls.take(all_calls=all_calls)
+        whole = self._calls.take(ended=ended)
         return b"".join(self._chunk([call], choice) for choice, call in whole)
 
     _WRITES: ClassVar[Mapping[type, Callable[[Writer, Any], bytes]]] = {

@@ -17,7 +17,7 @@ from corral.dialects.form import (
     ToolCallDelta,
     Usage,
 )
-from corral.dialects.holding import HeldCalls
+from corral.dialects.holding import HeldCalls, one_line
 from corral.dialects.ollama.answers import ENCODE, Lines, ending, head, write_call
 from corral.dialects.ollama.errors import write_error
 from corral.dialects.ports import About
@@ -123,7 +123,7 @@ class Writer:
         """The last line, with the reason, the tokens and the durations."""
         finished = self._finished or Finished("stop")
         last = ENCODE(ending(finished.reason, self._usage, self._about, self._first))[1:]
-        return b"".join((self._flush(all_calls=True), self._head, self._EMPTY, self._CLOSE, b",", last, b"\n"))
+        return b"".join((self._head, self._EMPTY, self._CLOSE, b",", last, b"\n"))
 
     _EMPTY = b',"content":""'
 
@@ -142,7 +142,7 @@ class Writer:
         if event.reason == "error":
             return self.fail(UpstreamFailed("The model broke off its answer."))
         self._finished = event
-        return self._flush(all_calls=True)
+        return self._flush(ended=0)
 
     def _text(self, event: TextDelta) -> bytes:
         if not event.text and event.logprobs is None:
@@ -173,13 +173,13 @@ class Writer:
         call = self._calls.add(event)
         return written + self._line_of(call) if call is not None else written
 
-    def _flush(self, *, all_calls: bool = False) -> bytes:
+    def _flush(self, *, ended: int | None = None) -> bytes:
         if not self._calls:
             return b""
-        return b"".join(self._line_of(call) for _, call in self._calls.take(all_calls=all_calls))
+        return b"".join(self._line_of(call) for _, call in self._calls.take(ended=ended))
 
     def _line_of(self, call: ToolCall) -> bytes:
-        written = ENCODE([write_call(call, self._told)])
+        written = one_line(ENCODE([write_call(call, self._told)]))
         self._told += 1
         return b"".join((self._head, self._EMPTY, b',"tool_calls":', written, self._tail))
 
