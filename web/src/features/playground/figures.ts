@@ -1,6 +1,9 @@
 import { whole } from "../../ui/format";
 import type { Run } from "./run";
 
+/** Seconds of writing from which on a speed is told. */
+const SHORTEST = 0.1;
+
 /** Milliseconds as a short text: 8 ms, 0.31 s, 12.4 s. */
 export function milliseconds(value: number): string {
   if (value < 100) return `${value.toFixed(value < 10 ? 1 : 0)} ms`;
@@ -11,8 +14,8 @@ export function milliseconds(value: number): string {
 export function rate({ answer, contentAt, endAt, events }: Run): number | null {
   if (!answer.completionTokens || contentAt === null || endAt === null || events.length === 0) return null;
   const seconds = (endAt - contentAt) / 1_000;
-  // The first token came with the first content.
-  return seconds > 0 && answer.completionTokens > 1 ? (answer.completionTokens - 1) / seconds : null;
+  // The first token came with the first content. What came at one go says nothing about speed.
+  return seconds >= SHORTEST && answer.completionTokens > 1 ? (answer.completionTokens - 1) / seconds : null;
 }
 
 /** The value of a header of the answer, null when it has none of that name. */

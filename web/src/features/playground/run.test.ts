@@ -88,6 +88,7 @@ test("speed and spans come from the times", () => {
   const answer = { completionTokens: 11 };
   const run = { answer, headersAt: 100, contentAt: 200, endAt: 1_200, events: [{}] } as unknown as Run;
   expect(rate(run)).toBe(10);
+  expect(rate({ ...run, endAt: 250 })).toBeNull();
   expect(spans(run).map(({ text }) => text)).toEqual(["0.10 s", "0.10 s", "1.00 s"]);
   expect(spans({ ...run, headersAt: null })).toEqual([]);
 });

@@ -75,8 +75,9 @@ export function Usage() {
           <p className="hint figure" role="status">
             {whole(sum.requests)} requests · {short(sum.promptTokens)} tokens read · {short(sum.completionTokens)}{" "}
             written
-            {sum.fromCache > 0 && ` · ${whole(sum.fromCache)} answered from memory`} · {costWords(sum) || "$0"}
-            {sum.unpriced > 0 && `, without ${whole(sum.unpriced)} of unknown price`}
+            {sum.fromCache > 0 && ` · ${whole(sum.fromCache)} answered from memory`} ·{" "}
+            {costWords(sum) || "cost not known"}
+            {sum.unpriced > 0 && sum.cost > 0 && `, without ${whole(sum.unpriced)} of unknown price`}
             {data.more && ". The rows with the most requests are shown"}
           </p>
           <table className="attempts usage-table" aria-label={`Usage by ${GROUP_WORDS[group].toLowerCase()}`}>

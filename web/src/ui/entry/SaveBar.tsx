@@ -6,17 +6,19 @@ import "../options/options.css";
 /** How many changes wait, what is wrong with them, and saving or dropping them; with it the dialog for a conflict. */
 export function SaveBar<T extends { version: number }>({ editing, label }: { editing: Editing<T>; label?: string }) {
   const { dirty, saved, error, conflict, reasons } = editing;
+  const several = Object.keys(reasons).length > 1;
   const count = Object.keys(editing.changes).length;
   return (
     <>
       {error && !conflict && (
         <div role="alert" className="error save-error">
-          {error.message}
-          {Object.entries(reasons).map(([field, reason]) => (
-            <div key={field}>
-              {field}: {reason}
-            </div>
-          ))}
+          {several ? "It was not saved:" : error.message}
+          {several &&
+            Object.entries(reasons).map(([field, reason]) => (
+              <div key={field}>
+                {field}: {reason}
+              </div>
+            ))}
         </div>
       )}
       {(dirty || saved) && (
