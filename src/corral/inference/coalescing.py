@@ -52,6 +52,8 @@ class Flight:
         self.media_type = ""
         self.headers: Mapping[str, str] = {}
         self.ended = False
+        self.left = False
+        """Whether all have left it, so that it is being given up."""
         self.error: BaseException | None = None
         self.task: asyncio.Task[None] | None = None
         self._pieces: deque[bytes] = deque()
@@ -64,7 +66,7 @@ class Flight:
     @property
     def joinable(self) -> bool:
         """Whether one that comes now still gets all of it."""
-        return self._base == 0 and self.error is None and (self.ended or self._size <= JOINABLE)
+        return self._base == 0 and not self.left and self.error is None and (self.ended or self._size <= JOINABLE)
 
     @property
     def body(self) -> bytes | None:
@@ -115,6 +117,7 @@ class Flight:
         self._waiters.pop(waiter, None)
         task = self.task
         if not self._waiters and not self.ended and task is not None and task is not asyncio.current_task():
+            self.left = True
             task.cancel()
             await asyncio.wait({task}, timeout=_ENDING)
             self._give(waiter)
@@ -209,11 +212,19 @@ class Flights:
         found = self._flights.get(key)
         return found if found is not None and found.joinable else None
 
+    async def settled(self, key: Hashable) -> None:
+        """Waits for the end of one that is being given up, if there is one."""
+        found = self._flights.get(key)
+        if found is not None and found.left and found.task is not None:
+            await asyncio.wait({found.task}, timeout=_ENDING)
+
     def begin(self, key: Hashable, record: Record, work: Work) -> Flight:
         """Begins `work`, which makes the answer for the flight that it is given. Enter the flight before the next await."""
         making = Record(record.user_id, record.ask, record.began, record.key_id, record.route)
         flight = self._flights[key] = Flight(making)
         flight.task = self._tasks.start("answer", self._fly(key, flight, work))
+        # One that is given up before its first step never runs.
+        flight.task.add_done_callback(lambda _: self._landed(key, flight))
         return flight
 
     async def whole(self, flight: Flight, record: Record) -> Reply:
@@ -249,8 +260,12 @@ class Flights:
             flight.pay()
             flight.end()
         finally:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+            self._landed(key, flight)
+
+    def _landed(self, key: Hashable, flight: Flight) -> None:
+        flight.end(asyncio.CancelledError())
+        if self._flights.get(key) is flight:
+            del self._flights[key]
 
 
 def made_by(record: Record) -> dict[str, str]:

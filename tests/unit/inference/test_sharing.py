@@ -467,6 +467,30 @@ async def test_a_cut_answer_and_one_that_was_left_free_the_key(keyed: Keyed) -> 
     assert keyed.upstream.calls == 3
 
 
+async def test_a_client_that_hangs_up_and_tries_again_at_once_is_answered(keyed: Keyed) -> None:
+    keyed.upstream.gate = asyncio.Event()
+    left = keyed.begin(key())
+    await eventually(lambda: keyed.upstream.calls == 1 and keyed.waiting == 1)
+    left.cancel()
+    again = [keyed.begin(key()) for _ in range(3)]
+    await eventually(lambda: keyed.upstream.calls == 2)
+    keyed.upstream.gate.set()
+    assert len(set(await within(asyncio.gather(*again)))) == 1
+    assert keyed.upstream.calls == 2
+
+
+async def test_one_that_is_given_up_before_it_began_leaves_nothing_behind(keyed: Keyed) -> None:
+    for _ in range(3):
+        task = keyed.begin(key())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await within(keyed(key()))
+    assert keyed.waiting == 0
+    assert not keyed.layer._claims  # type: ignore[attr-defined]
+
+
 async def test_an_answer_that_is_too_large_is_given_once_and_never_made_again(keyed: Keyed) -> None:
     keyed.upstream.pieces, keyed.upstream.size = 20, 512 * 1024
     await keyed(key())

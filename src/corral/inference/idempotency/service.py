@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from corral.accounts.types import Principal
 from corral.inference.cache.asking import tenant_of
@@ -21,6 +22,13 @@ _REPLAYED = {"Idempotent-Replayed": "true", "X-Corral-Cache": "replayed"}
 _LONGEST = 255
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """A request under way; `digest` is the hash of what it asks."""
+
+    digest: str
+
+
 class Idempotency:
     """The layer of `Idempotency-Key`.
 
@@ -33,7 +41,7 @@ class Idempotency:
         self._records = records
         self._clock = clock
         self._flights = Flights("idempotency", clock)
-        self._hashes: dict[tuple[str, str], str] = {}
+        self._claims: dict[tuple[str, str], Claim] = {}
         """Of the requests under way."""
 
     async def start(self) -> None:
@@ -61,7 +69,7 @@ class Idempotency:
         async def work(flight: Flight) -> None:
             flight.deliver(await make(flight.record))
 
-        flight, joined = self._flight(principal, ask, key, record, work)
+        flight, joined = await self._flight(principal, ask, key, record, work)
         reply = await self._flights.whole(flight, record)
         return Reply(reply.body, reply.media_type, {**reply.headers, **(_REPLAYED if joined else {})})
 
@@ -81,18 +89,20 @@ class Idempotency:
         async def work(flight: Flight) -> None:
             await flight.relay(await make(flight.record))
 
-        flight, joined = self._flight(principal, ask, key, record, work)
+        flight, joined = await self._flight(principal, ask, key, record, work)
         streaming = await self._flights.stream(flight, record)
         return with_headers(streaming, _REPLAYED) if joined else streaming
 
-    def _flight(
+    async def _flight(
         self, principal: Principal, ask: Ask, key: str, record: Record, work: Callable[[Flight], Awaitable[None]]
     ) -> tuple[Flight, bool]:
         """The making of the answer, and whether another request began it."""
         place = (tenant_of(principal), key)
         digest = hash_of(ask)
-        known = self._hashes.get(place)
-        if known is not None and known != digest:
+        # A client that hung up and tries again comes while its first try is still being given up.
+        await self._flights.settled(place)
+        known = self._claims.get(place)
+        if known is not None and known.digest != digest:
             raise conflict(key)
         flight = self._flights.find(place)
         if flight is not None:
@@ -100,7 +110,11 @@ class Idempotency:
             return flight, True
         if known is not None:
             raise Conflict("The answer to this idempotency key is under way and too long to be joined.", retry_after=5)
-        self._hashes[place] = digest
+        claim = self._claims[place] = Claim(digest)
+
+        def free() -> None:
+            if self._claims.get(place) is claim:
+                del self._claims[place]
 
         async def claim_and_make(flight: Flight) -> None:
             try:
@@ -108,11 +122,14 @@ class Idempotency:
                 if found is None:
                     await self._make(place, flight, ask, work)
                 else:
-                    self._replay(flight, found, digest, key)
+                    _replay(flight, found, digest, key)
             finally:
-                self._hashes.pop(place, None)
+                free()
 
-        return self._flights.begin(place, record, claim_and_make), False
+        begun = self._flights.begin(place, record, claim_and_make)
+        assert begun.task is not None
+        begun.task.add_done_callback(lambda _: free())
+        return begun, False
 
     async def _make(
         self, place: tuple[str, str], flight: Flight, ask: Ask, work: Callable[[Flight], Awaitable[None]]
@@ -133,16 +150,17 @@ class Idempotency:
             if not kept:
                 await self._records.release(*place)
 
-    def _replay(self, flight: Flight, found: Found, digest: str, key: str) -> None:
-        if found.request_hash != digest:
-            raise conflict(key)
-        if found.body is None:
-            raise Conflict(
-                "This request was answered, and the answer was too large to be kept. Use a new idempotency key to ask again.",
-                param="Idempotency-Key",
-            )
-        flight.record.cache, flight.record.outcome = "replayed", "completed"
-        flight.replay(pieces_of(found.body, found.media_type), found.media_type, {**found.headers, **_REPLAYED})
+
+def _replay(flight: Flight, found: Found, digest: str, key: str) -> None:
+    if found.request_hash != digest:
+        raise conflict(key)
+    if found.body is None:
+        raise Conflict(
+            "This request was answered, and the answer was too large to be kept. Use a new idempotency key to ask again.",
+            param="Idempotency-Key",
+        )
+    flight.record.cache, flight.record.outcome = "replayed", "completed"
+    flight.replay(pieces_of(found.body, found.media_type), found.media_type, {**found.headers, **_REPLAYED})
 
 
 def key_of(ask: Ask) -> str | None:
