@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from corral.providers.bodies import only
-from corral.providers.remote import RemoteProvider
+from corral.providers.remote import RemoteProvider, text_of
 from corral.providers.types import Abilities, Call, Kind, Operation, ProviderKey, ProviderModel
 
 VERSION = "2023-06-01"
@@ -64,19 +64,19 @@ class AnthropicProvider(RemoteProvider):
 
     def _page(self, told: Any) -> tuple[list[ProviderModel], str | None]:
         models = [
-            ProviderModel(str(row["id"]), row.get("display_name"), created=_seconds(row.get("created_at")))
+            ProviderModel(str(row["id"]), text_of(row.get("display_name")), created=_seconds(row.get("created_at")))
             for row in told["data"]
         ]
-        following = None
-        if told.get("has_more") and told.get("last_id"):
-            following = "/v1/models?" + urlencode({"limit": 1000, "after_id": told["last_id"]})
+        following, last = None, told.get("last_id")
+        if told.get("has_more") and isinstance(last, str) and last:
+            following = "/v1/models?" + urlencode({"limit": 1000, "after_id": last})
         return models, following
 
 
 def _seconds(moment: Any) -> int | None:
     try:
         return int(datetime.fromisoformat(moment).timestamp())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

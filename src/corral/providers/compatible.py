@@ -13,7 +13,7 @@ from corral.dialects.registry import DIALECTS
 from corral.kit.clock import Clock
 from corral.kit.errors import InvalidRequest
 from corral.providers.bodies import changed, raw
-from corral.providers.remote import RemoteProvider
+from corral.providers.remote import RemoteProvider, count_of, known, text_of
 from corral.providers.transport import Transport
 from corral.providers.types import (
     Abilities,
@@ -136,16 +136,15 @@ def _model(row: Mapping[str, Any]) -> ProviderModel:
     """A model, with as much as its vendor tells of it."""
     top = row.get("top_provider") or {}
     limit = top.get("max_completion_tokens") or row.get("max_completion_tokens")
-    context = next((row[name] for name in _CONTEXT if isinstance(row.get(name), int)), None)
-    created = row.get("created")
+    context = next((found for name in _CONTEXT if (found := count_of(row.get(name))) is not None), None)
     return ProviderModel(
         str(row["id"]),
-        row.get("name") or row.get("display_name"),
+        text_of(row.get("name") or row.get("display_name")),
         context,
-        limit if isinstance(limit, int) else None,
+        count_of(limit),
         _abilities(row),
         _prices(row.get("pricing")),
-        created if isinstance(created, int) else None,
+        count_of(row.get("created")),
     )
 
 
@@ -165,7 +164,7 @@ def _abilities(row: Mapping[str, Any]) -> Abilities:
         )
     able = row.get("capabilities")
     if isinstance(able, dict):
-        found = found.over(Abilities(tools=able.get("function_calling"), images=able.get("vision")))
+        found = found.over(Abilities(tools=known(able.get("function_calling")), images=known(able.get("vision"))))
     return found
 
 
@@ -185,7 +184,7 @@ def _prices(told: Any) -> Prices | None:
 def _amount(told: Any, scale: float) -> float | None:
     try:
         amount = float(told) * scale
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     # Some say -1 for what depends on the request.
     return round(amount, 9) if 0 <= amount < 1e9 else None

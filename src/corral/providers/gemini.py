@@ -10,7 +10,7 @@ import msgspec
 
 from corral.kit.errors import UpstreamFailed
 from corral.providers.bodies import fields_of, raw
-from corral.providers.remote import RemoteProvider
+from corral.providers.remote import RemoteProvider, count_of, known, text_of
 from corral.providers.types import Abilities, Call, Kind, Operation, ProviderKey, ProviderModel
 
 _COUNTED = frozenset({"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent"})
@@ -59,16 +59,20 @@ class GeminiProvider(RemoteProvider):
         models = [
             ProviderModel(
                 str(row["name"]).removeprefix("models/"),
-                row.get("displayName"),
-                row.get("inputTokenLimit"),
-                row.get("outputTokenLimit"),
-                Abilities(reasoning=row.get("thinking")),
+                text_of(row.get("displayName")),
+                count_of(row.get("inputTokenLimit")),
+                count_of(row.get("outputTokenLimit")),
+                Abilities(reasoning=known(row.get("thinking"))),
             )
             for row in told.get("models", ())
             if "generateContent" in row.get("supportedGenerationMethods", ("generateContent",))
         ]
         token = told.get("nextPageToken")
-        following = self._versioned("/models?" + urlencode({"pageSize": 1000, "pageToken": token})) if token else None
+        following = (
+            self._versioned("/models?" + urlencode({"pageSize": 1000, "pageToken": token}))
+            if isinstance(token, str) and token
+            else None
+        )
         return models, following
 
     def _versioned(self, path: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar
 
-from corral.providers.remote import RemoteProvider
+from corral.providers.remote import RemoteProvider, count_of
 from corral.providers.types import Abilities, Call, Kind, Operation, ProviderModel
 
 _PATHS = {
@@ -48,7 +48,7 @@ def _model(row: Mapping[str, Any]) -> ProviderModel:
     if isinstance(able, list):
         abilities = Abilities(tools="tools" in able, images="vision" in able, reasoning="thinking" in able)
     created = None
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError, OverflowError):
         created = int(datetime.fromisoformat(row.get("modified_at", "")).timestamp())
     context = (row.get("details") or {}).get("context_length")
-    return ProviderModel(str(row["name"]), context_length=context, abilities=abilities, created=created)
+    return ProviderModel(str(row["name"]), context_length=count_of(context), abilities=abilities, created=created)

@@ -9,7 +9,7 @@ from corral.dialects.openai_chat import OPENAI
 from corral.dialects.ports import Dialect
 from corral.dialects.registry import DIALECTS
 from corral.providers.bodies import only
-from corral.providers.remote import RemoteProvider
+from corral.providers.remote import RemoteProvider, count_of
 from corral.providers.types import Abilities, Call, Kind, Operation, ProviderModel
 
 _PATHS = {
@@ -59,4 +59,4 @@ class OpenAIProvider(RemoteProvider):
 
     def _page(self, told: Any) -> tuple[list[ProviderModel], str | None]:
         rows = told["data"]
-        return [ProviderModel(str(row["id"]), created=row.get("created")) for row in rows], None
+        return [ProviderModel(str(row["id"]), created=count_of(row.get("created"))) for row in rows], None

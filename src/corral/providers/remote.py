@@ -33,6 +33,7 @@ from corral.version import __version__
 MAX_LIST = 16 * 1024 * 1024
 MAX_PAGES = 20
 MAX_MODELS = 5000
+MAX_NAME = 512
 
 
 class RemoteProvider:
@@ -91,7 +92,7 @@ class RemoteProvider:
         raise NotImplementedError
 
     def _page(self, told: Any) -> tuple[list[ProviderModel], str | None]:
-        """The models of one page of the list, and the path of the next one."""
+        """See `page`; may raise what reading something of another form raises."""
         raise NotImplementedError
 
     # the port
@@ -270,13 +271,18 @@ class RemoteProvider:
                 body = await response.read(MAX_LIST)
             finally:
                 response.abort()
-            try:
-                return self._page(msgspec.json.decode(body))
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                raise UpstreamFailed("The provider's list of models is not in its form.") from None
+            return self.page(body)
         except CorralError as error:
             named(error, self.name, status)
             raise
+
+    def page(self, body: bytes) -> tuple[list[ProviderModel], str | None]:
+        """The models of one page of the list, and the path of the next one. Raises UpstreamFailed for what is not in its form."""
+        try:
+            models, following = self._page(msgspec.json.decode(body))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise UpstreamFailed("The provider's list of models is not in its form.") from None
+        return [model for model in models if 0 < len(model.name) <= MAX_NAME], following
 
     def _errors(self) -> Dialect:
         return dialect_of(self.spoken["chat"][0])
@@ -294,3 +300,18 @@ class RemoteProvider:
             self.prices(name),
             base.created,
         )
+
+
+def count_of(told: object) -> int | None:
+    """A number of tokens, or seconds since 1970, that a list tells; None for what is none."""
+    return told if isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 2**53 else None
+
+
+def text_of(told: object) -> str | None:
+    """A title that a list tells."""
+    return told[:MAX_NAME] if isinstance(told, str) and told else None
+
+
+def known(told: object) -> bool | None:
+    """An ability that a list tells."""
+    return told if isinstance(told, bool) else None
