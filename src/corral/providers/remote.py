@@ -12,7 +12,14 @@ import msgspec
 from corral.dialects.ports import Dialect
 from corral.dialects.registry import DIALECTS
 from corral.kit.clock import Clock, SystemClock
-from corral.kit.errors import CorralError, InvalidRequest, ModelNotFound, UpstreamFailed, UpstreamTimeout
+from corral.kit.errors import (
+    CorralError,
+    InvalidRequest,
+    ModelNotFound,
+    ProviderRefused,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
 from corral.kit.http.outward import OutwardUrl, outward_url
 from corral.providers.opening import Answer, dialect_of, first_content, named, succeeded, whole
 from corral.providers.transport import Response, Transport, transport_for
@@ -203,13 +210,17 @@ class RemoteProvider:
         return self._spec.keys[0] if self._spec.keys else None
 
     def _lines(self, key: ProviderKey | None) -> dict[str, str]:
-        return {**self._headers, **(self._auth(key) if key is not None else {})}
+        if key is None:
+            return self._headers
+        if not key.value.isascii() or not key.value.isprintable():
+            raise ProviderRefused(f"The key {key.label!r} holds what no key can. Enter it again.")
+        return {**self._headers, **self._auth(key)}
 
     async def _open(self, call: Call, deadline: float | None) -> Answer:
-        headers = {**self._lines(self._key(call.key)), **self._passed(call)}
         status: int | None = None
         response: Response | None = None
         try:
+            headers = {**self._lines(self._key(call.key)), **self._passed(call)}
             response = await self._transport.request(
                 "POST", self._path(call), headers, self._body(call), call.timeouts or self._spec.timeouts
             )

@@ -9,11 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral.kit.errors import InvalidRequest
+from corral.kit.errors import InvalidRequest, ProviderRefused
+from corral.providers.anthropic import AnthropicProvider
 from corral.providers.building import build_provider
 from corral.providers.compatible import CompatibleProvider
+from corral.providers.gemini import GeminiProvider
+from corral.providers.ollama import OllamaProvider
+from corral.providers.openai import OpenAIProvider
+from corral.providers.own import OwnEngines, Places
 from corral.providers.transport import check_headers
-from corral.providers.types import Abilities, Call, Kind, Prices, ProviderKey, ProviderModel, ProviderSpec
+from corral.providers.types import Abilities, Call, Kind, Prices, Provider, ProviderKey, ProviderModel, ProviderSpec
 from corral.providers.vendors import VENDORS
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -125,6 +130,24 @@ def test_a_cost_is_never_negative(prompt: int, completion: int, cached: int, wri
 def test_a_key_is_never_shown() -> None:
     spec = ProviderSpec("up", "openai", "http://127.0.0.1:9", (ProviderKey("first", "sk-secret"),))
     assert "sk-secret" not in repr(spec) and "first" in repr(spec)
+
+
+@pytest.mark.parametrize("value", ["sk-a\nb", "sk-ä", "sk-\x00"])
+async def test_a_key_that_no_header_can_hold_is_refused_before_anything_is_sent(value: str) -> None:
+    provider: Provider = build_provider(
+        ProviderSpec("up", "openai", "http://127.0.0.1:9", (ProviderKey("old", value),))
+    )
+    with pytest.raises(ProviderRefused, match="'old'") as caught:
+        await provider.open(Call("chat", "openai_chat", "m", b"{}"))
+    assert value not in caught.value.message
+    assert (await provider.check()).code == "provider_refused"
+
+
+def test_every_module_is_a_provider_to_the_type_checker() -> None:
+    spec = ProviderSpec("up", "ollama", "http://127.0.0.1:9")
+    made: list[Provider] = [kind(spec) for kind in (OpenAIProvider, AnthropicProvider, GeminiProvider, OllamaProvider)]
+    made += [CompatibleProvider(spec), OwnEngines(cast("Places", None), list)]
+    assert all(one.dialects["chat"] for one in made)
 
 
 @pytest.mark.parametrize("value", ["a\r\nx: y", "a\nb", "\0", "ä", "a\tb"])
