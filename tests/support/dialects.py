@@ -357,8 +357,11 @@ _responses_user = st.lists(
     min_size=1,
     max_size=3,
 ).map(tuple)
-_responses_reasoning = st.builds(Reasoning, texts, st.none() | ids, st.none(), st.none() | ids) | st.builds(
-    Reasoning, redacted=ids, id=st.none() | ids
+_own = st.just("") | ids
+_responses_reasoning = (
+    st.builds(Reasoning, texts, id=st.none() | ids)
+    | st.builds(Reasoning, texts, ids, st.none(), _own)
+    | st.builds(Reasoning, redacted=ids, id=_own)
 )
 _responses_assistant = st.lists(
     _responses_reasoning | st.builds(Text, texts) | st.builds(Refusal, texts) | calls, max_size=4

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from corral.dialects.openai_chat import OPENAI
+from corral.dialects.openai_responses import without_foreign_proofs
 from corral.dialects.ports import Dialect
 from corral.dialects.registry import DIALECTS
 from corral.providers.bodies import only
@@ -52,7 +53,9 @@ class OpenAIProvider(RemoteProvider):
         return {"x-client-request-id": call.request_id} if call.request_id else {}
 
     def _body(self, call: Call) -> bytes:
-        return only(call.body, _COUNTED) if call.operation == "count_tokens" else call.body
+        body = only(call.body, _COUNTED) if call.operation == "count_tokens" else call.body
+        # What other providers proved of their thinking is refused there.
+        return without_foreign_proofs(body) if call.dialect == "openai_responses" else body
 
     def _first_page(self) -> str:
         return "/models"

@@ -21,7 +21,7 @@ from corral.dialects.form import (
     text_message,
 )
 from corral.dialects.openai_chat import DIALECT as CHAT
-from corral.dialects.openai_responses import DIALECT
+from corral.dialects.openai_responses import DIALECT, without_foreign_proofs
 from corral.kit.errors import (
     InvalidRequest,
 )
@@ -164,3 +164,39 @@ def test_thinking_and_verbosity() -> None:
     body = json.loads(DIALECT.write_request(request, "m").body)
     assert body["reasoning"] == {"effort": "low", "summary": "auto", "context": "all_turns"}
     assert body["text"] == {"verbosity": "low"} and body["include"] == ["message.output_text.logprobs"]
+
+
+FOREIGN: list[dict[str, Any]] = [
+    {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "Hm."}],
+        "encrypted_content": "corral-signature:abc",
+    },
+    {"type": "reasoning", "summary": [], "encrypted_content": "corral-redacted:xyz"},
+]
+OWN = {"type": "reasoning", "summary": [], "encrypted_content": "gAAAAown"}
+SAID = {"role": "user", "content": "Why does corral-signature: stand there?"}
+
+
+def test_proofs_of_others_come_back_as_they_were_and_openai_is_not_shown_them() -> None:
+    request = asked(input=[SAID, *FOREIGN, OWN, {"role": "assistant", "content": "So."}, SAID])
+    assert request.messages[1].parts[:3] == (
+        Reasoning("Hm.", "abc"),
+        Reasoning(redacted="xyz"),
+        Reasoning(redacted="gAAAAown", id=""),
+    )
+    written = DIALECT.write_request(request, "m")
+    thoughts = [item for item in json.loads(written.body)["input"] if item["type"] == "reasoning"]
+    assert thoughts == [{"type": "reasoning", "summary": FOREIGN[0]["summary"]}, OWN]
+    assert written.dropped == ("reasoning",)
+
+
+def test_bytes_that_pass_to_openai_lose_the_proofs_of_others_alone() -> None:
+    body = json.dumps(
+        {"model": "m", "input": [SAID, *FOREIGN, OWN], "store": None, "tools": [{"type": "web_search"}]}
+    ).encode()
+    assert json.loads(without_foreign_proofs(body)) == {**json.loads(body), "input": [SAID, OWN]}
+    plain = json.dumps({"model": "m", "input": [SAID, OWN]}).encode()
+    assert json.loads(without_foreign_proofs(plain)) == json.loads(plain)
+    untouched = b'{"model": "m",  "input": "Hi"}'
+    assert without_foreign_proofs(untouched) is untouched

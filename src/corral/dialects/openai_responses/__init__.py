@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from corral.dialects.form import Answer, ChatRequest
 from corral.dialects.openai_chat import errors
 from corral.dialects.openai_responses import answers, requests, writing
+from corral.dialects.openai_responses.proofs import without_foreign_proofs
 from corral.dialects.openai_responses.reader import ResponsesReader
 from corral.dialects.openai_responses.writer import ResponsesWriter
 from corral.dialects.ports import About, Dialect, Written
@@ -56,4 +57,4 @@ class OpenAIResponses:
 
 DIALECT: Dialect = OpenAIResponses()
 
-__all__ = ["DIALECT", "OpenAIResponses"]
+__all__ = ["DIALECT", "OpenAIResponses", "without_foreign_proofs"]

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from corral.dialects.decoding import read_told
+from corral.dialects.holding import one_line
 from corral.dialects.openai_responses import wire
 from corral.dialects.openai_responses.items import Item, OpenPart, PartKind
 from corral.dialects.sse import SseReader
@@ -84,7 +85,7 @@ class Sent:
     def _within(self, item: Item, event: wire.Event, kind: str) -> None:
         stem, _, verb = kind.rpartition(".")
         if kind == "response.output_item.done" and event.item is not wire.ABSENT:
-            item.done = bytes(event.item)
+            item.done = one_line(bytes(event.item))
         elif kind == "response.function_call_arguments.delta" and isinstance(event.delta, str):
             item.pieces.append(event.delta)
             self.size += len(event.delta)

@@ -185,14 +185,17 @@ class Items:
             self.dropped["reasoning"] = None
             return
         told: dict[str, Any] = {"type": "reasoning", "summary": []}
-        if part.id is not None:
+        if part.id:
             told["id"] = part.id
         if part.text:
             told["summary"] = [{"type": "summary_text", "text": part.text}]
         proof = part.redacted if part.redacted is not None else part.signature
-        if proof is not None:
+        if proof is not None and part.id is not None:
             told["encrypted_content"] = proof
-        self.out.append(told)
+        elif proof is not None:
+            self.dropped["reasoning"] = None
+        if told["summary"] or "encrypted_content" in told:
+            self.out.append(told)
 
     def _message(self, message: Message, said: Sequence[Part], *, empty: bool = False) -> None:
         if not said and not empty:
