@@ -178,7 +178,8 @@ def test_half_an_answer_without_streaming_is_an_error(pair: Pair) -> None:
 
 def test_a_connection_that_the_upstream_closed_meanwhile_is_replaced(pair: Pair) -> None:
     # The upstream ends the connection behind a good answer without saying so; the next request goes there first.
-    text = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+    answer = json.dumps(ANSWER)
+    text = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(answer)}\r\n\r\n{answer}"
     for _ in range(20):
         assert pair.ask(chat(act={"do": "raw", "bytes": text}))[0] == 200
         assert pair.ask(chat())[0] == 200

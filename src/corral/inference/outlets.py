@@ -155,7 +155,13 @@ class EventsOutlet:
 class PlainOutlet:
     """To a client, of a stream that is no chat: what is passed on was written by the provider."""
 
-    begun = False
+    def __init__(self) -> None:
+        self.begun = False
+
+    def relay(self, piece: bytes) -> bytes:
+        """Bytes of a provider, whole events."""
+        self.begun = True
+        return piece
 
     def write(self, events: Sequence[ChatEvent]) -> bytes:
         """Nothing is written here."""

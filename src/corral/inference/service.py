@@ -279,7 +279,7 @@ class Inference:
         else:
             plain = PlainOutlet()
             pieces, media_type = (
-                StreamRun(candidates, asking, plain, lambda _: PlainRelay()).pieces(),
+                StreamRun(candidates, asking, plain, lambda _: PlainRelay(plain)).pieces(),
                 "text/event-stream",
             )
         first = await anext(pieces, b"")

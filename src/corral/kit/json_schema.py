@@ -65,10 +65,11 @@ class _Check:
         return found
 
     def _object(self, value: Mapping[str, Any], schema: Mapping[str, Any], place: str, depth: int) -> Iterator[str]:
-        for name in schema.get("required") or ():
-            if name not in value:
+        for name in _list(schema, "required"):
+            if isinstance(name, str) and name not in value:
                 yield f"{place}.{name}: is missing"
-        known = schema.get("properties") or {}
+        known = schema.get("properties")
+        known = known if isinstance(known, Mapping) else {}
         patterned = bool(schema.get("patternProperties"))
         others = schema.get("additionalProperties", True)
         for name, inner in value.items():
@@ -82,19 +83,23 @@ class _Check:
         yield from _between(len(value), schema, "minProperties", "maxProperties", f"{place}: has {len(value)} fields")
 
     def _array(self, value: Sequence[Any], schema: Mapping[str, Any], place: str, depth: int) -> Iterator[str]:
-        first = schema.get("prefixItems") or ()
+        first = _list(schema, "prefixItems")
         for index, inner in enumerate(value):
             one = first[index] if index < len(first) else schema.get("items", True)
             yield from self.problems(inner, one, f"{place}[{index}]", depth + 1)
         yield from _between(len(value), schema, "minItems", "maxItems", f"{place}: has {len(value)} items")
-        if schema.get("uniqueItems") and len(value) <= 1000 and any(value[index] in value[:index] for index in range(len(value))):
+        if (
+            schema.get("uniqueItems")
+            and len(value) <= 1000
+            and any(value[index] in value[:index] for index in range(len(value)))
+        ):
             yield f"{place}: has an item twice"
 
     def _combined(self, value: Any, schema: Mapping[str, Any], place: str, depth: int) -> Iterator[str]:
-        for one in schema.get("allOf") or ():
+        for one in _list(schema, "allOf"):
             yield from self.problems(value, one, place, depth + 1)
         for name in ("anyOf", "oneOf"):
-            choices = schema.get(name)
+            choices = _list(schema, name)
             if choices:
                 fitting = sum(self._fits(value, one, depth) for one in choices)
                 if fitting == 0 or (name == "oneOf" and fitting > 1):
@@ -109,10 +114,12 @@ class _Check:
 def _itself(value: Any, schema: Mapping[str, Any], place: str) -> Iterator[str]:
     kinds = schema.get("type")
     if kinds is not None:
-        names = [kinds] if isinstance(kinds, str) else kinds
-        if not any(_TYPES[name](value) for name in names if name in _TYPES):
+        names = [kinds] if isinstance(kinds, str) else _list(schema, "type")
+        known = [name for name in names if isinstance(name, str) and name in _TYPES]
+        if known and not any(_TYPES[name](value) for name in known):
             yield f"{place}: must be {' or '.join(map(str, names))}"
-    if "enum" in schema and not any(_same(value, one) for one in schema["enum"]):
+    choices = _list(schema, "enum")
+    if choices and not any(_same(value, one) for one in choices):
         yield f"{place}: must be one of {schema['enum']}"[:300]
     if "const" in schema and not _same(value, schema["const"]):
         yield f"{place}: must be {schema['const']!r}"[:300]
@@ -131,8 +138,22 @@ def _number(value: float, schema: Mapping[str, Any], place: str) -> Iterator[str
         yield f"{place}: must be over {least}"
     if _TYPES["number"](most) and value >= most:
         yield f"{place}: must be under {most}"
-    if _TYPES["number"](step) and step and not math.isclose(value / step, round(value / step), abs_tol=1e-9):
+    if _TYPES["number"](step) and step and not _divides(value, step):
         yield f"{place}: must be a multiple of {step}"
+
+
+def _list(schema: Mapping[str, Any], name: str) -> list[Any]:
+    """A keyword that holds a list; one that holds something else says nothing."""
+    found = schema.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _divides(value: float, step: float) -> bool:
+    try:
+        quotient = value / step
+        return math.isclose(quotient, round(quotient), abs_tol=1e-9)
+    except (OverflowError, ValueError):
+        return True
 
 
 def _between(size: float, schema: Mapping[str, Any], least: str, most: str, what: str) -> Iterator[str]:

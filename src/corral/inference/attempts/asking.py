@@ -36,7 +36,7 @@ class Asking:
     def __init__(self, ask: Ask, route: RouteSpec, request: ChatRequest | None = None) -> None:
         self.ask = ask
         self._route = route
-        self._own = request is not None
+        self.own = request is not None
         self._request = request
 
     @property
@@ -53,7 +53,7 @@ class Asking:
         spoken = provider.dialects.get(ask.operation, ())
         if not spoken:
             raise Unsayable(f"{candidate.name} does not answer {ask.operation}.", param="model")
-        if ask.dialect in spoken and not self._own and not self._changes_prefix(candidate):
+        if ask.dialect in spoken and not self.own and not self._changes_prefix(candidate):
             return Question(ask.dialect, self._ruled(ask.body, ask.dialect, candidate, rename=True), True)
         if ask.dialect not in DIALECTS:
             raise Unsayable(f"{candidate.name} does not answer {ask.operation} in this form.", param="model")
@@ -63,7 +63,7 @@ class Asking:
         """`request` for `candidate`, in the dialect that its provider speaks best."""
         ask = self.ask
         spoken = provider.dialects.get(ask.operation, ())
-        native = ask.dialect in spoken and not self._own
+        native = ask.dialect in spoken and not self.own
         name = ask.dialect if native else spoken[0]
         if candidate.local and ask.dialect == "anthropic":
             from corral.dialects.anthropic import normalise_prefix
@@ -88,8 +88,7 @@ class Asking:
 
     def _ruled(self, body: bytes, dialect: str, candidate: Candidate, *, rename: bool) -> bytes:
         route = self._route
-        # An own engine's name is put in where its address is known; a provider gets the one that it knows.
-        renamed = rename and not candidate.local and dialect != "gemini" and self.ask.model != candidate.model
+        renamed = rename and dialect != "gemini" and self.ask.model != candidate.model
         if not (route.parameters or candidate.parameters or renamed):
             return body
         return apply(body, dialect, route.parameters, candidate.parameters, candidate.model if renamed else None)

@@ -36,21 +36,26 @@ class Candidates:
         """What `ask` gives for the first candidate that it does not fail for. Raises the last failure, Unavailable when all rest."""
         attempts, order = self.attempts, self.order
         failures: dict[Candidate, CorralError] = {}
+        unasked: set[Candidate] = set()
         number = 0
         while True:
             for candidate in order:
                 if attempts.left <= 0 or not self.may(candidate):
                     continue
+                before = attempts.left
                 kind: AttemptKind = "retry" if candidate in failures else "failover" if failures else "first"
                 try:
                     return await ask(candidate, kind)
                 except CorralError as error:
                     failures[candidate] = error
+                    if attempts.left == before:
+                        # Its provider is gone, or a limit keeps it from being asked: a moment later that is no better.
+                        unasked.add(candidate)
                     if not judging.goes_on(error):
                         raise
             if not failures:
                 raise self._resting() if order else Unavailable("There is no other candidate.")
-            order = [one for one, error in failures.items() if not one.local and judging.again(error)]
+            order = [one for one, error in failures.items() if one not in unasked and self._once_more(one, error)]
             order = order if attempts.left > 0 and await self._paused(number, order, failures) else []
             number += 1
             if not order:
@@ -60,6 +65,9 @@ class Candidates:
         """Whether a candidate may be asked now."""
         # An own engine is watched over elsewhere; where nobody else can be asked it always is.
         return (candidate.local and len(self.order) == 1) or self.attempts.wait(candidate) <= 0
+
+    def _once_more(self, candidate: Candidate, error: CorralError) -> bool:
+        return isinstance(error, judging.Spilled) or (not candidate.local and judging.again(error))
 
     async def _paused(self, number: int, order: list[Candidate], failures: dict[Candidate, CorralError]) -> bool:
         """Waits before the same candidates are asked again; False when they are not to be."""

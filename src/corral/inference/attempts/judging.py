@@ -20,6 +20,11 @@ from corral.kit.errors import (
     Unavailable,
 )
 
+
+class Spilled(TooManyRequests):
+    """An own engine has no slot soon enough: somebody else is asked first."""
+
+
 Verdict = Literal["failure", "rest", "nothing"]
 
 

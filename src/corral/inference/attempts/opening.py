@@ -8,22 +8,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from corral.dialects.form import Usage
 from corral.inference.attempts import judging
 from corral.inference.attempts.asking import Question
 from corral.inference.health import Condition, Health
 from corral.inference.keys import REFUSED
+from corral.inference.local import patience
 from corral.inference.ports import Directory
 from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Attempt, AttemptKind, Record
 from corral.kit.clock import Clock
-from corral.kit.errors import CorralError, Unavailable, UpstreamTimeout
-from corral.providers.types import Call, Exchange, Provider, ProviderKey
+from corral.kit.errors import CorralError, TooManyRequests, Unavailable, UpstreamTimeout
+from corral.providers.types import Call, Exchange, Prices, Provider, ProviderKey
 
 FIRST_CONTENT = 60.0
 """Seconds until the first content of a stream, for a provider elsewhere, when the route does not say."""
 REST = 1.0
 """Seconds that a busy candidate rests when it does not say."""
+
+_FREE = Prices(0.0, 0.0)
 
 Admit = Callable[[Candidate], Awaitable[None]]
 Waiting = Callable[[str], int]
@@ -60,6 +62,7 @@ class Attempts:
         self.record = record
         self._admit = admit
         self._asked: set[str] = set()
+        self._spilled: set[Candidate] = set()
         self._until = parts.clock.monotonic() + route.total_timeout if route.total_timeout is not None else None
 
     @property
@@ -95,7 +98,7 @@ class Attempts:
 
     def may_repeat(self, candidate: Candidate) -> bool:
         """Whether the retry budget allows to ask its provider again within this request; taken from it when so."""
-        if candidate.provider not in self._asked:
+        if candidate.local or candidate.provider not in self._asked:
             return True
         return self._parts.health.standing(candidate.provider).budget.retry(self.now)
 
@@ -162,17 +165,17 @@ class Attempts:
         self._condition(candidate).breaker.succeed(attempt.ended)
 
     def failed(self, candidate: Candidate, attempt: Attempt, error: CorralError, *, blame: bool = True) -> None:
-        """It has failed. Without `blame` that says nothing about the candidate."""
+        """It has failed. Without `blame` that says nothing about the candidate. In the middle of an answer being busy is a failure too."""
         now = attempt.ended = self.now
         attempt.outcome, attempt.error, attempt.message = "failed", error.code, error.message[:500]
         condition = self._condition(candidate)
         verdict = judging.verdict(error, local=candidate.local) if blame else "nothing"
-        if verdict == "failure":
+        if verdict == "failure" or (verdict == "rest" and attempt.first_content is not None):
             condition.failed += 1
             condition.breaker.fail(now)
-        elif verdict == "rest":
+        if verdict == "rest":
             condition.breaker.rest(now, error.retry_after or REST)
-        else:
+        if verdict == "nothing":
             condition.breaker.drop()
 
     def dropped(self, candidate: Candidate, attempt: Attempt) -> None:
@@ -190,11 +193,37 @@ class Attempts:
         condition = self._condition(candidate)
         condition.asked += 1
         condition.breaker.take(now)
-        prices = candidate.price or provider.prices(candidate.model)
+        # An own engine's price is not asked for: its provider would look through all models.
+        prices = candidate.price or (_FREE if candidate.local else provider.prices(candidate.model))
         label = key.label if key is not None else ""
         attempt = Attempt(candidate.provider, candidate.model, kind, now, question.dialect, label, prices=prices)
         self.record.attempts.append(attempt)
         return attempt
+
+    def _spills(self, candidate: Candidate) -> bool:
+        """Whether others are asked rather than waiting long for this own engine; only the first time."""
+        route = self._route
+        return (
+            candidate.local
+            and route.strategy == "local_first"
+            and len(route.candidates) > 1
+            and candidate not in self._spilled
+        )
+
+    async def _patiently(self, provider: Provider, candidate: Candidate, call: Call) -> Exchange:
+        """Asks an own engine, with a bound for the wait. Raises Spilled."""
+        route = self._route
+        waiting = self._parts.waiting(candidate.model)
+        self._spilled.add(candidate)
+        if waiting > route.spill_queue:
+            raise judging.Spilled(f"{waiting} requests wait for the model {candidate.model!r}.")
+        token = patience.set(route.spill_after)
+        try:
+            return await provider.open(call)
+        except TooManyRequests as error:
+            raise judging.Spilled(error.message) from None
+        finally:
+            patience.reset(token)
 
     async def _call(
         self, provider: Provider, candidate: Candidate, question: Question, key: ProviderKey | None, *, stream: bool
@@ -204,6 +233,8 @@ class Attempts:
             ask.operation, question.dialect, candidate.model, question.body, stream, key, ask.headers,
             request_id=ask.request_id,
         )  # fmt: skip
+        if self._spills(candidate):
+            return await self._patiently(provider, candidate, call)
         limit = self._route.first_content_timeout if stream else None
         if limit is None and stream and not candidate.local:
             limit = FIRST_CONTENT
@@ -217,9 +248,3 @@ class Attempts:
         except TimeoutError:
             what = "no content" if stream else "no answer"
             raise UpstreamTimeout(f"{candidate.name} gave {what} within {seconds:.0f} s.") from None
-
-
-def estimated(attempt: Attempt, prompt: int, completion: int) -> None:
-    """Notes what an attempt used, where its provider did not say."""
-    if attempt.usage is None:
-        attempt.usage, attempt.estimated = Usage(prompt, completion), True

@@ -11,16 +11,27 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from corral.dialects.form import ChatEvent, Finished, Started, Usage
+from corral.dialects.form import (
+    ChatEvent,
+    Finished,
+    ImageDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from corral.dialects.ports import Dialect
 from corral.inference.continuing import Shaper
-from corral.inference.outlets import BytesOutlet, Outlet
+from corral.inference.outlets import BytesOutlet, Outlet, PlainOutlet
 from corral.inference.splitting import Splitter
 from corral.inference.tap import StreamTap
 from corral.kit.errors import CorralError, UpstreamFailed
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+_CONTENT = frozenset({TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ImageDelta})
 ENDED_EARLY = "The provider's answer ended before it was finished."
 
 
@@ -44,7 +55,12 @@ class Relay(Protocol[T_co]):
 
     @property
     def count(self) -> int:
-        """Events of content that were passed on, about a token each."""
+        """Events of content that came, about a token each."""
+        ...
+
+    @property
+    def told(self) -> int:
+        """Those of them that were passed on."""
         ...
 
     def take(self, chunk: bytes) -> T_co | None:
@@ -67,6 +83,11 @@ class NativeRelay:
         self.failure: CorralError | None = None
         self.usage: Usage | None = None
         self.count = 0
+
+    @property
+    def told(self) -> int:
+        """See `Relay.told`: all of them."""
+        return self.count
 
     def take(self, chunk: bytes) -> bytes | None:
         """See `Relay.take`."""
@@ -109,7 +130,7 @@ class NativeRelay:
         for event in events:
             if isinstance(event, Usage):
                 self.usage = event
-            else:
+            elif type(event) in _CONTENT:
                 self.count += 1
         if reader.done:
             self.done = True
@@ -133,6 +154,11 @@ class EventRelay(Generic[T]):
         """See `Relay.done`."""
         return self._reader.done
 
+    @property
+    def told(self) -> int:
+        """See `Relay.told`: all of them."""
+        return self.count
+
     def take(self, chunk: bytes) -> T | None:
         """See `Relay.take`."""
         events = self._reader.feed(chunk)
@@ -148,7 +174,7 @@ class EventRelay(Generic[T]):
         for event in events:
             if isinstance(event, Usage):
                 self.usage = event
-            else:
+            elif type(event) in _CONTENT:
                 self.count += 1
         return self._outlet.write(events)
 
@@ -166,6 +192,7 @@ class ContinuedRelay(Generic[T]):
         self.failure: CorralError | None = None
         self.usage: Usage | None = None
         self.count = 0
+        self.told = 0
 
     @property
     def done(self) -> bool:
@@ -181,6 +208,7 @@ class ContinuedRelay(Generic[T]):
             if not told:
                 raise
             self.failure = error
+        self.told += len(told)
         return self._outlet.write(told) if told else None
 
     def finish(self) -> Sequence[T]:
@@ -188,6 +216,7 @@ class ContinuedRelay(Generic[T]):
         told: list[ChatEvent] = []
         self._shape(self._reader.end(), told)
         told += self._shaper.end()
+        self.told += sum(type(event) in _CONTENT for event in told)
         usage = self._total(self.usage)
         if usage is not None:
             place = len(told) - 1 if told and isinstance(told[-1], Finished) else len(told)
@@ -199,7 +228,7 @@ class ContinuedRelay(Generic[T]):
             if isinstance(event, Usage):
                 self.usage = event
             elif not isinstance(event, Started):
-                self.count += 1
+                self.count += type(event) in _CONTENT
                 told += self._shaper.take(event)
 
 
@@ -208,7 +237,8 @@ class PlainRelay:
 
     done = False
 
-    def __init__(self) -> None:
+    def __init__(self, outlet: PlainOutlet) -> None:
+        self._outlet = outlet
         self._splitter = Splitter("text/event-stream")
         self._tap = StreamTap()
         self.failure: CorralError | None = None
@@ -219,6 +249,11 @@ class PlainRelay:
         """See `Relay.usage`."""
         told = self._tap.usage()
         return Usage(*told) if told is not None else None
+
+    @property
+    def told(self) -> int:
+        """See `Relay.told`: all of them."""
+        return self.count
 
     def take(self, chunk: bytes) -> bytes | None:
         """See `Relay.take`."""
@@ -236,7 +271,7 @@ class PlainRelay:
             return None
         whole = b"".join(good)
         self._tap.feed(whole)
-        return whole
+        return self._outlet.relay(whole)
 
     def finish(self) -> Sequence[bytes]:
         """See `Relay.finish`."""

@@ -10,14 +10,14 @@ from typing import Generic, TypeVar, cast
 
 from msgspec.structs import replace
 
-from corral.dialects.form import Usage
+from corral.dialects.form import TextDelta, Usage, text_of
 from corral.dialects.gathering import Gathering
 from corral.dialects.registry import DIALECTS
 from corral.inference.attempts.asking import Asking, Question
 from corral.inference.attempts.candidates import Candidates
 from corral.inference.attempts.opening import Opened
 from corral.inference.attempts.relays import ContinuedRelay, Relay
-from corral.inference.continuing import Ending, Unfit, plan, reason_not_to
+from corral.inference.continuing import Ending, Unfit, Way, plan, reason_not_to
 from corral.inference.outlets import Outlet
 from corral.inference.routes.types import Candidate
 from corral.inference.types import Attempt, AttemptKind, add
@@ -82,8 +82,29 @@ class StreamRun(Generic[T]):
 
     async def _open(self, candidate: Candidate, kind: AttemptKind) -> tuple[Opened, Relay[T]]:
         """An answer of which the first content is there."""
-        opened = await self._attempts.open(candidate, kind, partial(self._asking.put, candidate), stream=True)
-        return opened, self._relay(opened.question)
+        asking, way = self._asking, self._begun(candidate)
+        if way is None:
+            opened = await self._attempts.open(candidate, kind, partial(asking.put, candidate), stream=True)
+            return opened, self._relay(opened.question)
+        opened = await self._attempts.open(
+            candidate, kind, partial(asking.translate, way.request, candidate), stream=True
+        )
+        return opened, self._continued(opened, way)
+
+    def _begun(self, candidate: Candidate) -> Way | None:
+        """How to go on with an answer of ours that exists in part, for a candidate that does not by itself."""
+        if not self._asking.own or not self._asking.request.continues:
+            return None
+        request, provider = self._asking.request, self._attempts.provider(candidate)
+        if provider is None or _prefills(candidate, provider):
+            return None
+        told = Gathering()
+        told.add(TextDelta(text_of(request.messages[-1])))
+        planned = plan(replace(request, messages=request.messages[:-1], continues=False), told, 0, prefill=False)
+        return None if isinstance(planned, Ending) else planned[0]
+
+    def _continued(self, opened: Opened, way: Way) -> Relay[T]:
+        return ContinuedRelay(DIALECTS[opened.question.dialect], self._outlet, way.shaper(), self._total)
 
     # how an attempt ended
 
@@ -94,6 +115,10 @@ class StreamRun(Generic[T]):
 
     def _left(self, opened: Opened, relay: Relay[T]) -> None:
         """The client has gone, or the server goes."""
+        if relay.done:
+            # It had all of the answer.
+            self._answered(opened, relay)
+            return
         self._count(opened.attempt, opened, relay, whole=False)
         self._attempts.dropped(opened.candidate, opened.attempt)
         if self._record.outcome == "running":
@@ -108,7 +133,7 @@ class StreamRun(Generic[T]):
 
     def _count(self, attempt: Attempt, opened: Opened, relay: Relay[T], *, whole: bool) -> None:
         """Notes what was used: what the provider said, or what can be told from what came."""
-        self._record.relayed += relay.count
+        self._record.relayed += relay.told
         told = relay.usage
         if told is not None and whole:
             attempt.usage = told
@@ -131,13 +156,20 @@ class StreamRun(Generic[T]):
         told = self._outlet.told()
         if told is not None and told.finished:
             return Ending(())
-        if told is None or self._late or reason_not_to(self._asking.request, told) is not None:
+        if told is None or self._late or not self._can_be_continued(told):
             return failure
         for candidate in self._after(opened.candidate, failure):
             following = await self._on(candidate, told)
             if following is not None:
                 return following
         return failure
+
+    def _can_be_continued(self, told: Gathering) -> bool:
+        try:
+            return reason_not_to(self._asking.request, told) is None
+        except InvalidRequest:
+            # The provider understood what Corral does not.
+            return False
 
     def _after(self, failed: Candidate, failure: CorralError) -> Sequence[Candidate]:
         """Those behind the one that failed, those before it, itself; itself first when only its way of going on did not fit."""
@@ -173,8 +205,7 @@ class StreamRun(Generic[T]):
                 continue
             except CorralError:
                 return None
-            shaper = way.shaper()
-            return opened, ContinuedRelay(DIALECTS[opened.question.dialect], self._outlet, shaper, self._total)
+            return opened, self._continued(opened, way)
         return None
 
     def _total(self, last: Usage | None) -> Usage | None:
