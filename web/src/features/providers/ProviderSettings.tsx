@@ -87,7 +87,7 @@ export function ProviderSettings({ editing }: { editing: Editing<Provider> }) {
         {(marks) => (
           <textarea
             {...marks}
-            className="control"
+            className="control words"
             rows={2}
             maxLength={2_000}
             value={value.description}

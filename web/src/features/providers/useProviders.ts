@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useCallback } from "react";
+import { useCallback, useMemo } from "react";
 import { type Kind, type Provider, type Providers, patched } from "../../api/providers";
+import { LOCAL } from "../../api/routes";
 import { useAsked, usePush } from "../../ui/live";
 
 const LIST = "providers:list";
@@ -23,7 +24,12 @@ export function useProviders() {
     (provider: Provider) => put((known) => ({ ...known, providers: patched(known.providers, [provider], []) })),
     [put],
   );
-  return { ...asked, take };
+  // The engines of this machine are the pages of models.
+  const data = useMemo(
+    () => asked.data && { ...asked.data, providers: asked.data.providers.filter(({ name }) => name !== LOCAL) },
+    [asked.data],
+  );
+  return { ...asked, data, take };
 }
 
 /** What can be added. */

@@ -48,11 +48,13 @@ export function AddCandidate({ first, onAdd }: { first: boolean; onAdd: (candida
         }}
       >
         <option value={LOCAL}>This machine (local)</option>
-        {providers.data?.providers.map(({ name }) => (
-          <option key={name} value={name}>
-            {name}
-          </option>
-        ))}
+        {providers.data?.providers
+          .filter(({ name }) => name !== LOCAL)
+          .map(({ name }) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
       </select>
       <input
         className="control"

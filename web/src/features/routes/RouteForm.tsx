@@ -284,7 +284,7 @@ export function RouteForm({ editing, known, states }: Props) {
           {(marks) => (
             <textarea
               {...marks}
-              className="control"
+              className="control words"
               rows={2}
               maxLength={2_000}
               value={value.description}

@@ -73,8 +73,8 @@ export function Usage() {
       {data && data.rows.length > 0 && (
         <>
           <p className="hint figure" role="status">
-            {whole(sum.requests)} requests · {short(sum.promptTokens)} tokens read · {short(sum.completionTokens)}{" "}
-            written
+            {whole(sum.requests)} {sum.requests === 1 ? "request" : "requests"} · {short(sum.promptTokens)} tokens read
+            · {short(sum.completionTokens)} written
             {sum.fromCache > 0 && ` · ${whole(sum.fromCache)} answered from memory`} ·{" "}
             {costWords(sum) || "cost not known"}
             {sum.unpriced > 0 && sum.cost > 0 && `, without ${whole(sum.unpriced)} of unknown price`}
