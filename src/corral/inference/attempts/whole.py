@@ -61,12 +61,15 @@ class WholeRun:
         return answer
 
     async def _read(self, opened: Opened) -> Whole:
-        try:
-            # A timer that never rings costs next to nothing, and there is one way to read.
-            async with asyncio.timeout(self._attempts.seconds()):
-                body = await opened.exchange.read()
-        except TimeoutError:
-            raise UpstreamTimeout("The answer took longer than it may.") from None
+        seconds = self._attempts.seconds()
+        if seconds is None:
+            body = await opened.exchange.read()
+        else:
+            try:
+                async with asyncio.timeout(seconds):
+                    body = await opened.exchange.read()
+            except TimeoutError:
+                raise UpstreamTimeout("The answer took longer than it may.") from None
         if self._asking.ask.operation == "chat":
             return self._chat(opened, body)
         if not _is_json(body):
