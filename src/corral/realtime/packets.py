@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from socketio.packet import Packet
+
+from corral.realtime.lean_socketio import Packet
 
 
 class FastJson:

@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from dataclasses import dataclass, field
 from typing import Any
 
-import socketio
-
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
 from corral.bus import Bus
@@ -25,6 +23,7 @@ from corral.realtime.connection import Connection
 from corral.realtime.following import Followers
 from corral.realtime.handlers import add_agents, add_models, add_turns
 from corral.realtime.intents import Intents
+from corral.realtime.lean_socketio import socketio
 from corral.realtime.packets import FastJson, TextPacket
 from corral.realtime.ports import AgentsPort, DoorPolicy, ModelsPort, StatusPort
 from corral.realtime.recovery import Recovery
