@@ -41,7 +41,8 @@ async def test_pitfall_19_a_client_that_leaves_ends_the_work_upstream(
     stream = phase != "without streaming"
     act = {"pace": 0.2, "tokens": ["word "] * 500} if phase == "mid-stream" else {"first_after": 300}
     every_provider.providers[kind].script(act)
-    leaving = call(every_provider, dialect, f"{kind}/left", stream=stream)
+    model = f"left-{dialect}-{phase.split(maxsplit=1)[0]}"
+    leaving = call(every_provider, dialect, f"{kind}/{model}", stream=stream)
     await eventually(lambda: every_provider.providers[kind].state()["open"] == 1)
     if phase == "mid-stream":
         while b"word" not in await asyncio.to_thread(leaving.line):
@@ -51,6 +52,16 @@ async def test_pitfall_19_a_client_that_leaves_ends_the_work_upstream(
     (seen,) = every_provider.providers[kind].seen()
     assert seen["hung_up"]
     assert seen["sent"] < 100
+    billed = await eventually(lambda: _billed(every_provider, kind, model))
+    assert (billed["requests"], billed["cancelled"], billed["failed"]) == (1, 1, 0)
+    if phase == "mid-stream":
+        assert 0 < billed["completionTokens"] <= 2 * seen["sent"] + 10
+
+
+def _billed(gateway: Gateway, kind: str, model: str) -> dict[str, Any] | None:
+    """The usage that is written down for a model of a provider."""
+    _, told = gateway.server.ask("GET", "/api/usage?by=model")
+    return next((row for row in told["rows"] if (row["provider"], row["model"]) == (kind, model)), None)
 
 
 async def test_pitfall_20_silence_is_filled_and_a_late_failure_is_an_event(every_provider: Gateway) -> None:
@@ -85,6 +96,22 @@ def test_pitfall_21_every_token_leaves_at_once(every_provider: Gateway, kind: st
     times = [when for when, piece in pieces if b"word" in piece and b"word0 word1" not in piece]
     assert len(times) >= len(words)
     assert times[-1] - times[0] > 0.15 * (len(words) - 2)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialect", list(PATHS))
+def test_every_answer_says_who_gave_it(every_provider: Gateway, dialect: str, stream: bool) -> None:
+    every_provider.script("anthropic")
+    asked = call(every_provider, dialect, model_of("anthropic"), stream=stream)
+    assert told_text(dialect, asked.read(), stream=stream) == TEXT
+    told = asked.headers
+    assert (told["x-corral-provider"], told["x-corral-model"], told["x-corral-attempts"]) == (
+        "anthropic",
+        "scripted",
+        "1",
+    )
+    assert told["x-corral-cache"] in {"miss", "bypass"}
+    assert told["x-request-id"].startswith("req_")
 
 
 def _beats(url: str, stop: threading.Event) -> list[float]:
