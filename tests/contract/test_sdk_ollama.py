@@ -30,6 +30,8 @@ def test_a_chat_whole_and_streamed(every_provider: Gateway, client: ollama.Clien
     assert (whole.message.content, whole.done, whole.done_reason) == (every_provider.text(kind), True, "stop")
     assert (whole.prompt_eval_count or 0) > 0
     assert (whole.eval_count or 0) > 0
+    # Nanoseconds, as clients divide by them.
+    assert 0 < (whole.eval_duration or 0) <= (whole.total_duration or 0) < 120 * 10**9
     parts = list(client.chat(model=model_of(kind), messages=PING, stream=True))
     assert "".join(part.message.content or "" for part in parts) == every_provider.text(kind)
     assert [part.done for part in parts] == [False] * (len(parts) - 1) + [True]

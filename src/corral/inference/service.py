@@ -259,7 +259,9 @@ class Inference:
     async def _whole(self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record) -> Reply:
         asking = Asking(ask, route)
         self._reflect(ask, route, record.user_id)
-        run = WholeRun(self._candidates(ask, route, record, reservation), asking, partial(self._about, asking, route))
+        run = WholeRun(
+            self._candidates(ask, route, record, reservation), asking, partial(self._about, asking, route, record.began)
+        )
         answer = await run.reply()
         return Reply(answer.body, answer.media_type)
 
@@ -269,7 +271,7 @@ class Inference:
         candidates = self._candidates(ask, route, record, reservation)
         if ask.operation == "chat":
             dialect = DIALECTS[ask.dialect]
-            outlet = BytesOutlet(dialect, partial(self._about, asking, route))
+            outlet = BytesOutlet(dialect, partial(self._about, asking, route, record.began))
 
             def relay(question: Question) -> Relay[bytes]:
                 spoken = DIALECTS[question.dialect]
@@ -292,10 +294,10 @@ class Inference:
         ordered = order(route, self._chance, self._latency, self._price)
         return Candidates(Attempts(parts, ask, route, record, admit), ordered, self._chance, self._clock)
 
-    def _about(self, asking: Asking, route: RouteSpec) -> About:
-        ask = asking.ask
-        identity = new_id(_IDS.get(ask.dialect, "gen"))
-        return About(identity, ask.model or route.name, int(self._clock.now().timestamp()), asking.request)
+    def _about(self, asking: Asking, route: RouteSpec, began: float) -> About:
+        ask, clock = asking.ask, self._clock
+        identity, now = new_id(_IDS.get(ask.dialect, "gen")), int(clock.now().timestamp())
+        return About(identity, ask.model or route.name, now, asking.request, lambda: clock.monotonic() - began)
 
     def _headers(self, record: Record, reservation: Reservation | None) -> dict[str, str]:
         by = record.answered_by
@@ -330,7 +332,9 @@ class Inference:
     async def _mirrored(self, ask: Ask, route: RouteSpec, record: Record) -> None:
         # A chat that asks for a stream is put in other words: nobody waits for its first piece.
         asking = Asking(ask, route, Asking(ask, route).request if ask.operation == "chat" else None)
-        run = WholeRun(self._candidates(ask, route, record, None), asking, partial(self._about, asking, route))
+        run = WholeRun(
+            self._candidates(ask, route, record, None), asking, partial(self._about, asking, route, record.began)
+        )
         try:
             await run.reply()
         except CorralError as error:
