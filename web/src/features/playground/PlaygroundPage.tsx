@@ -62,7 +62,14 @@ export function PlaygroundPage() {
     const timer = setTimeout(() => keepDraft(localStorage, draft), KEEP);
     return () => clearTimeout(timer);
   }, [draft]);
-  useEffect(() => () => keepDraft(localStorage, latest.current), []);
+  useEffect(() => {
+    const keep = () => keepDraft(localStorage, latest.current);
+    window.addEventListener("pagehide", keep);
+    return () => {
+      window.removeEventListener("pagehide", keep);
+      keep();
+    };
+  }, []);
   return (
     <div className="page wide playground">
       <header className="page-head">

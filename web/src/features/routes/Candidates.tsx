@@ -1,4 +1,4 @@
-import { type KeyboardEvent, type PointerEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import type { Candidate, Route, States } from "../../api/routes";
 import { NumberBox } from "../../ui/entry/Fields";
 import { CrossIcon, GripIcon } from "../../ui/icons";
@@ -11,21 +11,11 @@ interface HandleProps {
   at: number;
   count: number;
   onMove: (to: number) => void;
-  onHold: (held: boolean) => void;
+  onHold: () => void;
 }
 
 /** What a candidate is moved by: dragged by pointer or finger, or with the arrow keys. */
 function Handle({ name, at, count, onMove, onHold }: HandleProps) {
-  const drag = (event: PointerEvent<HTMLButtonElement>) => {
-    const row = event.currentTarget.closest("li");
-    if (!event.currentTarget.hasPointerCapture(event.pointerId) || !row?.parentElement) return;
-    const middles = [...row.parentElement.children].map((one) => {
-      const { top, height } = one.getBoundingClientRect();
-      return top + height / 2;
-    });
-    const to = placeAt(middles, at, event.clientY);
-    if (to !== at) onMove(to);
-  };
   const press = (event: KeyboardEvent) => {
     const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: count - 1 }[event.key];
     if (to === undefined) return;
@@ -40,11 +30,8 @@ function Handle({ name, at, count, onMove, onHold }: HandleProps) {
       title="Drag, or arrow up and down"
       onKeyDown={press}
       onPointerDown={(event) => {
-        event.currentTarget.setPointerCapture(event.pointerId);
-        onHold(true);
+        if (event.button === 0) onHold();
       }}
-      onPointerMove={drag}
-      onLostPointerCapture={() => onHold(false)}
     >
       <GripIcon />
     </button>
@@ -138,6 +125,29 @@ export function Candidates({ route, problems, states, onChange }: Props) {
     list.current?.querySelectorAll<HTMLElement>(".candidate-handle")[focus.current]?.focus();
     focus.current = null;
   });
+  const drag = useRef((_: globalThis.PointerEvent) => {});
+  useEffect(() => {
+    drag.current = (event) => {
+      const from = held === null ? -1 : keys.indexOf(held);
+      if (from < 0 || !list.current) return;
+      const middles = [...list.current.children].map((row) => {
+        const { top, height } = row.getBoundingClientRect();
+        return top + height / 2;
+      });
+      const to = placeAt(middles, from, event.clientY);
+      if (to !== from) move(from, to);
+    };
+  });
+  useEffect(() => {
+    if (held === null) return;
+    // On the window: a row that changes its place in the document loses the pointer.
+    const control = new AbortController();
+    const drop = () => setHeld(null);
+    window.addEventListener("pointermove", (event) => drag.current(event), { signal: control.signal });
+    window.addEventListener("pointerup", drop, { signal: control.signal });
+    window.addEventListener("pointercancel", drop, { signal: control.signal });
+    return () => control.abort();
+  }, [held]);
   const move = (from: number, to: number) => {
     const next = moved(candidates, from, to);
     const one = candidates[from];
@@ -168,7 +178,7 @@ export function Candidates({ route, problems, states, onChange }: Props) {
                     at={at}
                     count={candidates.length}
                     onMove={(to) => move(at, to)}
-                    onHold={(holds) => setHeld(holds ? key : null)}
+                    onHold={() => setHeld(key)}
                   />
                 )
               }
