@@ -30,7 +30,7 @@ def normalise_prefix(request: ChatRequest) -> ChatRequest:
 
 def has_billing_line(body: bytes) -> bool:
     """Whether `normalise_prefix` may have something to do: a cheap look at a body as it came."""
-    return _HEAD in body[:4096] or _HEAD in body
+    return _HEAD in body
 
 
 def _without(parts: tuple[Part, ...]) -> Iterator[Part]:
