@@ -185,6 +185,10 @@ class UpstreamFailed(CorralError):
     status, code, retryable = 502, "upstream_failed", True
 
 
+class Unreachable(UpstreamFailed):
+    """Nobody listens there: nothing was asked yet."""
+
+
 class ProviderRefused(UpstreamFailed):
     """A provider does not accept our key, or what the key may do; another key or provider can help, the same one not."""
 

@@ -17,11 +17,13 @@ from corral.inference.ports import Directory
 from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Attempt, AttemptKind, Record
 from corral.kit.clock import Clock
-from corral.kit.errors import CorralError, TooManyRequests, Unavailable, UpstreamTimeout
+from corral.kit.errors import CorralError, TooManyRequests, Unavailable, Unreachable, UpstreamFailed, UpstreamTimeout
 from corral.providers.types import Call, Exchange, Prices, Provider, ProviderKey
 
 FIRST_CONTENT = 60.0
 """Seconds until the first content of a stream, for a provider elsewhere, when the route does not say."""
+COMES_BACK = 3
+"""How often a request looks again for an own engine that nobody listens at."""
 REST = 1.0
 """Seconds that a busy candidate rests when it does not say."""
 
@@ -63,6 +65,7 @@ class Attempts:
         self._admit = admit
         self._asked: set[str] = set()
         self._spilled: set[Candidate] = set()
+        self._waited = 0
         self._until = parts.clock.monotonic() + route.total_timeout if route.total_timeout is not None else None
 
     @property
@@ -121,6 +124,7 @@ class Attempts:
             except CorralError as error:
                 # With another key at once; the last key's failure is the candidate's.
                 more = key is not None and self._another_key(provider, key, error)
+                more = more or await self._comes_back(candidate, error)
                 self.failed(candidate, attempt, error, blame=not more)
                 if not more:
                     raise
@@ -143,6 +147,20 @@ class Attempts:
             wait = max(1.0, ring.wait(keys, self.now))
             raise Unavailable(f"All keys of {provider.name!r} rest.", retry_after=wait)
         return key
+
+    async def _comes_back(self, candidate: Candidate, error: CorralError) -> bool:
+        """Waits a moment for an own engine that has just died, and is started again; whether to ask it once more.
+
+        Nobody listening is looked at COMES_BACK times. One that hung up without a word is asked once more only: it may be the
+        request that it dies of.
+        """
+        silent = isinstance(error, UpstreamFailed) and "provider_status" not in (error.details or {})
+        most = COMES_BACK if isinstance(error, Unreachable) else 1
+        if not candidate.local or not silent or self.left <= 0 or self._waited >= most:
+            return False
+        self._waited += 1
+        await self._parts.clock.sleep(0.1 * 2**self._waited)
+        return True
 
     def _another_key(self, provider: Provider, key: ProviderKey, error: CorralError) -> bool:
         """Lets a key rest that was refused or is busy; whether there is another one to ask with."""

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from corral.kit.errors import UpstreamFailed, UpstreamTimeout
+from corral.kit.errors import Unreachable, UpstreamFailed, UpstreamTimeout
 from corral.kit.http.address import Address, TcpAddress
 from corral.kit.http.connection import Connection, Response, Timeouts
 
@@ -111,7 +111,7 @@ class HttpPool:
         except TimeoutError:
             raise UpstreamTimeout(f"{self._who} did not accept a connection within {seconds:.0f} s.") from None
         except OSError as error:
-            raise UpstreamFailed(f"{self._who} cannot be reached: {error.strerror or error}.") from None
+            raise Unreachable(f"{self._who} cannot be reached: {error.strerror or error}.") from None
         if self._closed:
             connection.abort()
             raise UpstreamFailed(f"{self._who} has stopped.")
