@@ -23,6 +23,8 @@ PAGES = (
     "/", "/dashboard", "/models", "/models/corral-demo", "/models/corral-demo?tab=options",
     "/models/corral-demo?tab=templates", "/models/corral-demo?tab=log", "/downloads", "/monitoring", "/logs",
     "/configuration", "/configuration?tab=profiles", "/configuration?tab=history", "/configuration?tab=import", "/settings",
+    "/providers", "/providers?add=openai", "/providers/cloud", "/providers/cloud?tab=models", "/providers/cloud?tab=settings", "/routes",
+    "/routes?tab=limits", "/routes?tab=usage", "/routes?add=true", "/routes/best", "/playground",
 )  # fmt: skip
 
 
@@ -34,10 +36,26 @@ def script() -> str:
 
 @pytest.fixture(scope="module")
 def used(server: Server) -> Server:
-    """A server on which something has happened: a running engine, a change, a template, a profile."""
+    """A server on which something has happened: a running engine, a change, a template, a profile, a provider, a route, a limit."""
     server.ask("POST", "/api/models/corral-demo/start")
     server.ask("PUT", "/api/models/corral-demo", {"version": 0, "changes": {"ctxSize": 2048}})
     server.ask("POST", "/api/profiles", {"name": "evenings"})
+    changes: dict[str, Any] = {
+        "kind": "compatible",
+        "baseUrl": "http://127.0.0.1:9/v1",
+        "discover": False,
+        "models": ["demo"],
+    }
+    server.ask("PUT", "/api/providers/cloud", {"version": 0, "changes": changes})
+    server.ask("POST", "/api/providers/cloud/keys", {"secret": "sk-test-0123456789"})
+    changes = {"candidates": ["cloud/demo", "local/corral-demo"], "parameters": {"clamp": {"max_tokens": [1, 64]}}}
+    server.ask("PUT", "/api/routes/best", {"version": 0, "changes": changes})
+    server.ask("POST", "/api/limits", {"changes": {"scope": "key", "subject": "*", "requestsPerMinute": 600}})
+    server.ask(
+        "POST",
+        "/v1/chat/completions",
+        {"model": "best", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 4},
+    )
     return server
 
 
