@@ -11,10 +11,13 @@ import msgspec
 import pytest
 
 from corral.dialects.registry import DIALECTS
+from corral.inference.attempts.asking import Asking
 from corral.inference.routes.ordering import EXPLORED, order
 from corral.inference.routes.rules import PLACES, apply
 from corral.inference.routes.types import Candidate, RouteSpec, Rules, Strategy
+from corral.inference.types import Ask
 from corral.providers.types import Prices
+from tests.support.inference import Written
 
 A, B, C = Candidate("one", "a", weight=3.0), Candidate("two", "b"), Candidate("local", "c")
 
@@ -134,3 +137,19 @@ def test_every_place_is_read_back_by_its_dialect() -> None:
         for field in values.keys() & PLACES[name].keys():
             wanted: Any = ("END",) if field == "stop" else values[field]
             assert getattr(request, field) == wanted, (name, field)
+
+
+def test_an_own_engine_never_sees_the_line_that_changes_with_every_request() -> None:
+    system = [
+        {"type": "text", "text": "x-anthropic-billing-header: cc_version=1; cch=a1b2c;"},
+        {"type": "text", "text": "You are a helper."},
+    ]
+    body = {"model": "m", "max_tokens": 9, "system": system, "messages": [{"role": "user", "content": "hi"}]}
+    asking = Asking(Ask("chat", "anthropic", "m", json.dumps(body).encode()), route("ordered", C))
+    own = asking.put(C, Written(lambda *_: [], name="local"))
+    assert (own.dialect, own.native) == ("openai_chat", False)
+    assert b"billing" not in own.body
+    assert b"You are a helper." in own.body
+    # A provider elsewhere gets the bytes as they are, but for the name.
+    other = asking.put(Candidate("two", "m"), Written(lambda *_: [], "anthropic"))
+    assert (other.body, other.native) == (json.dumps(body).encode(), True)
