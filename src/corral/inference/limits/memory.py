@@ -6,12 +6,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from corral.inference.limits.policy import Window, granted
-from corral.inference.limits.types import Held, Spent, Standing, Take, Taking
+from corral.inference.limits.types import WINDOW, Held, Spent, Standing, Take, Taking
 from corral.kit.clock import Clock
 
 MAX_COUNTERS = 100_000
 """Counters at most. Beyond it the one that was idle for longest is forgotten, which can only let somebody in."""
 _SWEEP_EVERY = 4096
+_WINDOWED = ("requests", "tokens")
 
 
 class MemoryLedger:
@@ -47,18 +48,29 @@ class MemoryLedger:
         self._takes += 1
         if self._takes % _SWEEP_EVERY == 0:
             self._sweep(second)
-        amounts = []
+        found: list[tuple[int, int, Window | None]] = []
         for take in takes:
-            amount = granted(take, self._used(take, second))
+            window = self._window(take.counter) if take.measure in _WINDOWED else None
+            used = self._used(take) if window is None else window.look(second)
+            amount = granted(take, used)
             if amount is None:
-                standing = self._standing(take, now)
+                standing = Standing(take, take.limit - used, self._reset(take, now))
                 return Taking((), (standing,), standing, self._frees(take, now))
-            amounts.append(amount)
-        held = []
-        for take, amount in zip(takes, amounts, strict=True):
-            self._add(take, amount, second)
+            found.append((amount, used, window))
+        held, standings = [], []
+        for take, (amount, used, window) in zip(takes, found, strict=True):
+            reset = 0.0
+            if window is not None:
+                window.add(second, amount)
+                # What was counted in this second is the last to be free again.
+                reset = second + WINDOW + 1 - now
+            elif take.budget is not None:
+                self._budget(take)[1] += amount
+            else:
+                self._levels[take.counter] = self._levels.get(take.counter, 0) + amount
             held.append(Held(take, amount, second, self._local))
-        return Taking(tuple(held), tuple([self._standing(take, now) for take in takes]))
+            standings.append(Standing(take, take.limit - used - amount, reset))
+        return Taking(tuple(held), tuple(standings))
 
     def settle(self, owner: str, spent: Sequence[Spent]) -> None:
         """See `Ledger.settle`."""
@@ -89,29 +101,18 @@ class MemoryLedger:
         """How many there are."""
         return len(self._windows) + len(self._levels) + len(self._spent)
 
-    def _used(self, take: Take, second: int) -> int:
+    def _used(self, take: Take) -> int:
         if take.measure == "concurrent":
             return self._levels.get(take.counter, 0)
-        if take.measure == "budget":
-            entry = self._budget(take)
-            return entry[0] + entry[1]
-        return self._window(take.counter).look(second)
+        entry = self._budget(take)
+        return entry[0] + entry[1]
 
-    def _add(self, take: Take, amount: int, second: int) -> None:
+    def _reset(self, take: Take, now: float) -> float:
         if take.measure == "concurrent":
-            self._levels[take.counter] = self._levels.get(take.counter, 0) + amount
-        elif take.measure == "budget":
-            self._budget(take)[1] += amount
-        else:
-            self._window(take.counter).add(second, amount)
-
-    def _standing(self, take: Take, now: float) -> Standing:
-        remaining = take.limit - self._used(take, int(now))
-        if take.measure == "concurrent":
-            return Standing(take, remaining, 0.0)
+            return 0.0
         if take.budget is not None:
-            return Standing(take, remaining, max(0.0, take.budget.end / 1000 - self._clock.now().timestamp()))
-        return Standing(take, remaining, self._window(take.counter).reset(now))
+            return max(0.0, take.budget.end / 1000 - self._clock.now().timestamp())
+        return self._window(take.counter).reset(now)
 
     def _frees(self, take: Take, now: float) -> float:
         if take.measure == "concurrent":

@@ -94,6 +94,25 @@ def budget_of(scope: str, subject: str, period: Period, now: datetime) -> Budget
     return Budget(scope, subject, period, int(begin.timestamp() * 1000), int(end.timestamp() * 1000))
 
 
+class Calendar:
+    """The day and the month (UTC) that a moment is in, worked out once a day."""
+
+    __slots__ = ("_days", "_from", "_until")
+
+    def __init__(self) -> None:
+        self._days: dict[Period, tuple[int, int]] = {}
+        self._from = self._until = 0.0
+
+    def budget(self, scope: str, subject: str, period: Period, now: datetime) -> Budget:
+        """As `budget_of`."""
+        seconds = now.timestamp()
+        if not self._from <= seconds < self._until:
+            day, month = budget_of("", "", "day", now), budget_of("", "", "month", now)
+            self._days = {"day": (day.start, day.end), "month": (month.start, month.end)}
+            self._from, self._until = day.start / 1000, day.end / 1000
+        return Budget(scope, subject, period, *self._days[period])
+
+
 def nanos(dollars: float) -> int:
     """Money as it is counted: billionths of a dollar, rounded up, so that many small costs never sum to less than they are."""
     return ceil(round(dollars * NANOS, 3))

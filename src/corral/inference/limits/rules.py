@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from corral.inference.limits.policy import nanos
 from corral.settings.gateway import LimitEntry
 
 ANY = "*"
+_SEEN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,15 @@ class Bound:
     day: int | None = None
     month: int | None = None
     closed: bool = False
+    name: str = field(init=False)
+    """The beginning of its counters' names."""
+    budgeted: bool = field(init=False)
+    """Whether it limits money."""
 
-    @property
-    def budgeted(self) -> bool:
-        """Whether it limits money."""
-        return self.day is not None or self.month is not None
+    def __post_init__(self) -> None:
+        """Works out what every request asks for."""
+        object.__setattr__(self, "name", f"{self.scope}:{self.subject}")
+        object.__setattr__(self, "budgeted", self.day is not None or self.month is not None)
 
 
 _MEASURES = ("requests", "tokens", "concurrent", "day", "month")
@@ -40,11 +45,13 @@ class Rulebook:
     lower one holds.
     """
 
-    __slots__ = ("_any", "_exact", "empty", "names")
+    __slots__ = ("_any", "_exact", "_seen", "empty", "money", "names")
 
     def __init__(self, entries: Iterable[LimitEntry] = ()) -> None:
         self._any: dict[str, Bound] = {}
         self._exact: dict[tuple[str, str], Bound] = {}
+        self._seen: dict[tuple[str, str], Bound] = {}
+        """Of those that the limits of each hold for, some that asked lately."""
         for entry in entries:
             if not entry.enabled:
                 continue
@@ -59,6 +66,8 @@ class Rulebook:
                 self._exact[scope, subject] = _over(bound, self._any[scope])
         self.names = {scope for scope, _ in self._exact} | set(self._any)
         self.empty = not self.names
+        self.money = any(bound.budgeted for bound in (*self._any.values(), *self._exact.values()))
+        """Whether any of them limits money."""
 
     def find(self, scope: str, subject: str) -> Bound | None:
         """The limits of `subject`, None for none."""
@@ -70,11 +79,13 @@ class Rulebook:
         each = self._any.get(scope)
         if each is None or not subject:
             return None
-        return Bound(scope, subject, each.requests, each.tokens, each.concurrent, each.day, each.month, each.closed)
-
-    def budgets(self) -> bool:
-        """Whether any of them limits money."""
-        return any(bound.budgeted for bound in (*self._any.values(), *self._exact.values()))
+        bound = self._seen.get((scope, subject))
+        if bound is None:
+            bound = replace(each, subject=subject)
+            if len(self._seen) >= _SEEN:
+                self._seen.clear()
+            self._seen[scope, subject] = bound
+        return bound
 
 
 def _bound(entry: LimitEntry) -> Bound:

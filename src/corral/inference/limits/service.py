@@ -10,10 +10,9 @@ from datetime import datetime
 from itertools import count
 
 from corral.accounts.types import Principal
-from corral.dialects.form import Usage
 from corral.inference.facts import Expectations, Facts, facts_of
 from corral.inference.limits.book import BudgetBook
-from corral.inference.limits.policy import budget_of, headers, nanos
+from corral.inference.limits.policy import Calendar, headers, nanos
 from corral.inference.limits.refusing import refusal, unknown_price
 from corral.inference.limits.rules import Bound, Rulebook
 from corral.inference.limits.types import Budget, Held, Ledger, Period, Spent, Standing, Take
@@ -34,6 +33,8 @@ Place = tuple[str, str] | None
 """The provider and its model (empty for all of its models) that something is held for; None for the whole request."""
 _RESEED = 60.0
 _ROUTES = 2000
+_SETTLED = ("tokens", "budget")
+"""What is known only at the end."""
 _PERIODS: tuple[Period, ...] = ("day", "month")
 
 _log = get_logger("corral.limits")
@@ -81,6 +82,7 @@ class Limits:
         self._price = price
         self._book = book
         self._rules = Rulebook()
+        self._calendar = Calendar()
         self._expected: OrderedDict[str, Expectations] = OrderedDict()
         self._instance = secrets.token_hex(6)
         self._numbers = count()
@@ -134,11 +136,12 @@ class Limits:
         if rules.empty or ticket.settled:
             return
         price = self.price(candidate)
-        cost = self._cost(ticket, price)
+        cost = self._cost(ticket, price) if rules.money else 0
         if ticket.closed and cost is None:
             raise unknown_price(candidate.name)
-        budgets = [take for bound in ticket.bounds for take in self._budgets(ticket, bound, price)]
-        await self._take(ticket, budgets, None)
+        for whole in ticket.bounds:
+            if whole.budgeted:
+                await self._take(ticket, self._budgets(ticket, whole, price), None)
         anew = candidate.provider not in ticket.providers
         bounds = [(rules.find("provider", candidate.provider), (candidate.provider, ""))]
         if candidate.name != ticket.route.name:
@@ -162,28 +165,29 @@ class Limits:
         if ticket.settled:
             return
         ticket.settled = True
+        used: dict[Place, tuple[int, int]] = {}
         counted: set[str] = set()
         spent = []
         for held, place in [*ticket.held, *self._owed(ticket, real)]:
             take = held.take
-            mine = [attempt for attempt in real if place is None or _at(attempt, place)]
+            if take.measure not in _SETTLED:
+                spent.append(Spent(held, None))
+                continue
+            if place not in used:
+                used[place] = _used(real, place)
             # Of several that hold the same counter for the same request, one settles all of it.
-            first = take.counter not in counted
+            actual = used[place][take.measure == "budget"] if take.counter not in counted else 0
             counted.add(take.counter)
-            actual: int | None = None
-            if take.measure == "tokens":
-                actual = sum(_tokens(attempt.usage) for attempt in mine) if first else 0
-            elif take.budget is not None:
-                actual = sum(_cost(attempt) for attempt in mine) if first else 0
-                if self._book is not None:
-                    self._book.add(take.budget, actual)
+            if take.budget is not None and self._book is not None:
+                self._book.add(take.budget, actual)
             spent.append(Spent(held, actual))
         if spent:
             self._ledger.settle(ticket.owner, spent)
 
     def _owed(self, ticket: Ticket, attempts: Sequence[Attempt]) -> list[tuple[Held, Place]]:
         """The counters of money and of providers' tokens that were used and are not held."""
-        if self._rules.empty or not attempts:
+        if self._rules.empty or all(attempt.provider in ticket.providers for attempt in attempts):
+            # It was let in for all that answered, so it holds all that there is to hold.
             return []
         held = {one.take.counter for one, _ in ticket.held}
         places: list[tuple[Bound | None, Place]] = [(bound, None) for bound in ticket.bounds]
@@ -194,10 +198,20 @@ class Limits:
         now = self._clock.now()
         owed: dict[str, tuple[Held, Place]] = {}
         for bound, place in places:
-            for take in _unheld(ticket, bound, now) if bound is not None else ():
+            for take in self._unheld(ticket, bound, now) if bound is not None else ():
                 if take.counter not in held:
                     owed.setdefault(take.counter, (Held(take, 0, -1), place))
         return list(owed.values())
+
+    def _unheld(self, ticket: Ticket, bound: Bound, now: datetime) -> list[Take]:
+        """The counters of a bound that count what was used, less the budgets that are held already."""
+        takes = [take for take in _takes(ticket, bound, anew=False) if take.measure == "tokens"]
+        for period in _PERIODS:
+            if (bound.day if period == "day" else bound.month) is not None:
+                budget = self._calendar.budget(bound.scope, bound.subject, period, now)
+                if not any(_same(one.take.budget, budget) for one, _ in ticket.held):
+                    takes.append(_budget_take(budget, 0, 0, 0))
+        return takes
 
     def price(self, candidate: Candidate) -> Prices | None:
         """What a candidate costs; own engines cost nothing unless they have a price."""
@@ -234,7 +248,7 @@ class Limits:
         limits = {"day": bound.day, "month": bound.month}
         now = self._clock.now()
         return [
-            _budget_take(budget_of(bound.scope, bound.subject, period, now), limit, amount, least)
+            _budget_take(self._calendar.budget(bound.scope, bound.subject, period, now), limit, amount, least)
             for period in _PERIODS
             if (limit := limits[period]) is not None
         ]
@@ -271,7 +285,7 @@ class Limits:
     async def _keep_seeded(self) -> None:
         while True:
             await self._clock.sleep(_RESEED)
-            if self._rules.budgets():
+            if self._rules.money:
                 try:
                     async with asyncio.timeout(_RESEED):
                         await self._seed()
@@ -281,7 +295,7 @@ class Limits:
 
 def _takes(ticket: Ticket, bound: Bound, *, anew: bool) -> list[Take]:
     """What a request wants of the limits that are no money; `anew`: it is not under way there already."""
-    name = f"{bound.scope}:{bound.subject}"
+    name = bound.name
     takes = []
     if bound.requests is not None:
         takes.append(Take(f"{name}/requests", "requests", bound.requests, 1, 1))
@@ -293,17 +307,6 @@ def _takes(ticket: Ticket, bound: Bound, *, anew: bool) -> list[Take]:
             # An answer that long never fits, though most end far earlier: such a request has the minute for itself.
             least = min(bound.tokens, ticket.prompt + 1)
         takes.append(Take(f"{name}/tokens", "tokens", bound.tokens, max(amount, least), least))
-    return takes
-
-
-def _unheld(ticket: Ticket, bound: Bound, now: datetime) -> list[Take]:
-    """The counters of a bound that count what was used, less the budgets that are held already."""
-    takes = [take for take in _takes(ticket, bound, anew=False) if take.measure == "tokens"]
-    for period in _PERIODS:
-        if (bound.day if period == "day" else bound.month) is not None:
-            budget = budget_of(bound.scope, bound.subject, period, now)
-            if not any(_same(one.take.budget, budget) for one, _ in ticket.held):
-                takes.append(_budget_take(budget, 0, 0, 0))
     return takes
 
 
@@ -321,10 +324,12 @@ def _budget_take(budget: Budget, limit: int, amount: int, least: int) -> Take:
     return Take(counter, "budget", limit, max(amount, least), least, budget)
 
 
-def _tokens(usage: Usage | None) -> int:
-    return usage.prompt_tokens + usage.completion_tokens if usage is not None else 0
-
-
-def _cost(attempt: Attempt) -> int:
-    dollars = attempt.cost
-    return nanos(dollars) if dollars is not None else 0
+def _used(attempts: Sequence[Attempt], place: Place) -> tuple[int, int]:
+    """The tokens and the money (in billionths of a dollar) that attempts at a place took."""
+    tokens = money = 0
+    for attempt in attempts:
+        usage = attempt.usage
+        if usage is not None and (place is None or _at(attempt, place)):
+            tokens += usage.prompt_tokens + usage.completion_tokens
+            money += nanos(attempt.cost or 0.0)
+    return tokens, money

@@ -7,7 +7,6 @@ that sums are exact in every store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 NANOS = 1_000_000_000
@@ -43,8 +42,7 @@ class Take(NamedTuple):
     budget: Budget | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What was taken. `at` is the second of a window it was counted in; `local` says that it is not in the shared store."""
 
     take: Take
@@ -61,8 +59,7 @@ class Standing(NamedTuple):
     reset: float
 
 
-@dataclass(frozen=True, slots=True)
-class Taking:
+class Taking(NamedTuple):
     """The answer to a request: all that it wanted is held, or nothing and `refused` is the counter in the way.
 
     retry_after: seconds until the refused counter has room for it, as far as is known.
