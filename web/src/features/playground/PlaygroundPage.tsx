@@ -56,6 +56,7 @@ export function PlaygroundPage() {
   const { run, running, send, stop } = useRun();
   const built = useMemo(() => build(draft), [draft]);
   const change = (part: Partial<Draft>) => setDraft((known) => ({ ...known, ...part }));
+  const result = useRef<HTMLDivElement>(null);
   const latest = useRef(draft);
   useEffect(() => {
     latest.current = draft;
@@ -93,16 +94,22 @@ export function PlaygroundPage() {
           built={built}
           running={running}
           onChange={change}
-          onSend={() => send(draft)}
+          onSend={() => {
+            send(draft);
+            // Where the result stands below the form it comes into sight.
+            result.current?.scrollIntoView({ block: "nearest" });
+          }}
           onStop={stop}
         />
-        <ResultPane
-          draft={draft}
-          built={built}
-          run={run}
-          onEdit={(body) => change({ body })}
-          onTake={(messages) => change({ messages: [...draft.messages, ...messages], body: null })}
-        />
+        <div className="play-side" ref={result}>
+          <ResultPane
+            draft={draft}
+            built={built}
+            run={run}
+            onEdit={(body) => change({ body })}
+            onTake={(messages) => change({ messages: [...draft.messages, ...messages], body: null })}
+          />
+        </div>
       </div>
       {before && (
         <Toast
