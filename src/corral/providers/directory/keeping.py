@@ -105,7 +105,7 @@ class Keys:
                 keyring.change_key(connection, key, position=place)
 
         await self._database.write(work)
-        moved = [replace(row, position=places.get(row.id, row.position)) for row in self._rows[record.id]]
+        moved = [replace(row, position=places.get(row.id, row.position)) for row in self._rows.get(record.id, ())]
         self._rows[record.id] = sorted(moved, key=lambda row: row.position)
 
     async def purge(self, now: int, known: Sequence[str]) -> None:
