@@ -206,7 +206,11 @@ def as_json(chat: Chat) -> None:
         if found is not None:
             chat.say(*found, "json", rough=False)
             return
-    make = structured.extract if random.random() < 0.7 else structured.total
+    roll = random.random()
+    if roll < 0.3 and "json.extract.shape" in chat.book and not chat.json_only:
+        chat.say(*structured.asked_by_keys(chat.book, random), "json", rough=False)
+        return
+    make = structured.extract if roll < 0.75 else structured.total
     chat.say(*make(chat.book, random, plain=chat.json_only), "json", rough=False)
 
 
@@ -236,6 +240,29 @@ def json_chat(book: Book, random: Random) -> Chat:
                 chat.facts.append(fact)
                 chat.say(memory.tell(fact, book, random)[0], structured.dump({"ok": True}), "json", rough=False)
         as_json(chat)
+    return chat
+
+
+def keyed_chat(book: Book, random: Random) -> Chat:
+    """A system message that names the keys, and sentences that hold them."""
+    chat = Chat(random, book, json_only=True)
+    if random.random() < 0.15:
+        chat.turns.append(Turn("system", structured.system_of_keys(["sum"], book, random)))
+        for _ in range(random.randint(1, 3)):
+            chat.say(*structured.total(book, random, plain=True), "json", rough=False)
+        return chat
+    keys, said, values = structured.keyed(book, random)
+    chat.turns.append(Turn("system", structured.system_of_keys(keys, book, random)))
+    kinds = set(values)
+    for _ in range(random.randint(1, 3)):
+        rough = said if random.random() < 0.6 else said.rstrip(".")
+        chat.say(rough, structured.chosen(keys, values), "json", rough=False)
+        for _ in range(20):
+            said, values = structured.sentence(book, random)
+            if kinds <= set(values) or set(keys) <= set(values):
+                break
+        else:
+            break
     return chat
 
 
@@ -289,8 +316,10 @@ def chat(book: Book, random: Random, warm: float = 0.0) -> list[Turn]:
     if random.random() < warm:
         return warm_up(book, random).turns
     roll = random.random()
-    if roll < 0.09:
+    if roll < 0.05:
         made = json_chat(book, random)
+    elif roll < 0.11 and "json.system.keys" in book:
+        made = keyed_chat(book, random)
     elif roll < 0.19:
         made = tool_chat(book, random)
     elif roll < 0.29:

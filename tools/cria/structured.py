@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 
 from tools.cria import drills, memory, words
@@ -15,6 +16,10 @@ Tool = tuple[str, str]
 PAIRS = (
     ("name", "city"), ("name", "age"), ("name", "job"), ("name", "colour"), ("item", "price"), ("item", "count"),
     ("city", "day"), ("item", "colour"), ("item", "day"),
+)  # fmt: skip
+TRIPLES = (
+    ("name", "age", "city"), ("name", "job", "city"), ("item", "count", "price"), ("item", "price", "day"),
+    ("name", "item", "count"), ("item", "count", "colour"),
 )  # fmt: skip
 NUMBERS = ("age", "price", "count", "sum", "result", "number")
 TOOL_KINDS = {
@@ -73,6 +78,7 @@ def extract(book: Book, random: Random, *, plain: bool = False) -> tuple[str, st
         first, second = random.choice(PAIRS)
     values = {first: _value(first, random), second: _value(second, random)}
     sentence = book.say(f"json.sentences.{first}_{second}", random, a=values[first], b=values[second])
+    values = as_said(values, sentence)
     roll = random.random()
     keys = [first] if roll < 0.25 else [second] if roll < 0.5 else [first, second]
     if first == "name" and second != "age" and roll > 0.85:
@@ -82,6 +88,64 @@ def extract(book: Book, random: Random, *, plain: bool = False) -> tuple[str, st
     section = "json.extract.plain" if plain else "json.extract"
     said = book.say(section, random, s=sentence, keys=_listed(keys, random))
     return said, dump({key: _typed(key, values[key]) for key in keys})
+
+
+def sentence(book: Book, random: Random) -> tuple[str, dict[str, str]]:
+    """A sentence about two or three things, and their values by key."""
+    kinds = random.choice(TRIPLES if random.random() < 0.4 else PAIRS)
+    section = f"json.sentences.{'_'.join(kinds)}"
+    if section not in book:
+        return sentence(book, random)
+    values = {key: _value(key, random) for key in kinds}
+    said = book.say(section, random, **dict(zip("abc", values.values(), strict=False)))
+    return said, as_said(values, said)
+
+
+def as_said(values: dict[str, str], said: str) -> dict[str, str]:
+    """The values as the sentence has them: things that are counted stay in the plural."""
+    item = values.get("item")
+    if item is None or not re.search(rf"\b{re.escape(item)}s\b", said):
+        return values
+    return {**values, "item": f"{item}s"}
+
+
+def shape(keys: list[str], random: Random) -> str:
+    """How people draw the object that they want."""
+    if random.random() < 0.5:
+        return "{" + ", ".join(f'"{key}": {random.choice(("...", "?", _hint(key)))}' for key in keys) + "}"
+    return "{" + ", ".join(keys) + "}"
+
+
+def _hint(key: str) -> str:
+    return "number" if key in NUMBERS else "string"
+
+
+def keyed(book: Book, random: Random) -> tuple[list[str], str, dict[str, str]]:
+    """Some keys in any order, a sentence that holds them, and what its values are."""
+    said, values = sentence(book, random)
+    many = random.choice((1, 2, 2, 3, 3))
+    keys = random.sample(list(values), min(many, len(values)))
+    return keys, said, values
+
+
+def chosen(keys: list[str], values: dict[str, str]) -> str:
+    """The JSON of `keys`."""
+    return dump({key: _typed(key, values[key]) for key in keys})
+
+
+def asked_by_keys(book: Book, random: Random) -> tuple[str, str]:
+    """One message that names the keys, or draws the object, and holds the sentence."""
+    keys, said, values = keyed(book, random)
+    if random.random() < 0.5:
+        text = book.say("json.extract.shape", random, s=said, shape=shape(keys, random))
+    else:
+        text = book.say("json.extract", random, s=said, keys=_listed(keys, random))
+    return text, chosen(keys, values)
+
+
+def system_of_keys(keys: list[str], book: Book, random: Random) -> str:
+    """A system message that asks for JSON with `keys`."""
+    return book.say("json.system.keys", random, keys=_listed(keys, random), shape=shape(keys, random))
 
 
 def total(book: Book, random: Random, *, plain: bool = False) -> tuple[str, str]:

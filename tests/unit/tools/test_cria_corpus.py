@@ -21,7 +21,7 @@ BOOK = Book(more=True)
 SLOT = re.compile(r"<\w+>")
 ALLOWED = {
     "corral": set(), "smalltalk": set(), "followups": set(), "tools": {"<v>"}, "tasks": {"<w>", "<a>", "<b>"},
-    "json": {"<a>", "<b>", "<s>", "<keys>", "<key>"}, "memory": {"<v>", "<k>", "<at>", "<v_not>", "<s>"},
+    "json": {"<a>", "<b>", "<c>", "<s>", "<keys>", "<key>", "<shape>"}, "memory": {"<v>", "<k>", "<at>", "<v_not>", "<s>"},
     "refusals": {"<x>", "<y>", "<z>", "<n>", "<num>", "<big>", "<t>", "<s>"},
 }  # fmt: skip
 
@@ -91,6 +91,9 @@ def test_no_held_out_question_is_trained_on() -> None:
     said = {
         turn.content for _ in range(scaled(2000, 50_000)) for turn in chats.chat(BOOK, random) if turn.role == "user"
     }
+    for folder in ("first", "more"):
+        for patterns in read(FOLDER / folder).values():
+            said |= {expand(pattern, random) for pattern in patterns for _ in range(scaled(30, 300))}
     alone = {item.chat[0]["content"] for item in items() if len(item.chat) == 1}
     assert len(alone) > 500
     assert len(list(stories())) == 20
