@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp as _  # noqa: F401  # Loaded before the server, which keeps it from Socket.IO (realtime/lean_socketio.py).
 import pytest
 from hypothesis import HealthCheck, settings
 
