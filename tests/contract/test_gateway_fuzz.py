@@ -88,9 +88,9 @@ def test_anything_is_answered_or_refused(every_provider: Gateway, path: str, bod
     if isinstance(body, dict) and model is not None:
         body = {"model": model_of(model), **body}
     status, told = ask(every_provider, path, json.dumps(body).encode())
-    # What made the scripted service fail opens its breaker; that is told as such.
-    rests = status == 503 and b"rest after failures" in told
-    assert status == 200 or 400 <= status < 500 or rests, (status, told, body)
+    # Rubbish that passes as it is may end the scripted service's own connection, and open its breaker: told as such.
+    theirs = (status == 503 and b"rest after failures" in told) or (status == 502 and b"The provider" in told)
+    assert status == 200 or 400 <= status < 500 or theirs, (status, told, body)
     if status != 200:
         assert refused_well(path, told), (told, body)
 

@@ -238,7 +238,7 @@ async def test_memory_and_redis_say_the_same(
         elif what == "take":
             takes = [requests(12), tokens(100, max(one, other), least=other), streams(3), money(300, one)]
             here, there = await memory.take(f"o{number}", takes), await redis.take(f"o{number}", takes)
-            _assert_alike(here, there)
+            _assert_alike(here, there, apart=sum(step[0] == "wait" for step in steps[:number]))
             if here.refused is None:
                 open_.append((f"o{number}", here, there))
         elif open_:
@@ -249,11 +249,11 @@ async def test_memory_and_redis_say_the_same(
     await redis.stop()
 
 
-def _assert_alike(here: Taking, there: Taking) -> None:
-    """The same decision; what remains may differ by the one that two ways of rounding make."""
+def _assert_alike(here: Taking, there: Taking, apart: int) -> None:
+    """The same decision; what remains may be `apart`: two ways of rounding make one at each wait."""
     assert _told(here) == _told(there)
     for one, other in zip(here.standings, there.standings, strict=True):
-        assert abs(one.remaining - other.remaining) <= 1
+        assert abs(one.remaining - other.remaining) <= max(1, apart)
 
 
 def _told(taking: Taking) -> Any:
