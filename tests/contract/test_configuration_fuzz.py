@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import tomllib
 import urllib.parse
@@ -15,20 +13,19 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from corral.accounts.service import LocalAccounts
 from corral.accounts.types import Permission
 from corral.kit.errors import CorralError
 from corral.models.options.catalogue import OPTIONS
 from corral.realtime.configuration import add_configuration
-from corral.realtime.connection import Connection
 from corral.realtime.handlers import add_models
 from corral.realtime.intents import Intents
 from corral.settings import Settings
 from corral.surfaces.api.application import build_api
 from corral.surfaces.api.configuration import configuration_router
 from corral.surfaces.api.models import models_router
+from tests.support.api import Doors
 from tests.support.configuring import Room, configured
 from tests.support.scale import scaled
 
@@ -58,59 +55,20 @@ class Models:
         return self.models()
 
 
-class Door:
-    """Both doors to one configuration, with a loop of their own."""
+class Door(Doors):
+    """Both doors to one configuration."""
 
     def __init__(self, folder: Path) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._stack = contextlib.AsyncExitStack()
-        self.room = self.run(self._stack.enter_async_context(configured(folder, None, "a", "b", "c")))
+        super().__init__()
+        self.room = self.run(self.stack.enter_async_context(configured(folder, None, "a", "b", "c")))
         models = Models(self.room)
-        accounts = LocalAccounts()
-        self.intents = Intents()
         add_models(self.intents, models, dict)
         add_configuration(self.intents, self.room.configuration, models)
         routers = [
-            models_router(accounts, models, self.room.configuration),
-            configuration_router(accounts, self.room.configuration),
+            models_router(self.accounts, models, self.room.configuration),
+            configuration_router(self.accounts, self.room.configuration),
         ]
         self.api = build_api(routers)
-        self.connection = cast("Any", Connection)("s", "s", accounts, {}, "ann", None, None, None)
-
-    def run(self, work: Any) -> Any:
-        """What a coroutine returns."""
-        # Rendering the trace of each failure would take longer than finding it.
-        with capture_logs():
-            return self.loop.run_until_complete(asyncio.wait_for(work, 60))
-
-    def ask(self, method: str, path: str, body: bytes | None, query: str = "") -> tuple[int, Any]:
-        """One request over HTTP: status and JSON."""
-        return cast("tuple[int, Any]", self.run(self._ask(method, path, body or b"", query)))
-
-    async def _ask(self, method: str, path: str, body: bytes, query: str) -> tuple[int, Any]:
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": path,
-            "raw_path": path.encode("utf-8", "replace"), "query_string": query.encode(), "root_path": "",
-            "headers": [(b"host", b"corral"), (b"content-type", b"application/json")],
-        }  # fmt: skip
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        # What nobody foresaw is answered with 500 and raised again for the server's log.
-        with contextlib.suppress(Exception):
-            await self.api(scope, receive, send)
-        content = b"".join(message.get("body", b"") for message in sent)
-        return sent[0]["status"], json.loads(content)
-
-    def close(self) -> None:
-        """Ends it."""
-        self.run(self._stack.aclose())
-        self.loop.close()
 
 
 @pytest.fixture(scope="module")
