@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select
+from sqlalchemy import Connection, case, delete, func, select
 from sqlalchemy.sql import ColumnElement
 
 from corral.inference.usage.tables import usage_events as table
@@ -21,12 +21,19 @@ STEPS = {"hour": 3_600_000, "day": 86_400_000}
 MAX_ROWS = 5000
 
 
+_NAMES = tuple(column.name for column in table.columns)
+
+
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes events. Those that are there already, since nobody knew whether a commit had reached the disk, are left alone."""
-    known = set(connection.scalars(select(table.c.id).where(table.c.id.in_([row["id"] for row in rows]))))
-    new = [row for row in rows if row["id"] not in known]
-    if new:
-        connection.execute(insert(table), new)
+    """Writes events. Those that are there already, since nobody knew whether a commit had reached the disk, are left alone.
+
+    There is one for every request, so the driver gets them as they are: what SQLAlchemy does to each value costs several times as
+    much as writing it.
+    """
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    values = ", ".join([mark] * len(_NAMES))
+    words = f"INSERT INTO {table.name} ({', '.join(_NAMES)}) VALUES ({values}) ON CONFLICT (id) DO NOTHING"  # noqa: S608 - names of our own
+    connection.exec_driver_sql(words, [tuple([row[name] for name in _NAMES]) for row in rows])
 
 
 def prune(connection: Connection, before: int, most: int) -> int:
