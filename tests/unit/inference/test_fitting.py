@@ -87,7 +87,7 @@ CASES: list[tuple[Any, Any, str | None]] = [
     (3, False, "nothing is allowed"),
     ({"n": {"n": {}}}, {"$ref": "#/$defs/n", "$defs": {"n": {"required": ["n"], "properties": {"n": {"$ref": "#/$defs/n"}}}}}, "$.n.n.n"),
     ("anything", {"$ref": "https://elsewhere/schema"}, None),
-    ("anything", {"pattern": "(a+)+$", "format": "email"}, None),
+    ("anything", {"format": "email"}, None),
 ]  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_a_value_against_a_schema(value: Any, schema: Any, says: str | None) -> 
 
 
 def test_a_schema_that_leads_to_itself_ends() -> None:
-    assert problem(1, {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}) is None
+    assert "too much" in str(problem(1, {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}))
     assert problem([[[]]], {"items": {"$ref": "#"}}) is None
 
 
