@@ -26,7 +26,7 @@ test: $(STAMPS)/tools setup ## sets up what tests need and runs all of them
 	@$(BIN)/python tools/run_tests.py
 
 test-faults: $(STAMPS)/tools setup ## the fault tests with larger numbers
-	@TEST_SCALE=thorough $(BIN)/python -m pytest tests/faults tests/unit tests/contract tests/integration/test_engines_machine.py \
+	@TEST_SCALE=thorough $(BIN)/python -m pytest --timeout=7200 tests/faults tests/unit tests/contract tests/integration/test_engines_machine.py \
 		tests/integration/test_residency_machine.py tests/integration/test_engines_pitfalls.py tests/integration/test_engines_residency.py
 
 check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import order, size gates, web checks, docs

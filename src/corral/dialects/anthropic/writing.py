@@ -56,7 +56,7 @@ _HEADS = (("/9j/", "image/jpeg"), ("iVBOR", "image/png"), ("R0lGOD", "image/gif"
 
 
 def write_request(request: ChatRequest, model: str) -> Written:
-    """Raises InvalidRequest for sound, for images of the model's own and for several choices."""
+    """Raises InvalidRequest for sound, for images of the model's own, for several choices and where nothing is said."""
     if request.choices is not None and request.choices > 1:
         raise InvalidRequest("This provider gives one answer a request.", param="n")
     dropped = [name for name in _UNSAID if getattr(request, name) is not None]
@@ -105,6 +105,10 @@ def _conversation(request: ChatRequest, dropped: list[str]) -> dict[str, Any]:
     if not messages and head:
         # The API wants a user's message; a prompt that is all instructions is one.
         messages, head = [{"role": "user", "content": head}], []
+    if not messages:
+        raise InvalidRequest(
+            "The messages say nothing: this provider needs at least one with content.", param="messages"
+        )
     for entry in messages:
         entry["content"] = _short(entry["content"])
     if request.continues and messages and messages[-1]["role"] == "assistant":

@@ -66,11 +66,14 @@ def needs_restart(changes: Mapping[str, object]) -> bool:
 
 
 def _told(values: Values) -> dict[str, Any]:
-    """What was set, and the defaults that are always told; without what Corral itself does and what comes apart."""
+    """What was set, and the defaults that are always told; without what Corral itself does and what comes apart.
+
+    In the catalogue's order, whatever the order of `values`: among placements of tensors the first that matches counts.
+    """
     told = {option.name: option.default for option in OPTIONS if option.imposed}
     told.update({name: value for name, value in values.items() if value is not None})
     apart = ("ctx_size", "parallel", "embeddings", "mmproj", "mmproj_auto")
-    return {name: value for name, value in told.items() if BY_NAME[name].flag and name not in apart}
+    return {name: told[name] for name in BY_NAME if name in told and BY_NAME[name].flag and name not in apart}
 
 
 # The arguments of llama-server.
