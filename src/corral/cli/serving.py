@@ -16,10 +16,13 @@ import uvicorn
 
 from corral.app import Corral
 from corral.kit.errors import StartupError
+from corral.kit.http.server import ServerProtocol
 from corral.settings import Sourced, environment
 from corral.telemetry import LogHub, configure_logging, get_logger
 
 PORT_EXIT = 5
+GC_THRESHOLD = 10_000
+"""Objects made beyond those gone, after which the collector looks at the young ones."""
 _log = get_logger("corral.serve")
 
 
@@ -84,13 +87,12 @@ async def _serve(corral: Corral, listener: socket.socket, hub: LogHub) -> None:
     # What is there now stays: the collector need not walk it again and again while answers stream.
     gc.collect()
     gc.freeze()
-
-    async def entry(scope: Any, receive: Any, send: Any) -> None:
-        await corral.asgi(scope, receive, send)
+    # What a request leaves is gone with it, by counting; the collector has to find cycles only, of which there are few.
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
 
     # Packing a list of thousands of models would hold up the loop for longer than it saves on the way to this machine.
     config = uvicorn.Config(
-        entry, http="httptools", ws="wsproto", ws_per_message_deflate=False, lifespan="off", log_config=None, access_log=False, server_header=False,
+        corral.asgi, http=ServerProtocol, ws="wsproto", ws_per_message_deflate=False, lifespan="off", log_config=None, access_log=False, server_header=False,
         date_header=False, proxy_headers=False, timeout_keep_alive=75, h11_max_incomplete_event_size=64 * 1024,
     )  # fmt: skip
     server = _Server(config)

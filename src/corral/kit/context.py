@@ -6,3 +6,6 @@ from contextvars import ContextVar
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request being served, empty outside of one."""
+
+PEER = "corral.peer"
+"""Where the extensions of an ASGI scope hold what the server tells beyond ASGI (`surfaces.asgi.Peer`)."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
+
+from corral.kit.context import PEER
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -16,6 +18,24 @@ KEEP_ALIVE_SECONDS = 15.0
 STALL_SECONDS = 60.0
 COMMENT = b": keep-alive\n\n"
 """Keeps a stream of server-sent events open; every client skips it."""
+
+
+class Peer(Protocol):
+    """What the server under an application tells beyond ASGI (`kit.http.server`); not every server does."""
+
+    def whole(self) -> bytes | None:
+        """The body, when all of it has come and nobody has received any of it; else None."""
+        ...
+
+    def when_gone(self, tell: Callable[[], None] | None) -> None:
+        """Has `tell` called once, when the client goes before its answer is whole; at once when it has gone already."""
+        ...
+
+
+def peer_of(scope: Scope) -> Peer | None:
+    """Who tells it for this request."""
+    found: Peer | None = (scope.get("extensions") or {}).get(PEER)
+    return found
 
 
 class ClientGone(Exception):

@@ -85,7 +85,7 @@ class Calls:
         ask = Ask(
             manner.operation, manner.dialect, asked.model, body, asked.stream, visitor.headers, request_id.get()
         )  # fmt: skip
-        async with Watched(receive):
+        with Watched(receive, visitor.peer):
             if asked.stream:
                 await self._stream(send, visitor.principal, ask, asked.comment)
             else:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from types import TracebackType
 
-from corral.surfaces.asgi import KEEP_ALIVE_SECONDS, STALL_SECONDS, ClientGone, Headers, Receive
+from corral.surfaces.asgi import KEEP_ALIVE_SECONDS, STALL_SECONDS, ClientGone, Headers, Peer, Receive
 
 STREAM_HEADERS: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -24,24 +24,35 @@ class Pace:
 
 
 class Watched:
-    """Cancels the work within when the client leaves, and lets that end quietly. The body must have been read."""
+    """Cancels the work within when the client leaves, and lets that end quietly. The body must have been read.
 
-    __slots__ = ("_gone", "_receive", "_watcher", "_work")
+    Without a `peer` that tells it, a task waits for the client's leave.
+    """
 
-    def __init__(self, receive: Receive) -> None:
+    __slots__ = ("_gone", "_peer", "_receive", "_watcher", "_work")
+
+    def __init__(self, receive: Receive, peer: Peer | None = None) -> None:
         self._receive = receive
+        self._peer = peer
+        self._watcher: asyncio.Task[None] | None = None
         self._gone = False
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         work = asyncio.current_task()
         assert work is not None
         self._work = work
-        self._watcher = asyncio.create_task(self._watch(), name="disconnect watcher")
+        if self._peer is not None:
+            self._peer.when_gone(self._leave)
+        else:
+            self._watcher = asyncio.create_task(self._watch(), name="disconnect watcher")
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._watcher.cancel()
+        if self._peer is not None:
+            self._peer.when_gone(None)
+        elif self._watcher is not None:
+            self._watcher.cancel()
         if kind is None:
             return False
         if issubclass(kind, asyncio.CancelledError) and self._gone:
@@ -52,5 +63,8 @@ class Watched:
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         self._gone = True
         self._work.cancel()

@@ -10,15 +10,17 @@ import msgspec
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission, Principal
 from corral.kit.errors import MethodNotAllowed, NotFound
-from corral.surfaces.asgi import Receive, Scope, Send, respond
+from corral.surfaces.asgi import Peer, Receive, Scope, Send, peer_of, respond
 
 
 class Visitor(NamedTuple):
-    """Who is calling, the headers of the request (names in lower case), and what stood in the place of `{}` in the path."""
+    """Who is calling, the headers of the request (names in lower case), what stood in the place of `{}` in the path, and who tells
+    of the client's leave."""
 
     principal: Principal
     headers: Mapping[str, str]
     rest: str = ""
+    peer: Peer | None = None
 
 
 Endpoint = Callable[[Scope, Receive, Send, Visitor], Awaitable[None]]
@@ -67,7 +69,7 @@ class RouteTable:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         principal = self._accounts.authenticate(headers)
         principal.require(permission)
-        await endpoint(scope, receive, send, Visitor(principal, headers, rest))
+        await endpoint(scope, receive, send, Visitor(principal, headers, rest, peer_of(scope)))
 
     def _find(self, path: str) -> tuple[dict[str, _Entry], str]:
         for (start, end), methods in self._open.items():

@@ -19,7 +19,7 @@ from corral.kit.errors import (
     RequestTimeout,
 )
 from corral.kit.ids import new_request_id
-from corral.surfaces.asgi import App, Headers, Receive, Scope, Send, header, respond
+from corral.surfaces.asgi import App, Headers, Peer, Receive, Scope, Send, header, peer_of, respond
 from corral.surfaces.edge.dialects import error_body
 from corral.telemetry import get_logger
 
@@ -84,13 +84,14 @@ def known_hosts(bound: str, further: Iterable[str]) -> frozenset[bytes]:
 class _Exchange:
     """One request and its answer, as the edge sees them pass."""
 
-    __slots__ = ("_extra", "_loop", "_policy", "_receive", "_send", "_since", "_size", "refusal", "started", "unread")
+    __slots__ = ("_extra", "_loop", "_peer", "_policy", "_receive", "_send", "_since", "_size", "refusal", "started", "unread")  # fmt: skip
 
-    def __init__(self, policy: EdgePolicy, head: _Head, receive: Receive, send: Send, ours: bytes) -> None:
+    def __init__(self, policy: EdgePolicy, head: _Head, receive: Receive, send: Send, peer: Peer | None) -> None:
         self._policy = policy
         self._receive = receive
         self._send = send
-        self._extra: Headers = [(b"x-request-id", ours), *SECURITY]
+        self._peer = peer
+        self._extra: Headers = [(b"x-request-id", head.ours), *SECURITY]
         self._size = 0
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
@@ -102,19 +103,26 @@ class _Exchange:
         """The application's `receive`. Raises PayloadTooLarge and RequestTimeout, which the edge then answers."""
         if not self.unread:
             return await self._receive()
-        left = self._policy.body_grace + self._size / BODY_RATE - (self._loop.time() - self._since)
-        try:
-            async with asyncio.timeout(left):
-                message = await self._receive()
-        except TimeoutError:
-            self.refusal = RequestTimeout("The body came too slowly.")
-            raise self.refusal from None
+        body = self._peer.whole() if self._peer is not None and not self._size else None
+        if body is not None:
+            message: MutableMapping[str, Any] = {"type": "http.request", "body": body, "more_body": False}
+        else:
+            message = await self._in_time()
         self._size += len(message.get("body", b""))
         if self._size > self._policy.max_body:
             self.refusal = too_large(self._policy.max_body)
             raise self.refusal
         self.unread = bool(message.get("more_body"))
         return message
+
+    async def _in_time(self) -> MutableMapping[str, Any]:
+        left = self._policy.body_grace + self._size / BODY_RATE - (self._loop.time() - self._since)
+        try:
+            async with asyncio.timeout(left):
+                return await self._receive()
+        except TimeoutError:
+            self.refusal = RequestTimeout("The body came too slowly.")
+            raise self.refusal from None
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """The application's `send`. After a refusal what it says is dropped: the edge answers."""
@@ -160,10 +168,8 @@ class Edge:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = _Head(scope)
-        given = head.request_id
-        ours = given if given is not None and _REQUEST_ID.fullmatch(given) else new_request_id().encode()
-        token = request_id.set(ours.decode())
-        exchange = _Exchange(self._policy, head, receive, send, ours)
+        token = request_id.set(head.ours.decode())
+        exchange = _Exchange(self._policy, head, receive, send, peer_of(scope))
         try:
             error = refusal(self._policy, scope["method"], head)
             if error is None:
@@ -200,14 +206,14 @@ class Edge:
 class _Head:
     """The headers that the edge looks at, found in one pass."""
 
-    __slots__ = ("chunked", "hosts", "length", "origin", "request_id")
+    __slots__ = ("chunked", "hosts", "length", "origin", "ours")
 
     def __init__(self, scope: Scope) -> None:
         self.hosts: list[bytes] = []
         self.origin: bytes | None = None
         self.length: bytes | None = None
-        self.request_id: bytes | None = None
         self.chunked = False
+        given: bytes | None = None
         for name, value in scope["headers"]:
             if name == b"host":
                 self.hosts.append(value)
@@ -218,7 +224,8 @@ class _Head:
             elif name == b"transfer-encoding":
                 self.chunked = True
             elif name == b"x-request-id":
-                self.request_id = value
+                given = value
+        self.ours = given if given is not None and _REQUEST_ID.fullmatch(given) else new_request_id().encode()
 
     @property
     def has_body(self) -> bool:

@@ -172,7 +172,7 @@ class Work:
         except ClientGone:
             return
         streams = self._generates and bool(asked.stream)
-        async with Watched(receive):
+        with Watched(receive, visitor.peer):
             await (self._stream if streams else self._give)(send, visitor, body)
 
     async def _give(self, send: Send, visitor: Visitor, body: bytes) -> None:

@@ -63,7 +63,7 @@ class Talk:
         name = known_name(self._models, visitor, wanted)
         leaves = msgspec.json.decode(body).get("keep_alive") in (0, "0", "0s")
         if not leaves:
-            async with Watched(receive):
+            with Watched(receive, visitor.peer):
                 await self._models.load(visitor.principal, name)
         said: dict[str, Any] = {"message": {"role": "assistant", "content": ""}} if self._chat else {"response": ""}
         reason = "unload" if leaves else "load"
@@ -93,7 +93,7 @@ class Embeds:
         name = known_name(self._models, visitor, model)
         body = msgspec.json.encode({"model": name, **asked})
         ask = Ask("embeddings", OPENAI, name, body, headers=visitor.headers, request_id=request_id.get())
-        async with Watched(receive):
+        with Watched(receive, visitor.peer):
             reply = await self._answers.whole(visitor.principal, ask)
             try:
                 found = _vectors.decode(reply.body)

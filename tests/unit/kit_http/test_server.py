@@ -1,0 +1,166 @@
+"""The server's protocol, over real sockets: how answers are framed, what no header may hold, and who is told when a client goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from corral.kit.context import PEER
+from corral.kit.http.server import ServerProtocol
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[int]:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    config = uvicorn.Config(app, http=ServerProtocol, lifespan="off", log_config=None, server_header=False, date_header=False)  # fmt: skip
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
+    task = asyncio.create_task(server.serve([listener]))
+    yield listener.getsockname()[1]
+    server.should_exit = server.force_exit = True
+    await asyncio.wait_for(task, 30)
+
+
+async def said(port: int, *requests: bytes) -> bytes:
+    """All that is answered until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"".join(requests))
+    async with asyncio.timeout(30):
+        told = await reader.read()
+    writer.close()
+    return told
+
+
+def app(headers: list[tuple[bytes, bytes]], *pieces: bytes, status: int = 200) -> Any:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return answer
+
+
+GET = b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n"
+LAST = b"GET /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "pieces", "status", "told"),
+    [
+        (LAST, [(b"content-length", b"3")], [b"a", b"bc"], 200, b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc"),
+        (LAST, [], [b"a", b"", b"bc"], 200,
+         b"HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"),
+        (LAST.replace(b"GET", b"HEAD"), [(b"content-length", b"3")], [b"abc"], 200, b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\n"),
+        (LAST, [], [], 204, b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"),
+        (GET, [(b"connection", b"close"), (b"content-length", b"0")], [], 404,
+         b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"),
+        (b"GET /x HTTP/1.0\r\n\r\n", [(b"content-length", b"1")], [b"a"], 200, b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\na"),
+    ],
+)  # fmt: skip
+async def test_answers_are_framed_as_http_wants_it(
+    request_line: bytes, headers: Any, pieces: list[bytes], status: int, told: bytes
+) -> None:
+    async with serving(app(headers, *pieces, status=status)) as port:
+        assert await said(port, request_line) == told
+
+
+async def test_requests_that_come_together_are_answered_in_their_order() -> None:
+    async def counts(scope: Any, receive: Any, send: Any) -> None:
+        await app([(b"content-length", b"2")], scope["path"].encode())(scope, receive, send)
+
+    async with serving(counts) as port:
+        told = await said(port, *(GET.replace(b"/x", b"/%d" % number) for number in range(5)), LAST.replace(b"/x", b"/5"))  # fmt: skip
+    assert [told.find(b"\r\n\r\n/%d" % number) > 0 for number in range(6)] == [True] * 6
+    assert told.count(b"HTTP/1.1 200 OK") == 6
+
+
+@pytest.mark.parametrize(
+    "header", [(b"x", b"a\r\nset-cookie: b"), (b"x", b"a\nb"), (b"x\r\ny", b"a"), (b"x", b"\x00"), (b"x", b"\x7f")]
+)
+async def test_no_header_ends_the_head_early(header: tuple[bytes, bytes]) -> None:
+    async with serving(app([header], b"body")) as port:
+        assert b"set-cookie" not in await said(port, LAST)
+
+
+@pytest.mark.parametrize(("length", "pieces"), [(b"2", [b"abc"]), (b"4", [b"abc"])], ids=["longer", "shorter"])
+async def test_an_answer_of_another_length_than_told_ends_its_connection(length: bytes, pieces: list[bytes]) -> None:
+    async with serving(app([(b"content-length", length)], *pieces)) as port:
+        told = await said(port, GET)
+    assert told.startswith(b"HTTP/1.1 200 OK\r\ncontent-length: " + length)
+    assert told.partition(b"\r\n\r\n")[2] in (b"", b"abc")
+
+
+async def test_a_body_that_is_there_is_given_at_once_and_once() -> None:
+    given: list[bytes | None] = []
+
+    async def asks(scope: Any, receive: Any, send: Any) -> None:
+        peer = scope["extensions"][PEER]
+        given.append(peer.whole())
+        while given[-1] is None:
+            message = await receive()
+            given.append(message["body"] if not message["more_body"] else None)
+        await app([(b"content-length", b"0")])(scope, receive, send)
+
+    post = b"POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\nconnection: close\r\n\r\n"
+    async with serving(asks) as port:
+        await said(port, post + b"abc")
+        assert given == [b"abc"]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post + b"a")
+        async with asyncio.timeout(30):
+            while len(given) < 2:
+                await asyncio.sleep(0.005)
+        writer.write(b"bc")
+        await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+    assert given[1] is None
+    assert given[-1] is not None
+    assert given[-1].endswith(b"bc")
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while it waits", "before it asks"])
+async def test_who_waits_is_told_once_when_the_client_goes(late: bool) -> None:
+    gone, begun = asyncio.Event(), asyncio.Event()
+    told: list[int] = []
+
+    def tell() -> None:
+        told.append(1)
+        gone.set()
+
+    async def waits(scope: Any, receive: Any, send: Any) -> None:
+        peer = scope["extensions"][PEER]
+        begun.set()
+        if late:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        peer.when_gone(tell)
+        await gone.wait()
+
+    async with serving(waits) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        await asyncio.wait_for(begun.wait(), 30)
+        writer.close()
+        await asyncio.wait_for(gone.wait(), 30)
+    assert told == [1]
+
+
+async def test_nobody_is_told_after_the_answer() -> None:
+    told: list[int] = []
+
+    async def answers(scope: Any, receive: Any, send: Any) -> None:
+        scope["extensions"][PEER].when_gone(lambda: told.append(1))
+        await app([(b"content-length", b"0")])(scope, receive, send)
+
+    async with serving(answers) as port:
+        await said(port, LAST)
+    assert told == []
