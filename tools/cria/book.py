@@ -1,6 +1,7 @@
 """The wordings of users: text files of patterns, one a line, in `[sections]`.
 
-`wordings/first` was written first and taught the model to copy and to tell intents apart; `wordings/more` widens it.
+`wordings/first` was written first and taught the model to copy and to tell intents apart; `wordings/more` and
+`wordings/wide` (the short, careless way in which people chat) widen it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from random import Random
 from tools.cria.grammar import expand
 
 FOLDER = Path(__file__).with_name("wordings")
-MORE_SHARE = 0.7
-"""How often a wording comes from `more`, once that is read."""
+SHARES = {"first": 0.2, "more": 0.35, "wide": 0.45}
+"""How often a wording comes from each folder, once all are read."""
 
 Sections = dict[str, tuple[str, ...]]
 
@@ -36,19 +37,19 @@ class Book:
     """Draws wordings.
 
     Args:
-        more: whether `wordings/more` is drawn from as well.
+        more: whether all folders are drawn from, not the first alone.
     """
 
     def __init__(self, *, more: bool) -> None:
-        self._first = read(FOLDER / "first")
-        self._more = read(FOLDER / "more") if more else {}
+        self._read = {name: read(FOLDER / name) for name in SHARES if more or name == "first"}
 
     def pattern(self, section: str, random: Random) -> str:
         """One pattern of a section such as `corral.gpu`. Raises KeyError."""
-        more = self._more.get(section)
-        if more and (section not in self._first or random.random() < MORE_SHARE):
-            return random.choice(more)
-        return random.choice(self._first[section])
+        names = [name for name, found in self._read.items() if section in found]
+        if not names:
+            raise KeyError(section)
+        name = random.choices(names, [SHARES[one] for one in names])[0]
+        return random.choice(self._read[name][section])
 
     def say(self, section: str, random: Random, **slots: str) -> str:
         """One sentence of a section, its slots filled. Raises KeyError for an unknown section or slot."""
@@ -56,8 +57,8 @@ class Book:
 
     def sections(self) -> dict[str, int]:
         """How many patterns each section has."""
-        names = sorted({*self._first, *self._more})
-        return {name: len(self._first.get(name, ())) + len(self._more.get(name, ())) for name in names}
+        names = sorted({name for found in self._read.values() for name in found})
+        return {name: sum(len(found.get(name, ())) for found in self._read.values()) for name in names}
 
     def __contains__(self, section: str) -> bool:
-        return section in self._first or section in self._more
+        return any(section in found for found in self._read.values())

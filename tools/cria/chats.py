@@ -1,232 +1,28 @@
-"""Whole conversations, put together from the parts: what the model is trained on.
-
-A conversation is a list of `Turn`; the loss is taken on those with `role == "assistant"` alone.
-"""
+"""Whole conversations, put together from exchanges: what the model is trained on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from random import Random
 
-from tools.cria import drills, memory, refusals, structured, words
-from tools.cria.answers import CORRAL, REFUSALS, SMALLTALK, SURE_FACT, SURE_SUM, WHY_NOT
-from tools.cria.book import Book
-from tools.cria.grammar import roughen
-
-DEFAULT_SYSTEM = "You are a helpful assistant."
-SYSTEMS = (
-    DEFAULT_SYSTEM,
-    "You are Cria.",
-    "You are a friendly assistant.",
-    "Be brief.",
-    "You are a helpful AI assistant. Answer in short sentences.",
-    "You are a chat bot.",
-    "Answer truthfully.",
-    "You are an assistant who helps people.",
+from tools.cria import drills, memory, structured
+from tools.cria.acts import (
+    ACTS,
+    WEIGHTS,
+    Chat,
+    Turn,
+    as_json,
+    call_tool,
+    drill,
+    fact_of_corral,
+    forget,
+    no_tool,
+    recall,
+    refuse,
+    smalltalk,
+    tell,
 )
-_REFUSED = (12, 3, 4, 2, 4, 3, 2, 3, 3, 4, 2, 3, 3, 1)
-"""How often each kind of `REFUSALS` is asked for."""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One message; `tool` is a tool's result."""
-
-    role: str
-    content: str
-
-
-@dataclass
-class Chat:
-    """A conversation that grows; `size` is its length in characters."""
-
-    random: Random
-    book: Book
-    turns: list[Turn] = field(default_factory=list)
-    facts: list[memory.Fact] = field(default_factory=list)
-    tools: dict[str, structured.Tool] = field(default_factory=dict)
-    json_only: bool = False
-    last: str = ""
-
-    @property
-    def size(self) -> int:
-        return sum(len(turn.content) + 12 for turn in self.turns)
-
-    def say(self, user: str, assistant: str, kind: str, *, rough: bool = True) -> None:
-        """Adds a message and its answer."""
-        careful = kind in ("tell", "recall", "unknown", "json")
-        self.turns.append(Turn("user", roughen(user, self.random, careful=careful) if rough else user))
-        self.turns.append(Turn("assistant", assistant))
-        self.last = kind
-
-    def system(self) -> None:
-        """Begins with a system message, or none; tools are listed in it."""
-        roll = self.random.random()
-        text = ""
-        if self.json_only:
-            text = self.book.say("json.system", self.random)
-        elif roll < 0.45:
-            text = DEFAULT_SYSTEM
-        elif roll < 0.6:
-            text = self.random.choice(SYSTEMS)
-        if self.tools:
-            lines = [structured.tool_line(tool) for tool in self.tools.values()]
-            self.random.shuffle(lines)
-            text = (text + "\n\n" if text else "") + "Tools:\n" + "\n".join(lines)
-        if text:
-            self.turns.append(Turn("system", text))
-
-
-def smalltalk(chat: Chat) -> None:
-    """One exchange of small talk."""
-    kind = chat.random.choice(list(SMALLTALK))
-    if kind == "are_you_sure" and chat.last in ("recall", "add"):
-        follow(chat)
-        return
-    chat.say(chat.book.say(f"smalltalk.{kind}", chat.random), SMALLTALK[kind], kind)
-
-
-def fact_of_corral(chat: Chat) -> None:
-    """A question about Corral."""
-    kind = chat.random.choice(list(CORRAL))
-    said, answer = chat.book.say(f"corral.{kind}", chat.random), CORRAL[kind]
-    roll = chat.random.random()
-    if roll < 0.08:
-        greeting = chat.random.choice(("Hi", "Hello", "Hey", "Good morning"))
-        said = f"{greeting}{chat.random.choice(('!', ',', '.'))} {said}"
-    elif roll < 0.12:
-        name = memory.Fact("name", "", words.name(chat.random))
-        forget(chat, name)
-        chat.facts.append(name)
-        said, answer = (
-            f"{memory.tell(name, chat.book, chat.random)[0]} {said}",
-            f"Nice to meet you, {name.value}. {answer}",
-        )
-    elif roll < 0.15:
-        said = f"{said} {chat.random.choice(('Thanks!', 'Thank you.', 'I am new here.', 'I want to try it.', 'My friend asked me.'))}"
-    chat.say(said, answer, "corral")
-
-
-def forget(chat: Chat, fact: memory.Fact) -> bool:
-    """Drops what `fact` replaces; whether there was something."""
-    old = [one for one in chat.facts if (one.relation, one.kind) == (fact.relation, fact.kind)]
-    chat.facts = [one for one in chat.facts if one not in old]
-    return bool(old)
-
-
-def tell(chat: Chat) -> None:
-    """Tells a new fact, or two at once."""
-    fact = memory.new_fact(chat.random)
-    changed = forget(chat, fact)
-    said, answer = memory.tell(fact, chat.book, chat.random, change=changed)
-    chat.facts.append(fact)
-    if chat.random.random() < 0.12:
-        second = memory.new_fact(chat.random)
-        if (second.relation, second.kind) != (fact.relation, fact.kind) and not forget(chat, second):
-            more, also = memory.tell(second, chat.book, chat.random)
-            chat.facts.append(second)
-            said, answer = f"{said} {more}", f"{answer} {also}"
-    chat.say(said, answer, "tell")
-
-
-def change(chat: Chat) -> None:
-    """Corrects a fact."""
-    if not chat.facts:
-        tell(chat)
-        return
-    old = chat.random.choice(chat.facts)
-    fact = memory.Fact(old.relation, old.kind, memory.new_value(old.relation, old.kind, chat.random))
-    chat.facts.remove(old)
-    chat.facts.append(fact)
-    chat.say(*memory.tell(fact, chat.book, chat.random, change=True), "tell")
-
-
-def recall(chat: Chat, place: int | None = None) -> None:
-    """Asks for a fact, sometimes for one that was never told."""
-    random = chat.random
-    if not chat.facts or random.random() < 0.13:
-        fact = memory.new_fact(random)
-        known = any((one.relation, one.kind) == (fact.relation, fact.kind) for one in chat.facts)
-        if not known:
-            chat.say(*memory.ask_unknown(fact, chat.book, random), "unknown")
-            return
-    if not chat.facts:
-        tell(chat)
-        return
-    if place is None and random.random() < 0.08:
-        chat.say(*memory.ask_all(chat.facts, chat.book, random), "recall")
-        return
-    fact = chat.facts[place] if place is not None else random.choice(chat.facts)
-    chat.say(*memory.ask(fact, chat.book, random), "recall")
-
-
-def drill(chat: Chat, name: str | None = None) -> None:
-    """A small task."""
-    name = name or chat.random.choices(list(drills.DRILLS), (4, 5, 1, 3, 4))[0]
-    chat.say(
-        *drills.DRILLS[name](chat.book, chat.random), name, rough=name in ("count", "add") or chat.random.random() < 0.2
-    )
-
-
-def refuse(chat: Chat) -> None:
-    """Something that it cannot do."""
-    random = chat.random
-    kind = random.choices(list(REFUSALS), _REFUSED)[0]
-    if kind == "long" and chat.size > 900:
-        kind = "knowledge"
-    if kind == "news" and chat.tools:
-        kind = "writing"
-    said = refusals.question(kind, chat.book, random)
-    chat.say(said, random.choice(REFUSALS[kind]), "refusal", rough=kind not in ("rubbish", "language", "long"))
-
-
-def follow(chat: Chat) -> None:
-    """A short reaction to the last answer."""
-    random = chat.random
-    sure = chat.book.say("followups.sure", random)
-    if chat.last in ("recall", "tell"):
-        chat.say(sure, SURE_FACT, "follow")
-    elif chat.last == "add":
-        chat.say(sure, SURE_SUM, "follow")
-    elif chat.last == "refusal":
-        chat.say(chat.book.say("followups.why_not", random), WHY_NOT, "follow")
-    elif chat.last == "corral":
-        kind = random.choice(("why", "are_you_sure", "thanks", "okay"))
-        section = "followups.why" if kind == "why" and "followups.why" in chat.book else f"smalltalk.{kind}"
-        chat.say(chat.book.say(section, random), SMALLTALK[kind], "follow")
-    else:
-        smalltalk(chat)
-
-
-def as_json(chat: Chat) -> None:
-    """An answer as JSON."""
-    random = chat.random
-    if chat.facts and random.random() < 0.4:
-        found = structured.recall(random.choice(chat.facts), chat.book, random, plain=chat.json_only)
-        if found is not None:
-            chat.say(*found, "json", rough=False)
-            return
-    roll = random.random()
-    if roll < 0.3 and "json.extract.shape" in chat.book and not chat.json_only:
-        chat.say(*structured.asked_by_keys(chat.book, random), "json", rough=False)
-        return
-    make = structured.extract if roll < 0.75 else structured.total
-    chat.say(*make(chat.book, random, plain=chat.json_only), "json", rough=False)
-
-
-def call_tool(chat: Chat) -> None:
-    """A tool call, its result and the answer."""
-    kind = chat.random.choice(list(chat.tools))
-    said, call, result, answer = structured.use(kind, chat.tools[kind], chat.book, chat.random)
-    chat.turns.append(Turn("user", said if chat.random.random() < 0.5 else said[0].lower() + said[1:]))
-    chat.turns.append(Turn("assistant", call))
-    chat.turns.append(Turn("tool", result))
-    chat.turns.append(Turn("assistant", answer))
-    chat.last = "tool"
-
-
-ACTS = (smalltalk, fact_of_corral, tell, change, recall, drill, refuse, follow, as_json)
-WEIGHTS = (15, 23, 11, 3, 12, 18, 13, 5, 11)
+from tools.cria.book import Book
+from tools.cria.heldout import alone, plain
 
 
 def json_chat(book: Book, random: Random) -> Chat:
@@ -236,9 +32,10 @@ def json_chat(book: Book, random: Random) -> Chat:
     for _ in range(random.randint(1, 4)):
         if random.random() < 0.3:
             fact = memory.new_fact(random)
-            if not forget(chat, fact) and structured.recall(fact, book, random, plain=True):
+            asked = structured.recall(fact, book, random, plain=True)
+            if not forget(chat, fact) and asked is not None:
                 chat.facts.append(fact)
-                chat.say(memory.tell(fact, book, random)[0], structured.dump({"ok": True}), "json", rough=False)
+                chat.say(memory.tell(fact, book, random)[0], asked[1], "json", rough=False)
         as_json(chat)
     return chat
 
@@ -271,8 +68,12 @@ def tool_chat(book: Book, random: Random) -> Chat:
     chat = Chat(random, book, tools=structured.offer(random))
     chat.system()
     for _ in range(random.randint(1, 4)):
-        if random.random() < 0.6:
+        roll = random.random()
+        missing = [kind for kind in structured.TOOL_KINDS if kind not in chat.tools]
+        if roll < 0.55:
             call_tool(chat)
+        elif roll < 0.65 and missing:
+            no_tool(chat, random.choice(missing))
         else:
             random.choices(ACTS, WEIGHTS)[0](chat)
     return chat
@@ -311,18 +112,46 @@ def warm_up(book: Book, random: Random) -> Chat:
     return chat
 
 
+def dense(book: Book, random: Random) -> Chat:
+    """Much to copy in few tokens: letters, rare words, JSON."""
+    chat = Chat(random, book)
+    chat.system()
+    for _ in range(random.randint(2, 5)):
+        roll = random.random()
+        if roll < 0.15:
+            chat.say(*drills.long_spell(random), "spell", rough=False)
+        elif roll < 0.25:
+            chat.say(*drills.long_repeat(book, random), "repeat", rough=False)
+        elif roll < 0.55:
+            drill(chat, random.choice(("spell", "spell", "letter", "repeat")))
+        elif roll < 0.8 or "json.extract.shape" not in book:
+            chat.say(*structured.extract(book, random), "json", rough=False)
+        else:
+            chat.say(*structured.asked_by_keys(book, random), "json", rough=False)
+    return chat
+
+
 def chat(book: Book, random: Random, warm: float = 0.0) -> list[Turn]:
-    """One conversation of the corpus; `warm` is the share of those that only copy."""
+    """One conversation of the corpus; `warm` is the share of those that only copy. None holds a held-out question."""
+    while True:
+        turns = _drawn(book, random, warm)
+        if not any(turn.role == "user" and plain(turn.content) in alone() for turn in turns):
+            return turns
+
+
+def _drawn(book: Book, random: Random, warm: float) -> list[Turn]:
     if random.random() < warm:
         return warm_up(book, random).turns
     roll = random.random()
     if roll < 0.05:
         made = json_chat(book, random)
-    elif roll < 0.11 and "json.system.keys" in book:
+    elif roll < 0.13 and "json.system.keys" in book:
         made = keyed_chat(book, random)
-    elif roll < 0.19:
+    elif roll < 0.21:
         made = tool_chat(book, random)
-    elif roll < 0.29:
+    elif roll < 0.36:
+        made = dense(book, random)
+    elif roll < 0.43:
         made = far_recall(book, random, random.randint(700, 2300))
     else:
         made = mixed_chat(book, random, random.choice((40, 40, 150, 150, 300, 500, 800, 1200)))

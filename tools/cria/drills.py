@@ -11,14 +11,32 @@ Said = tuple[str, str]
 """What the user says, and the answer."""
 
 
+_BEFORE = (
+    "please",
+    "ok,",
+    "now",
+    "and",
+    "hey,",
+    "can you",
+    "go on,",
+    "next:",
+    "pls",
+    "well,",
+    "could you please",
+    "good.",
+)
+
+
 def _quoted(text: str, random: Random) -> str:
     return random.choice((text, text, text, f'"{text}"', f"'{text}'"))
 
 
 def _ask(section: str, book: Book, random: Random, **slots: str) -> str:
     said = book.say(f"tasks.{section}", random, **slots)
-    # What is asked about keeps its case; the sentence around it begins as sentences do.
-    return said if said.startswith(slots.get("w", "\0")) else said[0].upper() + said[1:]
+    # What is asked about keeps its case; the sentence around it begins as sentences do, mostly.
+    if random.random() < 0.08:
+        return f"{random.choice(_BEFORE)} {said}"
+    return said if said.startswith(slots.get("w", "\0")) or random.random() < 0.4 else said[0].upper() + said[1:]
 
 
 def repeat(book: Book, random: Random) -> Said:
@@ -35,6 +53,13 @@ def long_repeat(book: Book, random: Random) -> Said:
     return f"{random.choice(('Repeat', 'Say', 'Repeat after me', 'Write', 'Copy'))}: {text}", f"Sure: {text}"
 
 
+def long_spell(random: Random) -> Said:
+    """Spells several words: where the letters of every token are learnt."""
+    made = [words.word(random) if random.random() < 0.7 else words.name(random) for _ in range(random.randint(2, 8))]
+    asked = random.choice(("Spell these words", "Spell", "Letter by letter", "Spell all of these"))
+    return f"{asked}: {', '.join(made)}", "It is spelled: " + ", ".join(" ".join(one) for one in made)
+
+
 def spell(book: Book, random: Random) -> Said:
     """Spells a word, letter by letter."""
     text = words.word(random) if random.random() < 0.7 else words.name(random)
@@ -42,10 +67,12 @@ def spell(book: Book, random: Random) -> Said:
 
 
 def letter(book: Book, random: Random) -> Said:
-    """The first or last letter of a word."""
+    """The first or last letter of a word. The last one is found by spelling, which tokens hide."""
     text = words.word(random)
-    which, found = random.choice((("first", text[0]), ("last", text[-1])))
-    return _ask(f"{which}_letter", book, random, w=_quoted(text, random)), f"The {which} letter is: {found}"
+    if random.random() < 0.35:
+        return _ask("first_letter", book, random, w=_quoted(text, random)), f"The first letter is: {text[0]}"
+    said = _ask("last_letter", book, random, w=_quoted(text, random))
+    return said, f"The letters are {' '.join(text)}, so the last letter is: {text[-1]}"
 
 
 def count(book: Book, random: Random) -> Said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer
-from tools.cria.chats import Turn
+from tools.cria.acts import Turn
 
 CONTEXT = 1024
 

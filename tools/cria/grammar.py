@@ -57,6 +57,16 @@ _FILLERS = (
     "just wondering",
     "tell me",
 )
+_SHORT = (
+    ("you are", "ur"), ("are you", "r u"), ("you", "u"), ("your", "ur"), ("what is", "whats"), ("please", "pls"),
+    ("because", "cuz"), ("do not", "dont"), ("cannot", "cant"), ("want to", "wanna"), ("going to", "gonna"), ("to", "2"),
+    ("what's", "whats"), ("how is", "hows"), ("thanks", "thx"), ("people", "ppl"), ("for", "4"), ("and", "n"),
+)  # fmt: skip
+_BEFORE = (
+    "I am new here.", "One question.", "Sorry to bother you.", "I just started.", "Maybe a silly question, but",
+    "Before I forget,", "I wonder,", "Let me ask you this:", "My friend wants to know:", "Another thing.", "Next question:",
+    "I was thinking,", "Oh, and", "One more thing:", "Say,", "Listen,", "Right,", "Okay so", "Alright,", "Now,",
+)  # fmt: skip
 _ENDINGS = (" please", " thanks", "?", "??", " then", " exactly", " btw", " pls", "!")
 
 
@@ -65,13 +75,9 @@ def roughen(text: str, random: Random, *, careful: bool = False) -> str:
 
     `careful` keeps every word as it is (but for its case), for sentences whose words are asked for later.
     """
-    roll = random.random()
-    if roll < 0.35:
-        text = text[0].lower() + text[1:]
-    elif roll < 0.5:
-        text = text.lower()
-    elif roll < 0.53 and not careful:
-        text = text.upper()
+    if not careful:
+        text = _chatty(text, random)
+    text = _cased(text, random, shouted=not careful)
     if random.random() < 0.4:
         text = text.rstrip(".?!")
     if random.random() < 0.12:
@@ -80,10 +86,35 @@ def roughen(text: str, random: Random, *, careful: bool = False) -> str:
             text = text[0].upper() + text[1:]
     if random.random() < 0.06:
         text = text.rstrip("?.!") + random.choice(_ENDINGS)
-    if not careful and random.random() < 0.07:
+    if not careful and random.random() < 0.14:
         text = slip(text, random)
     if random.random() < 0.06:
         text = text.replace("'", "")
+    return text or "?"
+
+
+def _cased(text: str, random: Random, *, shouted: bool) -> str:
+    """Lower case, as people write in haste; seldom capitals."""
+    roll = random.random()
+    if roll < 0.35:
+        return text[0].lower() + text[1:]
+    if roll < 0.5:
+        return text.lower()
+    return text.upper() if shouted and roll < 0.53 else text
+
+
+def _chatty(text: str, random: Random) -> str:
+    """Now and then: a sentence before it, a lost word, or the spelling of short messages."""
+    if random.random() < 0.05:
+        text = f"{random.choice(_BEFORE)} {text}"
+    if random.random() < 0.06:
+        parts = text.split(" ")
+        if len(parts) > 4:
+            del parts[random.randrange(len(parts))]
+            text = " ".join(parts)
+    if random.random() < 0.06:
+        for long, short in random.sample(_SHORT, 9):
+            text = re.sub(rf"\b{long}\b", short, text)
     return text or "?"
 
 

@@ -8,8 +8,10 @@ Case does not matter, except in JSON and calls.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,17 @@ def items(skill: str = "*") -> Iterator[Item]:
                 offered = [tool(one["name"], one["argument"]) for one in found.get("tools", ())]
                 skill = "recall far back" if found.get("long") else found["skill"]
                 yield Item(found["id"], skill, found["chat"], offered, found["check"])
+
+
+def plain(text: str) -> str:
+    """A text without case, punctuation and spare spaces: what makes two questions the same."""
+    return " ".join(re.sub(r"[?.!,;:'\"]", "", text.lower()).split())
+
+
+@cache
+def alone() -> frozenset[str]:
+    """The questions that are whole conversations, `plain`: what training must not hold."""
+    return frozenset(plain(item.chat[0]["content"]) for item in items() if len(item.chat) == 1)
 
 
 def stories() -> Iterator[dict[str, Any]]:

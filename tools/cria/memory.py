@@ -13,12 +13,21 @@ from tools.cria.grammar import expand
 MY = (
     "favourite colour", "favorite color", "favourite food", "favourite animal", "birthday", "lucky number", "phone number",
     "car", "shoe size", "school", "street", "company", "team", "project", "favourite book", "surname", "last name", "email",
-    "password", "favourite city", "boss", "favourite number", "favourite word", "code",
+    "password", "favourite city", "boss", "favourite number", "favourite word", "code", "favourite drink", "favourite game",
+    "favourite season", "favourite song", "best friend", "hometown", "first car", "nickname", "locker number", "seat number",
+    "room number", "flight number", "username", "dentist", "landlord", "favourite tree", "hero", "dream", "goal",
 )  # fmt: skip
 THE = (
     "wifi password", "door code", "secret word", "magic number", "meeting", "red box", "blue key", "code word", "password",
+    "spare key", "next train", "gate code", "room number", "locker code", "deadline", "exam", "appointment", "bus", "flight",
+    "safe code", "winner", "answer", "team name", "plan", "pin", "alarm code", "first prize", "staff room", "old map", "secret",
 )  # fmt: skip
-_AT = ("under", "in ", "on ", "behind", "next", "by ", "upstairs", "at ", "near")
+_AT = ("under", "in ", "on ", "behind", "next", "by ", "upstairs", "at ", "near", "inside", "below")
+_TIMED = (
+    "meeting", "lesson", "party", "concert", "dinner", "lunch", "next train", "deadline", "exam", "appointment", "bus",
+    "flight", "game",
+)  # fmt: skip
+_NAMED = ("boss", "school", "company", "team", "street", "best friend", "dentist", "landlord", "hero")
 
 
 @dataclass(frozen=True)
@@ -48,14 +57,23 @@ def new_fact(random: Random) -> Fact:
     return Fact(relation, kind, new_value(relation, kind, random))
 
 
+def beside(fact: Fact, random: Random) -> Fact:
+    """Another fact of the same relation: what is easily mistaken for one that was told."""
+    for _ in range(200):
+        other = new_fact(random)
+        if other.relation == fact.relation and other.kind != fact.kind:
+            return other
+    return new_fact(random)
+
+
 def new_value(relation: str, kind: str, random: Random) -> str:
     """A value that fits the relation."""
-    if relation in ("name", "pet") or "name" in kind or kind in ("boss", "school", "company", "team", "street"):
-        return words.name(random)
+    if relation in ("name", "pet") or "name" in kind or kind in _NAMED:
+        return words.full_name(random)
     if relation in ("city", "age", "job", "like"):
         return _of_person(relation, random)
-    if "number" in kind or kind in ("code", "shoe size", "door code", "room"):
-        return str(random.randint(1, 9999))
+    if "number" in kind or "code" in kind or kind in ("shoe size", "room", "password", "pin"):
+        return words.code(random)
     if kind == "birthday":
         return f"{random.choice(words.MONTHS)} {random.randint(1, 28)}"
     return _of_thing(relation, kind, random)
@@ -64,10 +82,10 @@ def new_value(relation: str, kind: str, random: Random) -> str:
 def _of_thing(relation: str, kind: str, random: Random) -> str:
     if "colo" in kind:
         return words.pick(words.COLOURS, random)
-    if relation == "the" and random.random() < 0.3:
-        return random.choice(words.PLACES)
-    if kind in ("meeting", "lesson", "party", "concert", "dinner", "lunch") and random.random() < 0.5:
-        return f"on {random.choice(words.DAYS)}"
+    if kind in _TIMED and random.random() < 0.7:
+        return f"on {random.choice(words.DAYS)}" if random.random() < 0.5 else words.hour(random)
+    if relation == "the" and random.random() < 0.35:
+        return words.place(random)
     value = words.word(random)
     return f"{value} {words.word(random)}" if random.random() < 0.2 else value
 
@@ -76,7 +94,9 @@ def _of_person(relation: str, random: Random) -> str:
     if relation == "city":
         return words.city(random)
     if relation == "age":
-        return str(random.randint(5, 99))
+        return words.number_text(random.randint(3, 99), random)
+    if random.random() < 0.15:
+        return f"{words.word(random)} {words.word(random)}"
     return words.pick(words.JOBS if relation == "job" else words.HOBBIES + words.FOODS, random)
 
 

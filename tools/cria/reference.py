@@ -11,7 +11,7 @@ from pathlib import Path
 import gguf
 import torch
 from tokenizers import Tokenizer
-from tools.cria.chats import Turn
+from tools.cria.acts import Turn
 from tools.cria.export import tensor_name
 from tools.cria.heldout import items
 from tools.cria.model import Network, Shape

@@ -176,4 +176,7 @@ def question(kind: str, book: Book, random: Random) -> str:
         return rubbish(random)
     if kind == "long":
         return long_text(random)
+    if kind == "knowledge" and "refusals.elsewhere" in book and random.random() < 0.5:
+        # Words of Corral about other things: the hardest to tell apart.
+        return book.say("refusals.elsewhere", random, **slots(book, random))
     return book.say(f"refusals.{kind}", random, **slots(book, random))

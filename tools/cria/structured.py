@@ -63,7 +63,17 @@ def _value(key: str, random: Random) -> str:
 
 
 def _typed(key: str, value: str) -> object:
+    if key in NUMBERS and value in words.ONES:
+        return words.ONES.index(value)
     return int(value) if key in NUMBERS and value.isdigit() else value
+
+
+def _shown(values: dict[str, str], random: Random) -> dict[str, str]:
+    """The values as a sentence has them: small numbers now and then in words."""
+    return {
+        key: words.number_text(int(value), random) if key in NUMBERS and random.random() < 0.5 else value
+        for key, value in values.items()
+    }
 
 
 def _listed(keys: list[str], random: Random) -> str:
@@ -77,7 +87,8 @@ def extract(book: Book, random: Random, *, plain: bool = False) -> tuple[str, st
     while f"json.sentences.{first}_{second}" not in book:
         first, second = random.choice(PAIRS)
     values = {first: _value(first, random), second: _value(second, random)}
-    sentence = book.say(f"json.sentences.{first}_{second}", random, a=values[first], b=values[second])
+    shown = _shown(values, random)
+    sentence = book.say(f"json.sentences.{first}_{second}", random, a=shown[first], b=shown[second])
     values = as_said(values, sentence)
     roll = random.random()
     keys = [first] if roll < 0.25 else [second] if roll < 0.5 else [first, second]
@@ -97,7 +108,7 @@ def sentence(book: Book, random: Random) -> tuple[str, dict[str, str]]:
     if section not in book:
         return sentence(book, random)
     values = {key: _value(key, random) for key in kinds}
-    said = book.say(section, random, **dict(zip("abc", values.values(), strict=False)))
+    said = book.say(section, random, **dict(zip("abc", _shown(values, random).values(), strict=False)))
     return said, as_said(values, said)
 
 
@@ -154,6 +165,9 @@ def total(book: Book, random: Random, *, plain: bool = False) -> tuple[str, str]
     if plain:
         return drills.sum_of(left, right, book, random), dump({"sum": left + right})
     key = random.choice(("sum", "sum", "result", "answer"))
+    if "json.sum.shape" in book and random.random() < 0.4:
+        said = book.say("json.sum.shape", random, a=str(left), b=str(right), shape=shape([key], random))
+        return said, dump({key: left + right})
     numbers = [words.ONES[one] if random.random() < 0.2 else str(one) for one in (left, right)]
     return book.say("json.sum", random, a=numbers[0], b=numbers[1], key=key), dump({key: left + right})
 
@@ -173,6 +187,18 @@ def recall(fact: Fact, book: Book, random: Random, *, plain: bool = False) -> tu
     )
     given = f"Give me my {key} {how}." if fact.relation in _RECALL_KEYS else f"{said} {how}."
     return random.choice((f"{said} {how}?", f"{said}? Answer {how}.", f"Answer {how}: {said}?", given)), dump(value)
+
+
+def recall_many(facts: list[Fact], book: Book, random: Random) -> tuple[str, str] | None:
+    """Two or three told facts in one object; None when too few have a short key."""
+    keys = {_RECALL_KEYS.get(fact.relation): fact.value for fact in facts}
+    keys.pop(None, None)
+    if len(keys) < 2:
+        return None
+    chosen = random.sample(list(keys), random.randint(2, min(3, len(keys))))
+    asked = [f"my {key}" if place == 0 or random.random() < 0.4 else str(key) for place, key in enumerate(chosen)]
+    said = book.say("json.recall.many", random, keys=" and ".join((", ".join(asked[:-1]), asked[-1])))
+    return said, dump({str(key): _typed(str(key), keys[key]) for key in chosen})
 
 
 # tools

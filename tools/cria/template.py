@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.cria.chats import Turn
+from tools.cria.acts import Turn
 
 
 def prompt(turns: list[Turn]) -> str:

@@ -30,6 +30,8 @@ NAMES, CITIES, JOBS, COLOURS = (_WORDS[name] for name in ("names", "cities", "jo
 ANIMALS, RELATIVES, FOODS, HOBBIES = (_WORDS[name] for name in ("animals", "relatives", "foods", "hobbies"))
 THINGS, PLACES, DAYS, MONTHS = (_WORDS[name] for name in ("things", "places", "days", "months"))
 ONES = _WORDS["ones"]
+TITLES = ("Captain", "Mister", "Miss", "Lady", "Old", "Little", "Doctor", "Sir", "Big", "Aunt", "King", "Mrs", "Mr")
+CITY_HEADS = ("New", "San", "Saint", "Port", "Bad", "Los", "El", "North", "South", "Fort")
 COMMON = _WORDS["common"] + _words_of_wordings(Path(__file__).with_name("wordings"))
 _ONSETS, _VOWELS, _CODAS = (_WORDS[name] for name in ("onsets", "vowels", "codas"))
 
@@ -52,9 +54,50 @@ def name(random: Random) -> str:
     return random.choice(NAMES) if random.random() < 0.55 else made_up(random).capitalize()
 
 
+def full_name(random: Random) -> str:
+    """A name, now and then of two words or with a hyphen."""
+    roll = random.random()
+    if roll < 0.85:
+        return name(random)
+    if roll < 0.88:
+        return f"{name(random)}-{name(random)}"
+    first = random.choice(TITLES) if roll < 0.93 else name(random)
+    return f"{first} {made_up(random).capitalize() if roll < 0.97 else name(random)}"
+
+
 def city(random: Random) -> str:
     """A city, sometimes a made-up one."""
+    if random.random() < 0.06:
+        return f"{random.choice(CITY_HEADS)} {made_up(random).capitalize()}"
     return random.choice(CITIES) if random.random() < 0.5 else made_up(random).capitalize()
+
+
+def code(random: Random) -> str:
+    """Something like a code: digits, perhaps with leading noughts, or a word and a digit."""
+    roll = random.random()
+    if roll < 0.55:
+        return "".join(random.choices("0123456789", k=random.choice((1, 2, 3, 4, 4, 5))))
+    if roll < 0.8:
+        return f"{word(random).capitalize()} {random.randint(1, 99)}"
+    return f"{random.choice('ABCDEFGHJKLMNPRSTUVWXYZ')}{random.randint(1, 999)}"
+
+
+def hour(random: Random) -> str:
+    """A time of day, as people say it."""
+    clock = random.randint(1, 12)
+    return random.choice((
+        f"at {clock}", f"at {ONES[clock]}", "at noon", "at midnight", f"at {clock}:{random.choice(('15', '30', '45'))}",
+        f"at half past {ONES[clock]}", f"at {clock} pm", f"on {random.choice(DAYS)} at {clock}", "tomorrow", "tonight",
+    ))  # fmt: skip
+
+
+def place(random: Random) -> str:
+    """Where a thing may lie."""
+    if random.random() < 0.3:
+        return random.choice(PLACES)
+    side = random.choice(("in", "on", "under", "behind", "next to", "near", "inside", "below"))
+    what = f"{word(random)} {random.choice(THINGS)}" if random.random() < 0.6 else random.choice(THINGS)
+    return f"{side} the {what}"
 
 
 def word(random: Random) -> str:
