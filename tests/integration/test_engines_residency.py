@@ -284,6 +284,46 @@ async def test_pitfall_17_a_bad_configuration_keeps_the_old_one(
         assert (made.status("real").pid == pid) == (budget == 1000)
 
 
+async def test_pitfall_17_a_configuration_beyond_the_budget_keeps_the_old_one(tmp_path: Path) -> None:
+    table = Table(a=sized("a"))
+    async with engines(tmp_path, table, memory_budget=250 * MIB) as (made, _):
+        await made.start("a")
+        with pytest.raises(EngineFailed) as refused:
+            await within(made.apply("a", sized("a", "--load", "0.1", need=400)))
+        assert "memory" in str(refused.value)
+        await eventually(lambda: made.status("a").state is S.READY)
+        (await within(made.lease("a"))).release()
+
+
+async def test_a_configuration_that_needs_more_waits_until_others_have_left(tmp_path: Path) -> None:
+    table = Table(a=sized("a"), b=sized("b"))
+    async with engines(tmp_path, table, memory_budget=250 * MIB, min_residency=0.1) as (made, _):
+        await made.start("a")
+        lease = await within(made.lease("b"))
+        table.specs["a"] = sized("a", "--load", "0.1", need=200)
+        applying = asyncio.create_task(made.apply("a"))
+        await eventually(lambda: made.status("a").waits_for_memory)
+        assert not applying.done()
+        lease.release()
+        assert (await within(applying)).state is S.READY
+        assert made.status("b").state is S.STOPPED
+
+
+async def test_settings_changed_again_before_they_could_start_go_back_to_those_that_ran(tmp_path: Path) -> None:
+    table = Table(a=sized("a"), b=sized("b"))
+    async with engines(tmp_path, table, memory_budget=250 * MIB, min_residency=0.1) as (made, _):
+        ran = (await made.start("a")).slots
+        lease = await within(made.lease("b"))
+        given_up = asyncio.create_task(made.apply("a", replace(sized("a", need=200), slots=ran + 1)))
+        await eventually(lambda: made.status("a").waits_for_memory)
+        given_up.cancel()
+        with pytest.raises(EngineFailed):
+            await within(made.apply("a", sized("a", "--exit", "3", need=90)))
+        await eventually(lambda: made.status("a").state is S.READY)
+        assert made.status("a").slots == ran
+        lease.release()
+
+
 async def test_what_needs_no_new_start_holds_at_once(tmp_path: Path) -> None:
     table = Table(a=sized("a"))
     async with engines(tmp_path, table) as (made, _):

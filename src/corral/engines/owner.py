@@ -96,8 +96,8 @@ class Owner:
 
     @property
     def waiting(self) -> int:
-        """How many wait for it to be ready."""
-        return len(self._waiters)
+        """How many wait for it to be ready; whoever changed its settings is one of them."""
+        return len(self._waiters) + (self._change is not None)
 
     @property
     def last_used(self) -> float:
@@ -264,7 +264,9 @@ class Owner:
         await self._give_up_start()
         if self._up is not None:
             await self._take_down(drain=0.0, carry=True)
-        self._change = (self._spec, change.done)
+        proven = self._spec if self._change is None else self._change[0]
+        self._answer_change(EngineFailed("Its settings were changed again before it had started with these."))
+        self._change = (proven, change.done)
         self._spec = change.spec
         self._failures.clear()
         self._begin(again=False)
