@@ -1,7 +1,7 @@
 """Trains the model on freshly generated conversations; can be cut at any time and goes on from its checkpoint.
 
-Learning rate: a short warm-up, then a linear decay to (nearly) nothing at the last token. The matrices of the
-blocks are trained with Muon (which needed a tenth fewer tokens than AdamW in a trial), the rest with AdamW.
+Learning rate: a short warm-up, then a linear decay to (nearly) nothing at the last token. A checkpoint whose rate
+has decayed can be taken further in another stage, which begins at a rate of its own. The matrices of the blocks are trained with Muon (which needed a tenth fewer tokens than AdamW in a trial), the rest with AdamW.
 """
 
 from __future__ import annotations
@@ -72,6 +72,21 @@ def loss_of(network: Network, batch: list[Example]) -> tuple[torch.Tensor, int]:
 def rate(done: float) -> float:
     """Share of the full learning rate at `done`, the share of all tokens."""
     return min(1.0, done / 0.01 + 0.02) * max(0.02, 1 - done)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """From which token on, and with which share of the full learning rate, a linear decay begins."""
+
+    start: int = 0
+    share: float = 1.0
+
+    def rate(self, tokens: int, total: float, spent: float) -> float:
+        """Share of the full rate; `spent` is the share of the time allowed, which counts where it is further on."""
+        if not self.start:
+            return rate(tokens / total)
+        done = max((tokens - self.start) / max(1.0, total - self.start), spent)
+        return self.share * max(0.01, 1 - done)
 
 
 def optimizers(network: Network) -> list[torch.optim.Optimizer]:
@@ -153,7 +168,7 @@ class Run:
             file.write(line + "\n")
 
 
-def train(folder: Path, seed: int, total: float, stop_after: float = math.inf) -> int:
+def train(folder: Path, seed: int, total: float, stop_after: float = math.inf, stage: Stage = Stage()) -> int:
     """Trains up to `total` tokens or for `stop_after` seconds; returns the tokens that were seen so far."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -166,8 +181,8 @@ def train(folder: Path, seed: int, total: float, stop_after: float = math.inf) -
     source = batches(seed * 1_000_003 + run.step, run.tokens, tokenizer)
     started = saved_at = shown_at = time.monotonic()
     begin = run.tokens
-    while run.tokens < total and time.monotonic() - started < stop_after:
-        share = rate(run.tokens / total)
+    while run.tokens < total and (spent := (time.monotonic() - started) / stop_after) < 1:
+        share = stage.rate(run.tokens, total, spent)
         run.learn(next(source), share)
         now = time.monotonic()
         if now - shown_at > 30:
@@ -187,8 +202,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tokens", type=float, default=64e6)
     parser.add_argument("--stop-after", type=float, default=math.inf, help="seconds")
+    parser.add_argument("--stage-from", type=int, default=0, help="tokens at which a further stage begins")
+    parser.add_argument("--stage-rate", type=float, default=0.3, help="share of the full rate that it begins with")
     options = parser.parse_args()
-    train(options.out, options.seed, options.tokens, options.stop_after)
+    stage = Stage(options.stage_from, options.stage_rate)
+    train(options.out, options.seed, options.tokens, options.stop_after, stage)
 
 
 if __name__ == "__main__":
