@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from corral.dialects.anthropic.models import generation
 from corral.providers.bodies import only
 from corral.providers.remote import RemoteProvider, text_of
 from corral.providers.types import Abilities, Call, Kind, Operation, ProviderKey, ProviderModel
@@ -41,7 +42,7 @@ class AnthropicProvider(RemoteProvider):
 
     def abilities(self, model: str) -> Abilities:
         """See `Provider.abilities`. Models from Claude 4.6 on refuse a last assistant message; older ones go on with it."""
-        return super().abilities(model).over(Abilities(prefill=_continues(model)))
+        return super().abilities(model).over(Abilities(prefill=_continues(model), json_schema=_structures(model)))
 
     def _path(self, call: Call) -> str:
         return "/v1/messages/count_tokens" if call.operation == "count_tokens" else "/v1/messages"
@@ -90,3 +91,9 @@ def _continues(model: str) -> bool | None:
         return True
     numbers = [int(part) for part in parts[1:3] if part.isdigit() and len(part) < 4]
     return [*numbers, 0][:2] < [4, 6] if numbers else None
+
+
+def _structures(model: str) -> bool | None:
+    """Whether a model has structured outputs, as far as its name tells: those from 4.5 on, and Opus 4.1 (as of November 2026)."""
+    found = generation(model)
+    return None if found is None else found >= (4, 5) or ("opus" in model and found >= (4, 1))

@@ -80,22 +80,26 @@ def test_a_provider_that_cannot_be_built_says_why(spec: ProviderSpec, param: str
 
 
 @pytest.mark.parametrize(
-    ("model", "goes_on"),
+    ("model", "goes_on", "structures"),
     [
-        ("claude-3-5-haiku-latest", True),
-        ("claude-3-opus-20240229", True),
-        ("claude-opus-4-20250514", True),
-        ("claude-opus-4-1-20250805", True),
-        ("claude-sonnet-4-5", True),
-        ("claude-haiku-4-5-20251001", True),
-        ("claude-opus-4-6", False),
-        ("claude-sonnet-5", False),
-        ("something-else", None),
+        ("claude-3-5-haiku-latest", True, False),
+        ("claude-3-opus-20240229", True, False),
+        ("claude-opus-4-20250514", True, False),
+        ("claude-opus-4-1-20250805", True, True),
+        ("claude-sonnet-4-20250514", True, False),
+        ("claude-sonnet-4-5", True, True),
+        ("claude-haiku-4-5-20251001", True, True),
+        ("claude-opus-4-6", False, True),
+        ("claude-sonnet-5", False, True),
+        ("something-else", None, None),
     ],
 )
-def test_which_models_of_anthropic_go_on_with_an_answer(model: str, goes_on: bool | None) -> None:
+def test_which_models_of_anthropic_go_on_with_an_answer_and_keep_to_schemas(
+    model: str, goes_on: bool | None, structures: bool | None
+) -> None:
     provider = build_provider(ProviderSpec("up", "anthropic", "http://127.0.0.1:9"))
     assert provider.abilities(model).prefill is goes_on
+    assert provider.abilities(model).json_schema is structures
 
 
 def test_what_was_written_down_counts_before_what_is_usual() -> None:
