@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from corral.app.server import INCLUDED, PACKAGE, Corral
+from typing import TYPE_CHECKING, Any
+
+from corral.app.core import INCLUDED, PACKAGE
+
+if TYPE_CHECKING:
+    from corral.app.server import Corral
 
 __all__ = ["INCLUDED", "PACKAGE", "Corral"]
+
+
+def __getattr__(name: str) -> Any:
+    """The server, when it is asked for: the library has no use for its doors, and need not load them."""
+    if name == "Corral":
+        from corral.app.server import Corral
+
+        return Corral
+    raise AttributeError(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from corral.accounts.service import Accounts
 from corral.bus import Bus, Lagged
 from corral.inference import Hooks
 from corral.inference.cache import AnswerCache, AnswerStore, CacheOptions
@@ -27,8 +26,6 @@ from corral.providers.types import Prices
 from corral.settings import Settings
 from corral.settings.gateway import LimitEntry
 from corral.store import Database
-from corral.surfaces.api.routing import ApiRouter
-from corral.surfaces.api.usage import usage_router
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +77,6 @@ class Accounting:
     def hooks(self) -> Hooks:
         """What inference calls around a request."""
         return Hooks(self.idempotency, self.limits, self.cache, self.usage)
-
-    def routers(self, accounts: Accounts) -> list[ApiRouter]:
-        """The HTTP routes of usage."""
-        return [usage_router(accounts, self.usage)]
 
     def metrics(self) -> list[tuple[str, str, str, Iterable[Sample]]]:
         """What was used, for `/metrics`."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corral.accounts.secrets import Secrets
-from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
 from corral.app.trial import Trial
 from corral.bus import Bus, Lagged
@@ -25,12 +24,8 @@ from corral.models.registry import TOPIC as MODELS
 from corral.providers.building import build_provider
 from corral.providers.directory import TOPIC as PROVIDERS
 from corral.providers.directory import Around, Providers
-from corral.realtime.intents import Intents
-from corral.realtime.providers import add_limits, add_providers, add_routes
 from corral.settings import Settings
 from corral.store import Database
-from corral.surfaces.api.providers import limits_router, providers_router, routes_router
-from corral.surfaces.api.routing import ApiRouter
 
 TOPICS = {
     PROVIDERS: Permission.PROVIDERS_READ,
@@ -111,22 +106,6 @@ class Routing:
         self.routes.states.condition = inference.condition
         own = () if hooks.recorder is None else (hooks.recorder,)
         inference.use(self.routes, replace(hooks, recorder=Recorders((self.trial, *own, *recorders))))
-
-    def routers(self, accounts: Accounts) -> list[ApiRouter]:
-        """The HTTP routes of all three."""
-        assert self.trial is not None
-        return [
-            providers_router(accounts, self.providers),
-            routes_router(accounts, self.routes, self.trial),
-            limits_router(accounts, self.limits),
-        ]
-
-    def add_intents(self, intents: Intents) -> None:
-        """The intents of all three."""
-        assert self.trial is not None
-        add_providers(intents, self.providers)
-        add_routes(intents, self.routes, self.trial)
-        add_limits(intents, self.limits)
 
     async def _follow(self) -> None:
         """A route has problems when a provider or a model goes: those who look at it are told."""
