@@ -41,6 +41,10 @@ class Outlet(Protocol[T_co]):
         """The answer so far; None when it was too long to be kept."""
         ...
 
+    def forget(self) -> None:
+        """What was written and held back is nothing: another answer begins. Only before it has begun."""
+        ...
+
 
 class BytesOutlet:
     """To a client in its dialect: a provider's bytes as they are (`relay`), or what the dialect's writer makes of events.
@@ -102,6 +106,10 @@ class BytesOutlet:
             gathering.add(event)
         return gathering
 
+    def forget(self) -> None:
+        """See `Outlet.forget`: a dialect that tells a call in one piece may hold the half of one."""
+        self._raw, self._events, self._kept, self._writer = [], [], 0, None
+
     def _read(self) -> list[ChatEvent]:
         return self._dialect.reader().feed(b"".join(self._raw)) if self._raw else []
 
@@ -151,6 +159,10 @@ class EventsOutlet:
             gathering.add(event)
         return gathering
 
+    def forget(self) -> None:
+        """See `Outlet.forget`."""
+        self._events, self._kept = [], 0
+
 
 class PlainOutlet:
     """To a client, of a stream that is no chat: what is passed on was written by the provider."""
@@ -178,6 +190,9 @@ class PlainOutlet:
     def told(self) -> Gathering | None:
         """See `Outlet.told`."""
         return None
+
+    def forget(self) -> None:
+        """See `Outlet.forget`: nothing is held back."""
 
 
 def _size(event: ChatEvent) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from corral.inference.attempts import judging
-from corral.inference.attempts.opening import Attempts
+from corral.inference.attempts.opening import REST, Attempts
 from corral.inference.budget import pause
 from corral.inference.health import soonest
 from corral.inference.routes.types import Candidate
@@ -16,6 +16,8 @@ from corral.kit.clock import Clock
 from corral.kit.errors import CorralError, Unavailable
 
 T = TypeVar("T")
+MOMENT = 2.0
+"""Seconds that are waited in the middle of an answer for a candidate to have rested, when nobody else goes on."""
 
 
 class Candidates:
@@ -40,7 +42,7 @@ class Candidates:
         number = 0
         while True:
             for candidate in order:
-                if attempts.left <= 0 or not self.may(candidate):
+                if attempts.left <= 0 or attempts.late or not self.may(candidate):
                     continue
                 before = attempts.left
                 kind: AttemptKind = "retry" if candidate in failures else "failover" if failures else "first"
@@ -66,6 +68,16 @@ class Candidates:
         # An own engine is watched over elsewhere; where nobody else can be asked it always is.
         return (candidate.local and len(self.order) == 1) or self.attempts.wait(candidate) <= 0
 
+    async def rested(self, order: Sequence[Candidate]) -> bool:
+        """Waits for the first of `order` that rests for a moment only and may be asked again; False when there is none."""
+        attempts = self.attempts
+        wait = min((seconds for one in order if (seconds := attempts.wait(one)) > 0), default=None)
+        left = attempts.seconds()
+        if wait is None or wait > MOMENT or attempts.left <= 0 or (left is not None and wait >= left):
+            return False
+        await self._clock.sleep(wait)
+        return True
+
     def _once_more(self, candidate: Candidate, error: CorralError) -> bool:
         return isinstance(error, judging.Spilled) or (not candidate.local and judging.again(error))
 
@@ -73,7 +85,7 @@ class Candidates:
         """Waits before the same candidates are asked again; False when they are not to be."""
         if not order:
             return False
-        waits = [failures[one].retry_after for one in order]
+        waits = [_wanted(failures[one]) for one in order]
         seconds = pause(number, min((wait for wait in waits if wait is not None), default=None), self._chance)
         left = self.attempts.seconds()
         if seconds is None or (left is not None and seconds >= left):
@@ -87,6 +99,13 @@ class Candidates:
         wait = soonest(self.attempts.wait(one) for one in self.order)
         names = ", ".join(one.name for one in self.order[:5])
         return Unavailable(f"All candidates rest after failures: {names}. Try again in {wait:.0f} s.", retry_after=wait)
+
+
+def _wanted(error: CorralError) -> float | None:
+    """Seconds that a candidate wants to be left alone for, after a failure."""
+    if error.retry_after is None and judging.is_busy(error) and not isinstance(error, judging.Spilled):
+        return REST
+    return error.retry_after
 
 
 def worst(failures: Sequence[CorralError]) -> CorralError:

@@ -26,6 +26,8 @@ COMES_BACK = 3
 """How often a request looks again for an own engine that nobody listens at."""
 REST = 1.0
 """Seconds that a busy candidate rests when it does not say."""
+TOO_LATE = 0.01
+"""Seconds before the end of the whole answer's time from which on nobody is asked any more."""
 
 _FREE = Prices(0.0, 0.0)
 
@@ -81,6 +83,11 @@ class Attempts:
     def seconds(self) -> float | None:
         """What is left of the whole answer's time; None without an end."""
         return max(0.0, self._until - self.now) if self._until is not None else None
+
+    @property
+    def late(self) -> bool:
+        """Whether the whole answer's time is over: who is asked now could not answer."""
+        return self._until is not None and self.now >= self._until - TOO_LATE
 
     def wait(self, candidate: Candidate) -> float:
         """Seconds until a candidate may be asked, by its breaker and its provider's keys."""

@@ -288,10 +288,10 @@ _TOLD = msgspec.json.Decoder(_Told)
 
 
 def told_error(piece: bytes) -> UpstreamFailed | None:
-    """The error that an event of OpenAI's kind tells, None when it tells none."""
-    if b'"error"' not in piece and not piece.startswith(b"event: error"):
+    """The error that an event of OpenAI's kind tells, or is for want of being JSON; None when it tells none."""
+    data = b"".join([line[5:].strip() for line in piece.splitlines() if line.startswith(b"data:")])
+    if not data or data == b"[DONE]":
         return None
-    data = b"".join(line[5:].strip() for line in piece.splitlines() if line.startswith(b"data:"))
     try:
         error = _TOLD.decode(data).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from corral.dialects.form import TextDelta, Usage, text_of
 from corral.dialects.gathering import Gathering
 from corral.dialects.registry import DIALECTS
+from corral.inference.attempts import judging
 from corral.inference.attempts.asking import Asking, Question
 from corral.inference.attempts.candidates import Candidates
 from corral.inference.attempts.opening import Opened
@@ -29,6 +30,8 @@ DRAIN = 0.5
 """Seconds that a connection is given to end after its answer, so that it can be used again."""
 TRIES = 2
 """How often one candidate is asked to go on in one way at the same place."""
+ROUNDS = 3
+"""How often all candidates are gone through for somebody who goes on, with a rest between."""
 BYTES_A_TOKEN = 4
 
 
@@ -56,7 +59,8 @@ class StreamRun(Generic[T]):
                 with self._deadline(opened):
                     async for chunk in chunks:
                         piece = relay.take(chunk)
-                        if piece is not None:
+                        # What a dialect's writer holds back begins nothing.
+                        if piece:
                             yield piece
                         if _over(relay):
                             break
@@ -149,20 +153,34 @@ class StreamRun(Generic[T]):
     async def _following(self, opened: Opened, failure: CorralError) -> tuple[Opened, Relay[T]] | Ending | CorralError:
         """Who goes on after a failure; the answer's end when only that is missing; the failure when nobody can."""
         if not self._outlet.begun:
-            others = self._candidates.without(opened.candidate)
-            if not others.order or self._attempts.left <= 0:
-                raise failure
-            return await others.first(self._open)
+            return await self._anew(opened.candidate, failure)
         told = self._outlet.told()
         if told is not None and told.finished:
             return Ending(())
         if told is None or self._late or not self._can_be_continued(told):
             return failure
-        for candidate in self._after(opened.candidate, failure):
-            following = await self._on(candidate, told)
-            if following is not None:
-                return following
+        order = self._after(opened.candidate, failure)
+        for _ in range(ROUNDS):
+            for candidate in order:
+                following = await self._on(candidate, told)
+                if following is not None:
+                    return following
+            if not await self._candidates.rested(order):
+                break
         return failure
+
+    async def _anew(self, failed: Candidate, failure: CorralError) -> tuple[Opened, Relay[T]]:
+        """The answer by another candidate, or the same one where there is no other: the client has heard nothing yet."""
+        attempts, others = self._attempts, self._candidates.without(failed)
+        if attempts.left <= 0 or attempts.late:
+            raise failure
+        self._outlet.forget()
+        if others.order:
+            return await others.first(self._open)
+        if not judging.again(failure) or not attempts.may_repeat(failed):
+            raise failure
+        await self._candidates.rested([failed])
+        return await self._candidates.first(self._open)
 
     def _can_be_continued(self, told: Gathering) -> bool:
         try:
