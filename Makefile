@@ -27,7 +27,7 @@ test: $(STAMPS)/tools setup ## sets up what tests need and runs all of them
 
 test-faults: $(STAMPS)/tools setup ## the fault tests with larger numbers
 	@TEST_SCALE=thorough $(BIN)/python -m pytest --timeout=7200 tests/faults tests/unit tests/contract tests/integration/test_engines_machine.py \
-		tests/integration/test_residency_machine.py tests/integration/test_engines_pitfalls.py tests/integration/test_engines_residency.py
+		tests/integration/test_failover_table.py tests/integration/test_residency_machine.py tests/integration/test_engines_pitfalls.py tests/integration/test_engines_residency.py
 
 check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import order, size gates, web checks, docs
 	$(BIN)/ruff check .
@@ -55,7 +55,7 @@ wheel: $(STAMPS)/dev setup ## builds the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
 clean: ## removes what was built; data/ stays
-	rm -rf .venv $(STAMPS) src/corral/web_dist web/node_modules dist
+	rm -rf .venv .bench $(STAMPS) src/corral/web_dist web/node_modules dist
 
 $(BIN)/python:
 	@echo "Making .venv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from tests.fakes.providers.wire import Connection, Server
 
 PAGE = b"<html><body>Sign in to go on</body></html>"
+DRIP = 0.1
+"""Seconds between two bytes of what only drips."""
+ENDLESS = 32
+"""MiB of a line without an end."""
 
 
 async def perform(connection: Connection, request: Request, act: Act, server: Server, record: dict[str, Any]) -> None:
@@ -80,6 +85,10 @@ async def cut_short(connection: Connection, act: Act, answer: Whole, error: Any)
     await connection.write(head(200, headers, len(body)) + body[: len(body) // 2])
     if act["then"] == "stall":
         await connection.pause(None)
+    elif act["then"] == "drip":
+        for at in range(len(body) // 2, len(body)):
+            await connection.pause(DRIP)
+            await connection.write(body[at : at + 1])
     elif act["then"] == "reset":
         connection.transport.abort()
     else:
@@ -152,6 +161,14 @@ class Telling:
             connection.transport.abort()
         elif how == "close":
             connection.transport.close()
+        elif how == "drip":
+            for at in range(len(token)):
+                await connection.pause(DRIP)
+                await self._send(token[at : at + 1])
+            await connection.pause(None)
+        elif how == "endless":
+            await self._long(ENDLESS << 20)
+            await connection.pause(None)
         else:
             if how == "half":
                 await self._send(token[: max(1, len(token) // 2)])
@@ -179,6 +196,7 @@ class Telling:
         await self._send(b"data: " if b"event-stream" in self._stream.media_type.encode() else b'{"model":"')
         for _ in range(0, length, 65536):
             await self._send(b"x" * 65536)
+            await asyncio.sleep(0)
         await self._send(b"\n\n")
 
     async def _flood(self) -> None:

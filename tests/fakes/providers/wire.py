@@ -99,16 +99,19 @@ class Server:
         self.seen: deque[dict[str, Any]] = deque(maxlen=MAX_SEEN)
         self.open = 0
         self.connections = 0
-        self.refused: bytes | None = None
+        self.refused: tuple[str, bytes] | None = None
 
     def act(self, key: str | None, model: str) -> Act:
         """What to do with the next request."""
         script = self.script
         queue = script.get("queue") or []
         chosen = queue.pop(0) if queue else {}
+        of_model = script.get("models", {}).get(model, {})
+        if isinstance(of_model, list):
+            of_model = of_model.pop(0) if len(of_model) > 1 else of_model[0]
         return {
             **script.get("default", {}),
-            **script.get("models", {}).get(model, {}),
+            **of_model,
             **script.get("keys", {}).get(key or "", {}),
             **chosen,
         }
@@ -224,12 +227,13 @@ class Connection(asyncio.Protocol):
         if request.method != "POST":
             return server.script.get("get") or {}
         self.requests += 1
-        if server.refused is not None and server.refused == request.body:
+        if server.refused is not None and server.refused == (request.path, request.body):
             # Clients send a request again when a kept connection ends before the answer; that is the same refusal.
             server.refused = None
             return {"before": "refuse"}
         act = server.act(key, server.program.model(request))
-        server.refused = request.body if act.get("before") in ("refuse", "close") and self.requests > 1 else None
+        refused = act.get("before") in ("refuse", "close") and self.requests > 1
+        server.refused = (request.path, request.body) if refused else None
         return act
 
     async def _serve(self, request: Request) -> None:
