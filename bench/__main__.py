@@ -8,7 +8,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import dashboard, dataplane, dialects, models, startup, swapping, turns
+from bench import dashboard, dataplane, dialects, models, peers, startup, swapping, turns
+from bench.frame import Result
 
 BENCHMARKS = {
     "startup": startup.run,
@@ -18,6 +19,7 @@ BENCHMARKS = {
     "dashboard": dashboard.run,
     "swapping": swapping.run,
     "models": models.run,
+    "peers": peers.run,
 }
 
 
@@ -32,15 +34,20 @@ def main() -> int:
     for name in options.only or BENCHMARKS:
         for result in BENCHMARKS[name](quick=options.quick):
             results.append({"benchmark": name, **asdict(result), "holds": result.holds})
-            limit = (
-                "" if result.limit is None else f"(at most {result.limit:g}{'' if result.holds else ': NOT REACHED'})"
-            )
             print(
-                f"{name:10} {result.name:58} {result.value:9.2f} {result.unit:14} {limit:24} {result.note}", flush=True
+                f"{name:10} {result.name:58} {result.value:9.2f} {result.unit:14} {_limit(result):24} {result.note}",
+                flush=True,
             )
     if options.json:
         options.json.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     return 0 if all(result["holds"] for result in results) else 1
+
+
+def _limit(result: Result) -> str:
+    if result.limit is None and result.least is None:
+        return ""
+    wanted = f"at most {result.limit:g}" if result.limit is not None else f"at least {result.least:g}"
+    return f"({wanted}{'' if result.holds else ': NOT REACHED'})"
 
 
 if __name__ == "__main__":

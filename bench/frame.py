@@ -22,18 +22,19 @@ SLOTS = 2048
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure. `limit` is what it must not exceed, None for a figure that is only told."""
+    """One figure. `limit` is what it must not exceed, `least` what it must reach; None for a figure that is only told."""
 
     name: str
     value: float
     unit: str
     limit: float | None = None
     note: str = ""
+    least: float | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether the figure is within its limit."""
-        return self.limit is None or self.value <= self.limit
+        """Whether the figure is within its limits."""
+        return (self.limit is None or self.value <= self.limit) and (self.least is None or self.value >= self.least)
 
 
 @dataclass(frozen=True, slots=True)

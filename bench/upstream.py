@@ -110,6 +110,8 @@ class Peer(asyncio.Protocol):
             _piece(transport, _CHUNK % text)
             due += interval
             await asyncio.sleep(max(0.0, due - loop.time()))
+        if transport.is_closing():
+            return
         _piece(transport, _LAST % count)
         transport.write(b"0\r\n\r\n")
 

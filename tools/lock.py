@@ -24,3 +24,6 @@ if __name__ == "__main__":
     compile_lock("run.txt", "pyproject.toml")
     compile_lock("build.txt", "requirements/build.in")
     compile_lock("dev.txt", "--extra", "dev", "-c", "requirements/run.txt", "pyproject.toml")
+    # What Corral is compared with is never installed beside it.
+    for peer in ("litellm", "router"):
+        compile_lock(f"bench-{peer}.txt", f"requirements/bench-{peer}.in")
