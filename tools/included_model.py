@@ -51,10 +51,13 @@ DEEDS = (
 )  # fmt: skip
 
 
+HOURS = 24
+
+
 def story() -> str:
     """A long answer, the same every time."""
     lines = ["A day at the corral."]
-    for hour in range(1, 41):
+    for hour in range(1, HOURS + 1):
         place, deed = PARTS[hour % len(PARTS)], DEEDS[hour % len(DEEDS)]
         lines.append(
             f"Hour {hour}: llama {hour} walked to {place} {hour}, {deed} {hour} times, and came home as number {hour}."

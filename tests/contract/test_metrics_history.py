@@ -104,7 +104,7 @@ async def test_it_stays_within_its_bounds_for_a_month(database: Database) -> Non
         now = START + (day + 1) * 86_400_000
         coarse = [row(3600, day * 86_400 + hour * 3600, 0.5) for hour in range(24)]
         quarters = [row(900, day * 86_400 + step * 900, 0.5) for step in range(96)]
-        fine = [row(10, (day + 1) * 86_400 - step * 10, 0.5) for step in range(1, 300)]
+        fine = [row(10, (day + 1) * 86_400 - step * 10, 0.5) for step in range(1, 100)]
         await put(database, [*coarse, *quarters, *fine])
         await database.write(partial(prune, now=now))
     found = await counts(database)

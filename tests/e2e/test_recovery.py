@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
+from tools.included_model import HOURS
 
 from tests.e2e.actions import DEADLINE, answers, ask, begin, composer, done, mine, online, send, texts, until
 from tests.e2e.conftest import LOST, Watch
@@ -15,11 +16,11 @@ STORY = ("A day at the corral.", "So the long day ended, and nothing of it was l
 
 
 def assert_whole_story(page: Page) -> None:
-    """One answer with each of the forty hours once. A busy machine takes minutes for that."""
+    """One answer with each of the hours once. A busy machine takes minutes for that."""
     done(page, patience=5 * DEADLINE)
     (words,) = texts(page)
     assert (words[: len(STORY[0])], words[-len(STORY[1]) :]) == STORY
-    for hour in range(1, 41):
+    for hour in range(1, HOURS + 1):
         assert words.count(f"Hour {hour}:") == 1, hour
 
 

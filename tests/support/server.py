@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -28,13 +29,16 @@ class Server:
 
     def start(self, port: str = "0", **environ: str) -> None:
         """Starts it and waits until it says where it listens."""
-        self.process = subprocess.Popen(
-            [sys.executable, *self.program, "serve", "--port", port, "--data", str(self.data)],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environ},
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line.startswith("Corral listens on "), f"the server said {line!r}"
+        with tempfile.TemporaryFile() as said:
+            self.process = subprocess.Popen(
+                [sys.executable, *self.program, "serve", "--port", port, "--data", str(self.data)],
+                stdout=subprocess.PIPE, stderr=said, text=True, env={**os.environ, **environ},
+            )  # fmt: skip
+            assert self.process.stdout is not None
+            line = self.process.stdout.readline()
+            if not line.startswith("Corral listens on "):
+                said.seek(0)
+                raise AssertionError(f"the server said {line!r}; {said.read()[-4000:].decode(errors='replace')}")
         self.url = line.split()[-1]
 
     def kill(self) -> None:

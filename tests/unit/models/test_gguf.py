@@ -16,7 +16,7 @@ from corral.models.gguf.reader import KEPT_ITEMS, MAX_STRINGS
 from tests.support import gguf_files
 from tests.support.scale import scaled
 
-MUTATIONS = scaled(10_000, 200_000)
+MUTATIONS = scaled(4_000, 200_000)
 MEMORY = 64 * 2**20
 SECONDS = 20.0
 """For one file of a few kilobytes; the usual is far below a millisecond."""
