@@ -15,13 +15,15 @@ from tests.support.gateway import gateway
 from tests.support.scale import THOROUGH, scaled
 from tests.support.wire_clients import PATHS, body_of, told_text
 
-pytestmark = pytest.mark.alone
 SECONDS = scaled(12, 3600)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(SECONDS + 180)]
 RATE = scaled(40, 200)
 WARM_UP = 0.3
 """Share of the time after which nothing may grow any more."""
 ALLOWED = 8 << 20
 """Bytes between the middle and the end: what an allocator does by itself."""
+CURVE = Path("test-results") / "endurance-memory.txt"
+"""Where the hour leaves what it saw: seconds and MiB, a line each ten seconds."""
 MIXTURE = [(dialect, kind, stream) for dialect in PATHS for kind in ("openai", "anthropic") for stream in (False, True)]
 
 
@@ -70,6 +72,9 @@ async def test_pitfall_30_memory_stays_flat(tmp_path: Path) -> None:
         assert made.server.process is not None
         load = Load(made.server.url)
         sizes = await load.run(psutil.Process(made.server.process.pid))
+    if THOROUGH:
+        CURVE.parent.mkdir(exist_ok=True)
+        CURVE.write_text("".join(f"{when:6.0f} {size / 2**20:7.1f}\n" for when, size in sizes[::10]))
     assert not load.wrong, load.wrong[:5]
     assert load.done == SECONDS * RATE
     later = [size for when, size in sizes if when > WARM_UP * SECONDS]
