@@ -20,6 +20,7 @@ MAX_BEFORE_CONTENT = 16 * 1024 * 1024
 """Bytes of a stream that may come before its first content: a responses stream repeats the whole request twice."""
 
 STREAMS = ("text/event-stream", "application/x-ndjson", "application/stream+json", "application/jsonl")
+_USUAL = frozenset({"application/json", *STREAMS})
 _CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ImageDelta, Finished)
 
 
@@ -50,7 +51,6 @@ class Answer:
         "_timer",
         "_total",
         "headers",
-        "media_type",
         "status",
     )
 
@@ -67,7 +67,6 @@ class Answer:
     ) -> None:
         self.status = status
         self.headers = headers
-        self.media_type = media_type(headers)
         self._began = began
         self._chunks = chunks
         self._abort = abort
@@ -79,6 +78,11 @@ class Answer:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._give_up)
         if chunks is None:
             self.abort()
+
+    @property
+    def media_type(self) -> str:
+        """See `Exchange`."""
+        return media_type(self.headers)
 
     def header(self, name: str) -> str | None:
         """See `Exchange`."""
@@ -102,6 +106,9 @@ class Answer:
 
     async def read(self, limit: int = MAX_ANSWER) -> bytes:
         """See `Exchange`."""
+        if self._chunks is None and len(self._began) <= limit:
+            began, self._began = self._began, b""
+            return began
         parts, size = [], 0
         async for chunk in self.chunks():
             parts.append(chunk)
@@ -130,7 +137,8 @@ class Answer:
 
 def media_type(headers: Mapping[str, str]) -> str:
     """The content type without parameters, in lower case."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
+    told = headers.get("content-type", "")
+    return told if told in _USUAL else told.partition(";")[0].strip().lower()
 
 
 def dialect_of(name: str) -> Dialect:

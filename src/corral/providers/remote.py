@@ -22,7 +22,7 @@ from corral.kit.errors import (
 )
 from corral.kit.http.outward import OutwardUrl, outward_url
 from corral.providers.opening import Answer, dialect_of, first_content, named, succeeded, whole
-from corral.providers.transport import Response, Transport, transport_for
+from corral.providers.transport import Prepared, Response, Transport, transport_for
 from corral.providers.types import (
     Abilities,
     Call,
@@ -62,6 +62,7 @@ class RemoteProvider:
         self._transport = transport or transport_for(self.url, f"The provider {spec.name!r}", spec.connections)
         self._clock = clock or SystemClock()
         self._listed: dict[str, ProviderModel] = {}
+        self._prepared: dict[ProviderKey | None, Prepared] = {}
         self._headers = {
             "user-agent": f"corral/{__version__}",
             "accept-encoding": "identity",
@@ -209,6 +210,17 @@ class RemoteProvider:
             return key
         return self._spec.keys[0] if self._spec.keys else None
 
+    def _sent(self, call: Call) -> Mapping[str, str]:
+        """The headers of a call."""
+        key = self._key(call.key)
+        found = self._prepared.get(key)
+        if found is None:
+            found = Prepared(self._lines(key))
+            if key is None or key in self._spec.keys:
+                self._prepared[key] = found
+        passed = self._passed(call)
+        return {**found, **passed} if passed else found
+
     def _lines(self, key: ProviderKey | None) -> dict[str, str]:
         if key is None:
             return self._headers
@@ -220,9 +232,8 @@ class RemoteProvider:
         status: int | None = None
         response: Response | None = None
         try:
-            headers = {**self._lines(self._key(call.key)), **self._passed(call)}
             response = await self._transport.request(
-                "POST", self._path(call), headers, self._body(call), call.timeouts or self._spec.timeouts
+                "POST", self._path(call), self._sent(call), self._body(call), call.timeouts or self._spec.timeouts
             )
             status = response.status
             return await self._begin(call, response, deadline)
@@ -237,7 +248,8 @@ class RemoteProvider:
         dialect, chat = dialect_of(call.dialect), call.operation == "chat"
         begun = False
         try:
-            await succeeded(response, dialect, call.model)
+            if response.status != 200:
+                await succeeded(response, dialect, call.model)
             if not (call.stream and call.operation in ("chat", "completions")):
                 body = await whole(response, dialect, chat)
                 if call.operation == "count_tokens":

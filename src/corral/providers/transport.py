@@ -92,6 +92,17 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise InvalidRequest(f"The header {name} holds what a header cannot.", param=name)
 
 
+class Prepared(dict[str, str]):
+    """Headers that were looked at once, with the `lines` that they are on the wire. Raises InvalidRequest as `check_headers`."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        check_headers(headers)
+        self.lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
+
+
 class PlainTransport:
     """Over `kit.http`."""
 
@@ -111,9 +122,11 @@ class PlainTransport:
     ) -> Response:
         """See `Transport.request`."""
         limits = timeouts or TIMEOUTS
-        check_headers(headers)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
-        await enter(self._slots, limits.connect, self._who)
+        lines = headers.lines if isinstance(headers, Prepared) else Prepared(headers).lines
+        if self._slots.locked():
+            await enter(self._slots, limits.connect, self._who)
+        else:
+            await self._slots.acquire()
         try:
             answer = await self._pool.request(method.encode(), path.encode(), headers=lines, body=body, timeouts=limits)
         except BaseException:

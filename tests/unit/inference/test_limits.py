@@ -232,7 +232,7 @@ async def test_money_is_reserved_at_the_price_of_the_candidate_and_a_cheaper_one
 def _today(scope: str, subject: str) -> Any:
     from corral.inference.limits.service import _budget_take
 
-    return _budget_take(budget_of(scope, subject, "day", ManualClock().now()), 0, 0, 0)
+    return _budget_take(budget_of(scope, subject, "day", ManualClock().now()))
 
 
 @pytest.mark.parametrize("waves", [1, 8])

@@ -75,7 +75,8 @@ class MemoryLedger:
     def settle(self, owner: str, spent: Sequence[Spent]) -> None:
         """See `Ledger.settle`."""
         now = int(self._clock.monotonic())
-        for held, actual in spent:
+        for one in spent:
+            held, actual = one.held, one.actual
             take = held.take
             if take.measure == "concurrent":
                 self._leave(take.counter, held.amount)

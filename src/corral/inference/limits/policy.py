@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import ceil
+
+from msgspec.structs import replace
 
 from corral.inference.limits.types import NANOS, WINDOW, Budget, Period, Standing, Take
 
+_SUBJECTS = 10_000
 _TITLES = {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests at once"}
 
 
@@ -41,6 +45,7 @@ class Window:
 
     def correct(self, at: int, change: int, now: int) -> None:
         """Changes what second `at` counted; when that is forgotten, what is more counts now and what is less does not matter."""
+        self.look(now)
         for second in reversed(self._seconds):
             if second[0] == at:
                 second[1] += change
@@ -78,9 +83,9 @@ def share(take: Take, replicas: int, spent: int = 0) -> Take:
     """The part of a limit that one of `replicas` servers may give out alone; of a budget, of what is left of it."""
     if take.budget is not None:
         left = max(0, take.limit - spent)
-        return take._replace(limit=spent + left // replicas)
+        return replace(take, limit=spent + left // replicas)
     limit = max(1, take.limit // replicas)
-    return take._replace(limit=limit, least=min(take.least, limit), amount=min(take.amount, limit))
+    return replace(take, limit=limit, least=min(take.least, limit), amount=min(take.amount, limit))
 
 
 def budget_of(scope: str, subject: str, period: Period, now: datetime) -> Budget:
@@ -95,43 +100,55 @@ def budget_of(scope: str, subject: str, period: Period, now: datetime) -> Budget
 
 
 class Calendar:
-    """The day and the month (UTC) that a moment is in, worked out once a day."""
+    """The budgets of the day and the month (UTC) that a moment is in, each worked out once a day."""
 
-    __slots__ = ("_days", "_from", "_until")
+    __slots__ = ("_budgets", "_days", "_from", "_until")
 
     def __init__(self) -> None:
+        self._budgets: dict[tuple[str, str, Period], tuple[Budget, str]] = {}
         self._days: dict[Period, tuple[int, int]] = {}
         self._from = self._until = 0.0
 
-    def budget(self, scope: str, subject: str, period: Period, now: datetime) -> Budget:
-        """As `budget_of`."""
+    def budget(self, scope: str, subject: str, period: Period, now: datetime) -> tuple[Budget, str]:
+        """As `budget_of`, and the name of its counter."""
         seconds = now.timestamp()
         if not self._from <= seconds < self._until:
             day, month = budget_of("", "", "day", now), budget_of("", "", "month", now)
             self._days = {"day": (day.start, day.end), "month": (month.start, month.end)}
             self._from, self._until = day.start / 1000, day.end / 1000
-        return Budget(scope, subject, period, *self._days[period])
+            self._budgets.clear()
+        found = self._budgets.get((scope, subject, period))
+        if found is None:
+            if len(self._budgets) >= _SUBJECTS:
+                self._budgets.clear()
+            budget = Budget(scope, subject, period, *self._days[period])
+            found = self._budgets[scope, subject, period] = budget, budget.counter
+        return found
 
 
 def nanos(dollars: float) -> int:
     """Money as it is counted: billionths of a dollar, rounded up, so that many small costs never sum to less than they are."""
-    return ceil(round(dollars * NANOS, 3))
+    return ceil(round(dollars * NANOS, 3)) if dollars else 0
 
 
 def headers(standings: Sequence[Standing]) -> dict[str, str]:
     """What an answer tells of its limits: RateLimit-Policy of all, the other fields of the one nearest to its end
     (draft-ietf-httpapi-ratelimit-headers-06). Budgets are the server's own business and are not told."""
-    told = [one for one in standings if one.take.measure in ("requests", "tokens")]
+    told = [one for one in standings if one.take.measure in _TITLES and one.take.measure != "concurrent"]
     if not told:
         return {}
-    nearest = min(told, key=lambda one: one.remaining / max(1, one.take.limit))
-    policies = ", ".join(
-        f'{one.take.limit};w={WINDOW};comment="{_TITLES[one.take.measure]}"'
-        for one in sorted(told, key=lambda one: (one.take.measure, one.take.limit))
-    )
+    nearest = told[0]
+    if len(told) > 1:
+        nearest = min(told, key=lambda one: one.remaining / max(1, one.take.limit))
+        told.sort(key=lambda one: (one.take.measure, one.take.limit))
     return {
         "RateLimit-Limit": str(nearest.take.limit),
         "RateLimit-Remaining": str(max(0, nearest.remaining)),
         "RateLimit-Reset": str(ceil(nearest.reset)),
-        "RateLimit-Policy": policies,
+        "RateLimit-Policy": ", ".join([_policy(one.take.limit, one.take.measure) for one in told]),
     }
+
+
+@lru_cache(maxsize=1024)
+def _policy(limit: int, measure: str) -> str:
+    return f'{limit};w={WINDOW};comment="{_TITLES[measure]}"'

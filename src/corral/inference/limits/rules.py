@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from corral.inference.limits.policy import nanos
+from corral.inference.limits.types import Take
 from corral.settings.gateway import LimitEntry
 
 ANY = "*"
@@ -28,10 +29,22 @@ class Bound:
     """The beginning of its counters' names."""
     budgeted: bool = field(init=False)
     """Whether it limits money."""
+    fixed: tuple[Take, ...] = field(init=False)
+    """What every request takes of it, whatever it asks; `again` is what one takes that is under way there already."""
+    again: tuple[Take, ...] = field(init=False)
+    counter: str = field(init=False)
+    """Of its tokens."""
 
     def __post_init__(self) -> None:
         """Works out what every request asks for."""
-        object.__setattr__(self, "name", f"{self.scope}:{self.subject}")
+        name = f"{self.scope}:{self.subject}"
+        takes = () if self.requests is None else (Take(f"{name}/requests", "requests", self.requests, 1, 1),)
+        object.__setattr__(self, "again", takes)
+        if self.concurrent is not None:
+            takes = (*takes, Take(f"{name}/concurrent", "concurrent", self.concurrent, 1, 1))
+        object.__setattr__(self, "fixed", takes)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "counter", f"{name}/tokens")
         object.__setattr__(self, "budgeted", self.day is not None or self.month is not None)
 
 

@@ -125,7 +125,7 @@ class Limits:
         if ticket.closed and all(self._cost(ticket, self.price(one)) is None for one in route.candidates):
             raise unknown_price(route.name)
         takes = [take for bound in ticket.bounds for take in _takes(ticket, bound, anew=True)]
-        ticket.standings = await self._take(ticket, takes, None)
+        ticket.standings = await self._take(ticket, takes, [None] * len(takes))
         return ticket
 
     async def admit(self, reservation: Reservation, candidate: Candidate) -> None:
@@ -139,21 +139,32 @@ class Limits:
         cost = self._cost(ticket, price) if rules.money else 0
         if ticket.closed and cost is None:
             raise unknown_price(candidate.name)
+        takes: list[Take] = []
         for whole in ticket.bounds:
             if whole.budgeted:
-                await self._take(ticket, self._budgets(ticket, whole, price), None)
+                takes += self._budgets(ticket, whole, price, cost)
+        places: list[Place] = [None] * len(takes)
         anew = candidate.provider not in ticket.providers
-        bounds = [(rules.find("provider", candidate.provider), (candidate.provider, ""))]
-        if candidate.name != ticket.route.name:
-            bounds.append((rules.find("model", candidate.name), (candidate.provider, candidate.model)))
-        for bound, place in bounds:
-            if bound is None:
-                continue
+        for bound, place in self._of(candidate, ticket):
             if bound.closed and bound.budgeted and cost is None:
                 raise unknown_price(candidate.name)
-            takes = [*_takes(ticket, bound, anew=anew), *self._budgets(ticket, bound, price)]
-            await self._take(ticket, takes, place)
+            takes += [*_takes(ticket, bound, anew=anew), *self._budgets(ticket, bound, price, cost)]
+            places += [place] * (len(takes) - len(places))
+        # All of it or nothing: where one counter is full the candidate is not asked, so the others hold nothing for it.
+        await self._take(ticket, takes, places)
         ticket.providers.append(candidate.provider)
+
+    def _of(self, candidate: Candidate, ticket: Ticket) -> list[tuple[Bound, Place]]:
+        """The limits of a candidate's provider and of itself, unless the whole request stands under these already."""
+        rules, provider = self._rules, candidate.provider
+        found: list[tuple[Bound, Place]] = []
+        if "provider" in rules.names and (bound := rules.find("provider", provider)) is not None:
+            found.append((bound, (provider, "")))
+        if "model" in rules.names and candidate.name != ticket.route.name:
+            bound = rules.find("model", candidate.name)
+            if bound is not None:
+                found.append((bound, (provider, candidate.model)))
+        return found
 
     def settle(self, reservation: Reservation, record: Record) -> None:
         """See `Gatekeeper.settle`. What was used counts, also where nothing was held for it: an answer that several shared is
@@ -208,9 +219,9 @@ class Limits:
         takes = [take for take in _takes(ticket, bound, anew=False) if take.measure == "tokens"]
         for period in _PERIODS:
             if (bound.day if period == "day" else bound.month) is not None:
-                budget = self._calendar.budget(bound.scope, bound.subject, period, now)
-                if not any(_same(one.take.budget, budget) for one, _ in ticket.held):
-                    takes.append(_budget_take(budget, 0, 0, 0))
+                budget, _ = self._calendar.budget(bound.scope, bound.subject, period, now)
+                if not any(one.take.budget is not None and one.take.budget.like(budget) for one, _ in ticket.held):
+                    takes.append(_budget_take(budget))
         return takes
 
     def price(self, candidate: Candidate) -> Prices | None:
@@ -218,14 +229,14 @@ class Limits:
         found = candidate.price if candidate.price is not None else self._price(candidate)
         return _FREE if found is None and candidate.local else found
 
-    async def _take(self, ticket: Ticket, takes: Sequence[Take], place: Place) -> tuple[Standing, ...]:
+    async def _take(self, ticket: Ticket, takes: Sequence[Take], places: Sequence[Place]) -> tuple[Standing, ...]:
         if not takes:
             return ()
         taking = await self._ledger.take(ticket.owner, takes)
         if taking.refused is not None:
             # What it holds already stays until the request ends: another candidate may still answer.
             raise refusal(taking)
-        ticket.held += [(held, place) for held in taking.held]
+        ticket.held += zip(taking.held, places, strict=True)
         return taking.standings
 
     def _estimate(self, ticket: Ticket) -> None:
@@ -239,19 +250,19 @@ class Limits:
         else:
             ticket.answer = ticket.least = facts.max_tokens
 
-    def _budgets(self, ticket: Ticket, bound: Bound, price: Prices | None) -> list[Take]:
-        if not bound.budgeted:
+    def _budgets(self, ticket: Ticket, bound: Bound, price: Prices | None, cost: int | None) -> list[Take]:
+        """What it wants of a bound's budgets, of which `cost` is what it may cost."""
+        if not bound.budgeted or not cost:
             return []
-        amount, least = self._cost(ticket, price), self._cost(ticket, price, least=True)
-        if not amount or least is None:
-            return []
-        limits = {"day": bound.day, "month": bound.month}
+        least = cost if ticket.least == ticket.answer else self._cost(ticket, price, least=True) or 0
         now = self._clock.now()
-        return [
-            _budget_take(self._calendar.budget(bound.scope, bound.subject, period, now), limit, amount, least)
-            for period in _PERIODS
-            if (limit := limits[period]) is not None
-        ]
+        takes = []
+        for period in _PERIODS:
+            limit = bound.day if period == "day" else bound.month
+            if limit is not None:
+                budget, counter = self._calendar.budget(bound.scope, bound.subject, period, now)
+                takes.append(Take(counter, "budget", limit, max(cost, least), least, budget))
+        return takes
 
     def _cost(self, ticket: Ticket, price: Prices | None, *, least: bool = False) -> int | None:
         if price is None:
@@ -280,7 +291,7 @@ class Limits:
     async def _seed(self) -> None:
         assert self._book is not None
         for budget, spent in await self._book.load():
-            self._ledger.seed(_budget_take(budget, 0, 0, 0), spent)
+            self._ledger.seed(_budget_take(budget), spent)
 
     async def _keep_seeded(self) -> None:
         while True:
@@ -295,33 +306,23 @@ class Limits:
 
 def _takes(ticket: Ticket, bound: Bound, *, anew: bool) -> list[Take]:
     """What a request wants of the limits that are no money; `anew`: it is not under way there already."""
-    name = bound.name
-    takes = []
-    if bound.requests is not None:
-        takes.append(Take(f"{name}/requests", "requests", bound.requests, 1, 1))
-    if bound.concurrent is not None and anew:
-        takes.append(Take(f"{name}/concurrent", "concurrent", bound.concurrent, 1, 1))
+    takes = list(bound.fixed if anew else bound.again)
     if bound.tokens is not None and ticket.prompt:
         amount, least = ticket.prompt + ticket.answer, ticket.prompt + ticket.least
         if least > bound.tokens:
             # An answer that long never fits, though most end far earlier: such a request has the minute for itself.
             least = min(bound.tokens, ticket.prompt + 1)
-        takes.append(Take(f"{name}/tokens", "tokens", bound.tokens, max(amount, least), least))
+        takes.append(Take(bound.counter, "tokens", bound.tokens, max(amount, least), least))
     return takes
-
-
-def _same(one: Budget | None, other: Budget) -> bool:
-    """Whether it is the same budget, be it of another day: a request counts on the day that it began."""
-    return one is not None and one[:3] == other[:3]
 
 
 def _at(attempt: Attempt, place: tuple[str, str]) -> bool:
     return attempt.provider == place[0] and place[1] in ("", attempt.model)
 
 
-def _budget_take(budget: Budget, limit: int, amount: int, least: int) -> Take:
-    counter = f"{budget.scope}:{budget.subject}/{budget.period}/{budget.start}"
-    return Take(counter, "budget", limit, max(amount, least), least, budget)
+def _budget_take(budget: Budget) -> Take:
+    """Of the counter of a budget, without a wish."""
+    return Take(budget.counter, "budget", 0, 0, 0, budget)
 
 
 def _used(attempts: Sequence[Attempt], place: Place) -> tuple[int, int]:

@@ -7,7 +7,9 @@ that sums are exact in every store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
+
+import msgspec
 
 NANOS = 1_000_000_000
 WINDOW = 60
@@ -17,7 +19,11 @@ Measure = Literal["requests", "tokens", "concurrent", "budget"]
 Period = Literal["day", "month"]
 
 
-class Budget(NamedTuple):
+class _Value(msgspec.Struct, frozen=True, gc=False):
+    """Several are made for every request: nothing of them can lead back to itself, so the collector need not look at them."""
+
+
+class Budget(_Value, frozen=True, gc=False):
     """Which budget, and for which time: `start` and `end` in milliseconds since 1970, UTC."""
 
     scope: str
@@ -26,8 +32,17 @@ class Budget(NamedTuple):
     start: int
     end: int
 
+    @property
+    def counter(self) -> str:
+        """The name of its counter in every store."""
+        return f"{self.scope}:{self.subject}/{self.period}/{self.start}"
 
-class Take(NamedTuple):
+    def like(self, other: Budget) -> bool:
+        """Whether it is the same budget, be it of another day."""
+        return (self.scope, self.subject, self.period) == (other.scope, other.subject, other.period)
+
+
+class Take(_Value, frozen=True, gc=False):
     """What a request wants of one counter.
 
     It is let in while `used + least <= limit`; then it gets `amount`, or what is left when that is less. `counter` names the
@@ -42,7 +57,7 @@ class Take(NamedTuple):
     budget: Budget | None = None
 
 
-class Held(NamedTuple):
+class Held(_Value, frozen=True, gc=False):
     """What was taken. `at` is the second of a window it was counted in; `local` says that it is not in the shared store."""
 
     take: Take
@@ -51,7 +66,7 @@ class Held(NamedTuple):
     local: bool = False
 
 
-class Standing(NamedTuple):
+class Standing(_Value, frozen=True, gc=False):
     """How a counter stands after a request: `reset` is in how many seconds all of it is free again."""
 
     take: Take
@@ -59,7 +74,7 @@ class Standing(NamedTuple):
     reset: float
 
 
-class Taking(NamedTuple):
+class Taking(_Value, frozen=True, gc=False):
     """The answer to a request: all that it wanted is held, or nothing and `refused` is the counter in the way.
 
     retry_after: seconds until the refused counter has room for it, as far as is known.
@@ -71,7 +86,7 @@ class Taking(NamedTuple):
     retry_after: float = 0.0
 
 
-class Spent(NamedTuple):
+class Spent(_Value, frozen=True, gc=False):
     """What was really used of something held; None for as much as was held."""
 
     held: Held

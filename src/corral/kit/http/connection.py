@@ -40,6 +40,9 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._head_bytes = 0
         self._unfinished = 0
+        self.loop = asyncio.get_running_loop()
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     # asyncio.Protocol
 
@@ -70,6 +73,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self._writable and not self._writable.done():
             self._writable.set_result(None)
         response = self.response
@@ -133,12 +138,14 @@ class Connection(asyncio.Protocol):
 
     # for the pool
 
-    async def send(self, data: list[bytes], seconds: float) -> None:
-        """Writes a request, waiting while the socket is full. Raises UpstreamTimeout when it stays so."""
+    def send(self, data: list[bytes]) -> bool:
+        """Writes a request; whether the socket took all of it, else `drain`."""
         assert self.transport is not None
         self.transport.writelines(data)
-        if self._writable is None:
-            return
+        return self._writable is None
+
+    async def drain(self, seconds: float) -> None:
+        """Waits while the socket is full. Raises UpstreamTimeout when it stays so."""
         try:
             async with asyncio.timeout(seconds):
                 while self._writable is not None and not self.closed:
@@ -150,6 +157,28 @@ class Connection(asyncio.Protocol):
         """Makes ready for the answer to a new request."""
         self.response = response
         self._head_bytes = self._unfinished = 0
+
+    def expect(self, seconds: float) -> None:
+        """Something must come within `seconds`, or the response is told that nothing did.
+
+        One timer serves all waits: it looks when it goes off whether meanwhile there was reason to wait longer.
+        """
+        self._due = due = self.loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        response = self.response
+        if response is None or not response.waits:
+            return
+        if self.loop.time() < self._due:
+            self._timer = self.loop.call_at(self._due, self._look)
+        else:
+            response.time_out()
 
     def abort(self) -> None:
         """Closes at once; the other side sees a reset or an end."""
@@ -179,8 +208,8 @@ class Response:
         self._chunks: deque[bytes] = deque()
         self._waiting = 0
         self._paused = False
-        self._error: UpstreamFailed | None = None
-        self._timeout: UpstreamTimeout | None = None
+        self._error: UpstreamFailed | UpstreamTimeout | None = None
+        self._seconds = 0.0
         self._waiter: asyncio.Future[None] | None = None
 
     def header(self, name: bytes) -> bytes | None:
@@ -198,13 +227,12 @@ class Response:
             await self._wait(self._timeouts.head)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body in the pieces that arrive. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence."""
+        """The body in the pieces that arrive; what waits is one piece. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence."""
+        chunks = self._chunks
         while True:
-            while self._chunks:
-                chunk = self._chunks.popleft()
-                self._waiting -= len(chunk)
-                if self._paused and self._waiting < HIGH_WATER // 2:
-                    self._resume()
+            while chunks:
+                chunk = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                self._taken()
                 yield chunk
             if self._error is not None:
                 raise self._error
@@ -213,16 +241,21 @@ class Response:
             await self._wait(self._timeouts.idle)
 
     async def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
-        """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes."""
+        """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes, and as `chunks`."""
         parts: list[bytes] = []
         size = 0
-        async for chunk in self.chunks():
-            size += len(chunk)
+        while True:
+            parts += self._chunks
+            size += self._waiting
+            self._taken()
             if size > limit:
                 self.abort()
                 raise UpstreamFailed(f"{self._connection.who} sent an answer of more than {limit} bytes.")
-            parts.append(chunk)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            if self._error is not None:
+                raise self._error
+            if self.complete:
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+            await self._wait(self._timeouts.idle)
 
     def abort(self) -> None:
         """Gives up the answer; an unfinished one costs the connection."""
@@ -274,6 +307,22 @@ class Response:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    def time_out(self) -> None:
+        """Nothing came in time."""
+        self._error = UpstreamTimeout(f"{self._connection.who} said nothing for {self._seconds:.0f} s.")
+        self.abort()
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for something to come."""
+        return self._waiter is not None
+
+    def _taken(self) -> None:
+        self._chunks.clear()
+        self._waiting = 0
+        if self._paused:
+            self._resume()
+
     def _resume(self) -> None:
         self._paused = False
         transport = self._connection.transport
@@ -281,18 +330,12 @@ class Response:
             transport.resume_reading()
 
     async def _wait(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        waiter = self._waiter = loop.create_future()
-        timer = loop.call_later(seconds, self._timed_out, seconds)
+        connection = self._connection
+        self._seconds = seconds
+        connection.expect(seconds)
+        waiter = self._waiter = connection.loop.create_future()
         try:
             await waiter
         finally:
-            timer.cancel()
             if self._waiter is waiter:
                 self._waiter = None
-        if self._timeout is not None:
-            raise self._timeout
-
-    def _timed_out(self, seconds: float) -> None:
-        self._timeout = UpstreamTimeout(f"{self._connection.who} said nothing for {seconds:.0f} s.")
-        self.abort()

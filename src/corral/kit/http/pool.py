@@ -65,7 +65,8 @@ class HttpPool:
             connection.begin(response)
             self._busy.add(connection)
             try:
-                await connection.send(data, limits.head)
+                if not connection.send(data):
+                    await connection.drain(limits.head)
                 await response.head()
             except UpstreamFailed:
                 response.abort()

@@ -6,6 +6,7 @@ so that nobody needs a task that waits for it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -25,11 +26,11 @@ class ServerProtocol(HttpToolsProtocol):
         """See httptools: a request begins. uvicorn has made its cycle, whose first step is still to come."""
         before = self.cycle
         super().on_headers_complete()
-        cycle = self.cycle
+        cycle: Any = self.cycle
         if cycle is not before:
             cycle.__class__ = Cycle
-            extensions: Any = {PEER: cycle}
-            cycle.scope["extensions"] = extensions
+            cycle.loop = self.loop
+            cycle.scope["extensions"] = {PEER: cycle}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -41,7 +42,10 @@ class ServerProtocol(HttpToolsProtocol):
 class Cycle(RequestResponseCycle):
     """A request and its answer. It has no fields of its own until they are set: uvicorn makes it as its own class."""
 
+    loop: asyncio.AbstractEventLoop
     _tell: Callable[[], None] | None = None
+    _held = b""
+    """The head of the answer, until the beginning of the body goes with it or the loop comes round."""
 
     def whole(self) -> bytes | None:
         """The body, when all of it has come and nobody has received any of it; else None."""
@@ -104,26 +108,40 @@ class Cycle(RequestResponseCycle):
         head = b"".join(lines)
         if len(head) - len(head.translate(None, _CONTROLS)) != 2 * count:
             raise RuntimeError("a header holds what a header cannot")
-        self.transport.write(head)
+        self._held = head
+        self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, b""
+        if held and not self.transport.is_closing():
+            self.transport.write(held)
 
     def _body(self, body: bytes, *, more: bool) -> None:
         if self.scope["method"] == "HEAD":
             self.expected_content_length = 0
+            body = b""
         elif self.chunked_encoding:
             if body:
-                self.transport.write(b"%x\r\n%b\r\n%b" % (len(body), body, b"" if more else b"0\r\n\r\n"))
+                body = b"%x\r\n%b\r\n" % (len(body), body) if more else b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
             elif not more:
-                self.transport.write(b"0\r\n\r\n")
+                body = b"0\r\n\r\n"
         else:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0:
+                self._flush()
                 raise RuntimeError("the answer is longer than its content-length")
+        if self._held:
+            body, self._held = self._held + body, b""
+        if body:
             self.transport.write(body)
         if not more:
-            if self.expected_content_length:
-                raise RuntimeError("the answer is shorter than its content-length")
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive:
-                self.transport.close()
-            self.on_response()
+            self._end()
+
+    def _end(self) -> None:
+        if self.expected_content_length:
+            raise RuntimeError("the answer is shorter than its content-length")
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
