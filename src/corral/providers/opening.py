@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 import msgspec
 
@@ -13,12 +13,14 @@ from corral.dialects.registry import DIALECTS
 from corral.dialects.sse import SseReader
 from corral.kit.errors import CorralError, ModelNotFound, UpstreamFailed, UpstreamTimeout
 from corral.providers.transport import Response
-from corral.providers.types import MAX_ANSWER
+from corral.providers.types import MAX_ANSWER, ProviderKey
 
 MAX_ERROR = 1 << 20
 MAX_BEFORE_CONTENT = 16 * 1024 * 1024
 """Bytes of a stream that may come before its first content: a responses stream repeats the whole request twice."""
 
+LEAST_SECRET = 4
+"""Characters of a key that is looked for in words; a shorter one would be found in any."""
 STREAMS = ("text/event-stream", "application/x-ndjson", "application/stream+json", "application/jsonl")
 _USUAL = frozenset({"application/json", *STREAMS})
 _CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ImageDelta, Finished)
@@ -254,6 +256,15 @@ class _Plain:
             raise UpstreamFailed("The provider sent an event that is not JSON.") from None
         if bytes(told.error) != b"null":
             raise self._dialect.read_error(500, {}, data)
+
+
+def hidden(error: CorralError, keys: Iterable[ProviderKey]) -> CorralError:
+    """The error without the keys, which a provider's own words may repeat."""
+    for key in keys:
+        if len(key.value) >= LEAST_SECRET and key.value in error.message:
+            error.message = error.message.replace(key.value, "[key]")
+            error.args = (error.message,)
+    return error
 
 
 def named(error: CorralError, provider: str, status: int | None) -> CorralError:

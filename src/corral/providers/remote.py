@@ -21,7 +21,7 @@ from corral.kit.errors import (
     UpstreamTimeout,
 )
 from corral.kit.http.outward import OutwardUrl, outward_url
-from corral.providers.opening import Answer, dialect_of, first_content, named, succeeded, whole
+from corral.providers.opening import Answer, dialect_of, first_content, hidden, named, succeeded, whole
 from corral.providers.transport import Prepared, Response, Transport, transport_for
 from corral.providers.types import (
     Abilities,
@@ -238,7 +238,7 @@ class RemoteProvider:
             status = response.status
             return await self._begin(call, response, deadline)
         except CorralError as error:
-            named(error, self.name, status)
+            named(hidden(error, self._spec.keys), self.name, status)
             raise
         finally:
             if response is not None and status is None:
@@ -296,7 +296,7 @@ class RemoteProvider:
                 response.abort()
             return self.page(body)
         except CorralError as error:
-            named(error, self.name, status)
+            named(hidden(error, self._spec.keys), self.name, status)
             raise
 
     def page(self, body: bytes) -> tuple[list[ProviderModel], str | None]:

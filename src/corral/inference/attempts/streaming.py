@@ -23,6 +23,7 @@ from corral.inference.outlets import Outlet
 from corral.inference.routes.types import Candidate
 from corral.inference.types import Attempt, AttemptKind, add
 from corral.kit.errors import CorralError, InvalidRequest, UpstreamTimeout
+from corral.providers.opening import hidden
 from corral.providers.types import Provider
 
 T = TypeVar("T")
@@ -131,6 +132,8 @@ class StreamRun(Generic[T]):
     def _broken(self, opened: Opened, relay: Relay[T], failure: CorralError) -> CorralError:
         if self._late:
             failure = UpstreamTimeout("The answer took longer than it may.")
+        provider = self._attempts.provider(opened.candidate)
+        hidden(failure, provider.keys if provider is not None else ())
         self._count(opened.attempt, opened, relay, whole=False)
         self._attempts.failed(opened.candidate, opened.attempt, failure)
         return failure
