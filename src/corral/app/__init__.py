@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from corral.app.core import INCLUDED, PACKAGE
+from corral.app.answering import INCLUDED, PACKAGE
 
 if TYPE_CHECKING:
     from corral.app.server import Corral

@@ -9,7 +9,7 @@ from typing import Any
 from corral.accounts.service import LocalAccounts
 from corral.accounts.types import Permission
 from corral.agents import AgentOptions, Agents
-from corral.app.core import PACKAGE, Core
+from corral.app.answering import PACKAGE, Answering
 from corral.app.doors import add_gateway_intents, gateway_routers
 from corral.app.gateway import EngineDoors, Totals, build_gateway
 from corral.app.monitoring import TOPICS, MonitoringRoom, Watched
@@ -62,10 +62,10 @@ class Corral:
         self._clock = SystemClock()
         self._meter = Meter()
         self._started = self._clock.now()
-        core = self._core = Core(self._sourced, environ, clock=self._clock, bus=self.bus)
-        self.data = core.data
-        self.registry, self.catalogue, self.engines = core.registry, core.catalogue, core.engines
-        self.inference = core.inference
+        answering = self._answering = Answering(self._sourced, environ, clock=self._clock, bus=self.bus)
+        self.data = answering.data
+        self.registry, self.catalogue, self.engines = answering.registry, answering.catalogue, answering.engines
+        self.inference = answering.inference
         self.monitoring = MonitoringRoom(settings, self.data, hub, clock=self._clock, bus=self.bus)
         self._supply: Supply | None = None
         self._agents: Agents | None = None
@@ -76,12 +76,12 @@ class Corral:
     async def start(self) -> None:
         """Opens the data, ends left-over engines, finds models and goes on with unfinished turns. Raises StartupError."""
         settings = self.settings
-        database, configuration = await self._core.open()
+        database, configuration = await self._answering.open()
         sources = (self.registry, configuration, self.engines)
         supply = self._supply = Supply(settings, self.data, sources, clock=self._clock, bus=self.bus)
         self.catalogue.expected = supply.fit.expected
         await supply.start()
-        routing, accounting = await self._core.serve([Totals(self._meter)])
+        routing, accounting = await self._answering.serve([Totals(self._meter)])
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
         speaker = AgentSource(self.inference, self.catalogue.longest_answer)
         self._agents = Agents(database, speaker, clock=self._clock, bus=self.bus, options=options)
@@ -114,12 +114,12 @@ class Corral:
             await self._realtime.stop()
         if self._agents is not None:
             await self._agents.stop()
-        await self._core.end()
+        await self._answering.end()
         if self._supply is not None:
             await self._supply.stop()
-        await self._core.settle()
+        await self._answering.settle()
         await self.monitoring.stop()
-        await self._core.close()
+        await self._answering.close()
         await asyncio.to_thread(self.monitoring.close)
 
     def _build(self, agents: Agents, realtime: Realtime, configuration: Configuration, more: list[ApiRouter]) -> App:
@@ -136,7 +136,7 @@ class Corral:
             ]
         )
         doors = EngineDoors(self.engines, self.catalogue)
-        gateway = build_gateway(accounts, self.inference, self._core.listing(), doors)
+        gateway = build_gateway(accounts, self.inference, self._answering.listing(), doors)
         return Edge(by_path(Surfaces(realtime.asgi, gateway, api, WebApp(PACKAGE / "web_dist"))), self._policy)
 
     def _sockets(self) -> int:

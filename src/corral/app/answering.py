@@ -26,7 +26,7 @@ PACKAGE = Path(__file__).parent.parent
 INCLUDED = PACKAGE / "included" / "corral-demo.gguf"
 
 
-class Core:
+class Answering:
     """The parts and their order. `open`, `serve`; and `end`, `settle` and `close`, between which others may stop what stands on it."""
 
     def __init__(self, sourced: Sourced, environ: Mapping[str, str], *, clock: Clock, bus: Bus) -> None:
