@@ -27,6 +27,7 @@ from corral.inference.outlets import BytesOutlet, EventsOutlet, PlainOutlet
 from corral.inference.ports import Directory, Gatekeeper, Layer, Recorder, Reservation
 from corral.inference.routes.ordering import order
 from corral.inference.routes.types import LOCAL, Candidate, RouteSpec, single
+from corral.inference.structured import StructuredAsking, StructuredRun, structured_events, structured_pieces, wanted_by
 from corral.inference.types import Ask, Record, Reply, Streaming
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.errors import CorralError, ShuttingDown, Unavailable
@@ -160,14 +161,16 @@ class Inference:
         try:
             if gatekeeper is not None:
                 reservation = await gatekeeper.reserve(principal, ask, route)
-            asking = Asking(ask, route, request)
-            run = StreamRun(
-                self._candidates(ask, route, record, reservation),
-                asking,
-                outlet,
-                lambda q: EventRelay(DIALECTS[q.dialect], outlet),
-            )
-            async with aclosing(run.pieces()) as pieces:
+            wanted = wanted_by(ask, request)
+            candidates = self._candidates(ask, route, record, reservation)
+            if wanted is None:
+                run = StreamRun(
+                    candidates, Asking(ask, route, request), outlet, lambda q: EventRelay(DIALECTS[q.dialect], outlet)
+                )
+                told = run.pieces()
+            else:
+                told = structured_events(candidates, StructuredAsking(ask, route, wanted, request))
+            async with aclosing(told) as pieces:
                 async for events in pieces:
                     for event in events:
                         yield event
@@ -257,19 +260,28 @@ class Inference:
         return streaming
 
     async def _whole(self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record) -> Reply:
-        asking = Asking(ask, route)
+        wanted = wanted_by(ask)
         self._reflect(ask, route, record.user_id)
-        run = WholeRun(
-            self._candidates(ask, route, record, reservation), asking, partial(self._about, asking, route, record.began)
-        )
-        answer = await run.reply()
+        candidates = self._candidates(ask, route, record, reservation)
+        if wanted is None:
+            asking = Asking(ask, route, ask.request)
+            answer = await WholeRun(candidates, asking, partial(self._about, asking, route, record.began)).reply()
+        else:
+            structured = StructuredAsking(ask, route, wanted, ask.request)
+            about = partial(self._about, structured, route, record.began)
+            answer = await StructuredRun(candidates, structured, wanted, about).reply()
         return Reply(answer.body, answer.media_type)
 
     async def _stream(self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record) -> Streaming:
-        asking = Asking(ask, route)
+        wanted = wanted_by(ask)
+        own = ask.request
+        asking = Asking(ask, route, own) if wanted is None else StructuredAsking(ask, route, wanted, own)
         self._reflect(ask, route, record.user_id)
         candidates = self._candidates(ask, route, record, reservation)
-        if ask.operation == "chat":
+        if isinstance(asking, StructuredAsking):
+            pieces = structured_pieces(candidates, asking, partial(self._about, asking, route, record.began))
+            media_type = DIALECTS[ask.dialect].media_type
+        elif ask.operation == "chat":
             dialect = DIALECTS[ask.dialect]
             outlet = BytesOutlet(dialect, partial(self._about, asking, route, record.began))
 
@@ -304,6 +316,8 @@ class Inference:
         found = {"X-Corral-Attempts": str(len(record.attempts))}
         if by is not None:
             found["X-Corral-Provider"], found["X-Corral-Model"] = by.provider, by.model
+        if record.structured:
+            found["X-Corral-Structured"] = record.structured
         if record.cache:
             found["X-Corral-Cache"] = record.cache
         return {**found, **reservation.headers} if reservation is not None else found

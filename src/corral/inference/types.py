@@ -6,12 +6,16 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from corral.dialects.form import Usage
+from corral.dialects.form import ChatRequest, Usage
 from corral.providers.types import Operation, Prices
 
 Outcome = Literal["running", "completed", "failed", "cancelled"]
 CacheState = Literal["", "hit", "miss", "bypass", "joined", "replayed"]
 """What a cache had to do with an answer; `replayed`: an idempotency key brought an earlier one back."""
+
+Structured = Literal["", "valid", "extracted", "repaired", "streamed"]
+"""How an answer came to be in the form that was asked for: as the model wrote it, taken out of what it wrote around it, asked for again. A
+`streamed` one is looked at when it is whole, so it may still end with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class Ask:
 
     dialect: the name of a `Dialect`; `openai` for operations that are no chats. model: the public name, None for the default.
     body: the JSON as it came, checked by the surface to be an object of the dialect. headers: those of the client (names in lower case).
+    request: for one that is made here, which `body` tells in `dialect`: it is put to each provider in the provider's own way.
     """
 
     operation: Operation
@@ -29,6 +34,7 @@ class Ask:
     stream: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
+    request: ChatRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,9 @@ class Streaming:
         self._closed.append(tell)
 
 
-AttemptKind = Literal["first", "retry", "failover", "continuation", "completion", "mirror"]
+AttemptKind = Literal["first", "retry", "failover", "continuation", "completion", "repair", "mirror"]
 """`retry`: the same candidate again. `continuation`: going on in the middle of an answer. `completion`: ended without asking
-anybody, because the answer was whole but for its end."""
+anybody, because the answer was whole but for its end. `repair`: asking again for an answer that is not in its form."""
 
 
 @dataclass(slots=True)
@@ -130,7 +136,7 @@ class Record:
     """What became of a request. Filled while it runs; whole when a `Recorder` gets it.
 
     key_id: the API key that it came with. route: the name of the route. relayed: pieces of content that went to the client. usage: what the client was told or would have
-    been, the sum of all attempts.
+    been, the sum of all attempts. structured: how an answer came to be in the form that was asked for.
     """
 
     user_id: str
@@ -145,6 +151,7 @@ class Record:
     first_content: float | None = None
     ended: float | None = None
     relayed: int = 0
+    structured: Structured = ""
 
     @property
     def usage(self) -> Usage | None:

@@ -189,6 +189,12 @@ class Unreachable(UpstreamFailed):
     """Nobody listens there: nothing was asked yet."""
 
 
+class OutputInvalid(UpstreamFailed):
+    """An answer is not in the form that was asked for; `details` has `problems`, `repairs` (how often it was asked again) and `text`."""
+
+    code = "output_invalid"
+
+
 class ProviderRefused(UpstreamFailed):
     """A provider does not accept our key, or what the key may do; another key or provider can help, the same one not."""
 
@@ -250,3 +256,13 @@ class StartupError(Exception):
         super().__init__(message)
         self.message = message
         self.exit_code = exit_code
+
+
+def by_code(code: str) -> type[CorralError] | None:
+    """The kind of failure of that code, the most general one where several share it; None for a code that is not ours."""
+    kinds: list[type[CorralError]] = [InternalError, *CorralError.__subclasses__()]
+    for kind in kinds:
+        if kind.code == code:
+            return kind
+        kinds += kind.__subclasses__()
+    return None

@@ -12,6 +12,7 @@ from corral.kit.errors import (
     Forbidden,
     InvalidRequest,
     ModelNotFound,
+    OutputInvalid,
     ProviderRefused,
     QuotaExhausted,
     ShuttingDown,
@@ -52,7 +53,7 @@ def is_busy(error: CorralError) -> bool:
 
 def verdict(error: CorralError, *, local: bool) -> Verdict:
     """What it says about the candidate."""
-    if isinstance(error, Unfit | InvalidRequest | Unauthorized | Forbidden | ShuttingDown):
+    if isinstance(error, Unfit | OutputInvalid | InvalidRequest | Unauthorized | Forbidden | ShuttingDown):
         return "nothing"
     if is_busy(error):
         # A queue of ours that is full says nothing: it is looked at anew each time.

@@ -94,11 +94,13 @@ def plan(request: ChatRequest, sent: Gathering, tokens: int, *, prefill: bool) -
 
 def _words(cut: _Cut, *, prefill: bool) -> Ending | list[Way]:
     request = cut.request
+    structured = request.format is not None and request.format.kind != "text"
     if not cut.text.strip():
         # Nothing but thinking (or space) so far: the answer anew, without what was told of it.
+        if structured:
+            return _json_ways(cut, prefill=False)[:1]
         return [Way("anew", request, lambda: TextShaper(Continued(cut.text), cut.calls, Rethought(cut.thought)))]
-    structured = request.format is not None and request.format.kind != "text"
-    if structured and flaw(cut.text, None, objects=False) is None:
+    if structured and flaw(cut.text, _schema(request), objects=False) is None:
         return Ending((Finished("stop"),))
     left = request.max_tokens - cut.tokens if request.max_tokens is not None else None
     if left is not None and left <= 0:
@@ -184,8 +186,7 @@ def _call_ways(cut: _Cut, call: ToolCall) -> list[Way]:
 
 
 def _json_ways(cut: _Cut, *, prefill: bool) -> list[Way]:
-    wanted = cut.request.format
-    schema = wanted.schema if wanted is not None and wanted.kind == "schema" else None
+    schema = _schema(cut.request)
     begun = cut.text
 
     def told(more: str) -> list[ChatEvent]:
@@ -209,6 +210,11 @@ def _json_ways(cut: _Cut, *, prefill: bool) -> list[Way]:
         Way("anew", anew, lambda: HeldShaper(finish)),
         Way("rest of JSON", _for_rest(cut._replace(request=plain), begun, what), lambda: HeldShaper(finish)),
     ]
+
+
+def _schema(request: ChatRequest) -> Mapping[str, Any] | None:
+    wanted = request.format
+    return wanted.schema if wanted is not None and wanted.kind == "schema" else None
 
 
 def _as_schema(schema: Mapping[str, Any] | None) -> str:

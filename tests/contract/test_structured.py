@@ -1,0 +1,390 @@
+"""Answers in the form of a schema, by every provider and for every dialect of clients (BR-6): kept, taken out, repaired, or an error."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from corral.dialects.form import ChatRequest, Format, TextDelta, text_message
+from corral.dialects.registry import DIALECTS
+from corral.inference.structured import wanted_by
+from corral.inference.types import Ask
+from corral.kit.errors import CorralError, InvalidRequest, OutputInvalid
+from corral.kit.http import Timeouts
+from corral.providers.types import Abilities
+from tests.support import inference
+from tests.support.gateway import ELSEWHERE, Gateway, model_of
+from tests.support.inference import ANN, provider_of, read, route, said
+from tests.support.inference import Gateway as Own
+from tests.support.providers import FakeProvider
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "minLength": 2}, "people": {"type": "integer", "minimum": 7}},
+    "required": ["city", "people"],
+    "additionalProperties": False,
+}
+GOOD = {"city": "Käse", "people": 7}
+TEXT = json.dumps(GOOD, ensure_ascii=False)
+DIALECTS_OF_CLIENTS = ["openai_chat", "openai_responses", "anthropic", "ollama_chat", "ollama_generate"]
+UNKNOWN, KEEPS, IGNORES = Abilities(), Abilities(json_schema=True), Abilities(json_schema=False)
+QUICK = Timeouts(connect=30.0, head=60.0, idle=20.0)
+
+
+def form(dialect: str, schema: Any = SCHEMA) -> dict[str, Any]:
+    """The field that asks for a schema; for any JSON object without one."""
+    if dialect == "openai_responses":
+        return {
+            "text": {
+                "format": {"type": "json_schema", "name": "a", "schema": schema} if schema else {"type": "json_object"}
+            }
+        }
+    if dialect == "anthropic":
+        return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    if dialect.startswith("ollama"):
+        return {"format": schema or "json"}
+    told = (
+        {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}} if schema else {"type": "json_object"}
+    )
+    return {"response_format": told}
+
+
+def ask(model: str, dialect: str, *, stream: bool, repair: int | None = None, schema: Any = SCHEMA, **body: Any) -> Ask:
+    """A request as a client sends it."""
+    if dialect == "ollama_generate":
+        given = {"model": model, "prompt": "Which city?", "stream": stream, **form(dialect, schema), **body}
+        made = Ask("chat", dialect, model, msgspec.json.encode(given), stream)
+    else:
+        made = inference.ask(model, dialect, stream=stream, **form(dialect, schema), **body)
+    headers = {"x-corral-repair": str(repair)} if repair is not None else {}
+    return Ask(made.operation, dialect, model, made.body, stream, headers)
+
+
+def fake(gateway: Gateway, kind: str, **act: Any) -> FakeProvider:
+    provider = gateway.providers[kind]
+    provider.script(act)
+    return provider
+
+
+def own(gateway: Gateway, folder: Path, kind: str, abilities: Abilities = UNKNOWN) -> Any:
+    providers = {kind: provider_of(gateway.providers[kind], timeouts=QUICK, abilities=abilities)}
+    return inference.gateway(folder, providers)
+
+
+async def answered(gate: Own, asked: Ask) -> str:
+    """The text of an answer, whole or streamed. Raises the error that the client reads."""
+    if not asked.stream:
+        reply = await gate.inference.whole(ANN, asked)
+        answer = DIALECTS[asked.dialect].read_answer(reply.body)
+        return "".join(getattr(part, "text", "") for part in answer.choices[0].parts)
+    async with aclosing(await gate.inference.stream(ANN, asked)) as pieces:
+        return said(asked.dialect, b"".join([piece async for piece in pieces]))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("kind", ELSEWHERE)
+async def test_a_provider_that_honours_the_schema_is_asked_in_its_own_way(
+    every_provider: Gateway, tmp_path: Path, kind: str, stream: bool
+) -> None:
+    provider = fake(every_provider, kind)
+    async with own(every_provider, tmp_path, kind) as gate:
+        for dialect in DIALECTS_OF_CLIENTS:
+            assert json.loads(await answered(gate, ask(f"{kind}/m", dialect, stream=stream))) == GOOD
+            assert gate.recorder.last.structured in ("valid", "streamed")
+            assert [one.kind for one in gate.recorder.last.attempts] == ["first"]
+    assert all("city" in json.dumps(one["body"]) for one in provider.seen())
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+@pytest.mark.parametrize(
+    "around",
+    [
+        "```json\n{}\n```",
+        "Here you are:\n\n{}\n\nI hope that helps!",
+        'I thought of {{"city": 1}} first.\n```\n{}\n```',
+    ],
+)
+async def test_json_is_taken_out_of_what_stands_around_it(
+    every_provider: Gateway, tmp_path: Path, kind: str, around: str
+) -> None:
+    fake(every_provider, kind, honour_schema=False, schema_text=around.format(TEXT))
+    async with own(every_provider, tmp_path, kind) as gate:
+        for stream in (False, True):
+            assert await answered(gate, ask(f"{kind}/m", "openai_chat", stream=stream, repair=1)) == TEXT
+            assert gate.recorder.last.structured == "extracted"
+            assert len(gate.recorder.last.attempts) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("kind", ELSEWHERE)
+async def test_an_answer_that_does_not_fit_is_asked_for_again_with_what_is_wrong_with_it(
+    every_provider: Gateway, tmp_path: Path, kind: str, stream: bool
+) -> None:
+    provider = fake(every_provider, kind)
+    async with own(every_provider, tmp_path, kind) as gate:
+        for dialect in DIALECTS_OF_CLIENTS:
+            provider.script(None)
+            provider.then({"honour_schema": False, "schema_text": '{"city": "X", "people": "many"}'})
+            assert json.loads(await answered(gate, ask(f"{kind}/m", dialect, stream=stream, repair=2))) == GOOD
+            record = gate.recorder.last
+            assert (record.structured, record.outcome) == ("repaired", "completed")
+            assert [(one.kind, one.outcome) for one in record.attempts] == [
+                ("first", "completed"),
+                ("repair", "completed"),
+            ]
+            second = json.dumps(provider.seen()[-1]["body"], ensure_ascii=False)
+            assert "$.city: has 1 characters" in second
+            assert "$.people: must be integer" in second
+            assert "many" in second
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+async def test_an_answer_that_never_fits_is_an_error_that_says_why(
+    every_provider: Gateway, tmp_path: Path, kind: str
+) -> None:
+    # It says all of it again rather than what would come after it.
+    wrong = {"honour_schema": False, "schema_text": '{"city": "Ulm", "people": 6}', "resume": "over"}
+    provider = fake(every_provider, kind)
+    async with own(every_provider, tmp_path, kind) as gate:
+        for repair, times in ((None, 3), (0, 1), (1, 2)):
+            provider.script(wrong)
+            with pytest.raises(OutputInvalid, match="people: is 6, at least 7") as caught:
+                await answered(gate, ask(f"{kind}/m", "openai_chat", stream=False, repair=repair))
+            assert (caught.value.status, caught.value.code) == (502, "output_invalid")
+            assert caught.value.details is not None
+            assert caught.value.details["repairs"] == times - 1
+            assert len(provider.seen()) == times
+            assert gate.recorder.last.outcome == "failed"
+            assert gate.inference.health.of(route("r", (kind, "m")).candidates[0]).failed == 0, "it does answer"
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+@pytest.mark.parametrize("dialect", DIALECTS_OF_CLIENTS)
+async def test_a_stream_that_passes_and_does_not_fit_ends_with_an_error_event(
+    every_provider: Gateway, tmp_path: Path, kind: str, dialect: str
+) -> None:
+    fake(every_provider, kind, honour_schema=False, schema_text='{"city": "Ulm", "people": 6}', pace=0.01)
+    async with own(every_provider, tmp_path, kind, KEEPS) as gate:
+        async with aclosing(await gate.inference.stream(ANN, ask(f"{kind}/m", dialect, stream=True))) as stream:
+            assert stream.headers["X-Corral-Structured"] == "streamed"
+            pieces = [piece async for piece in stream]
+        with pytest.raises(CorralError, match="people: is 6"):
+            read(dialect, b"".join(pieces))
+        assert b"[DONE]" not in pieces[-1]
+        assert len(pieces) > 2, "it was passed on as it came"
+        assert len(gate.recorder.last.attempts) == 1
+        assert gate.recorder.last.outcome == "failed"
+
+
+async def test_a_good_stream_passes_untouched(every_provider: Gateway, tmp_path: Path) -> None:
+    provider = fake(every_provider, "openai", pace=0.01)
+    async with own(every_provider, tmp_path, "openai") as gate:
+        async with aclosing(await gate.inference.stream(ANN, ask("openai/m", "openai_chat", stream=True))) as stream:
+            pieces = [piece async for piece in stream]
+        plain = inference.ask("openai/m", stream=True, **form("openai_chat"))
+        provider.script({"text": TEXT})
+        untouched = await gate.pieces(
+            "openai/m", **{k: v for k, v in json.loads(plain.body).items() if k == "messages"}
+        )
+    # What Corral adds is nothing: an id, its fields and their order are the provider's.
+    assert b"".join(pieces)[:20] == b"".join(untouched)[:20]
+    assert b"".join(pieces).endswith(b"data: [DONE]\n\n")
+    assert len(pieces) > 3
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("kind", ELSEWHERE)
+async def test_a_provider_that_does_not_know_schemas_is_asked_in_words(
+    every_provider: Gateway, tmp_path: Path, kind: str, stream: bool
+) -> None:
+    provider = fake(every_provider, kind, text=f"Sure! {TEXT}")
+    async with own(every_provider, tmp_path, kind, IGNORES) as gate:
+        for dialect in ("openai_chat", "anthropic", "ollama_chat"):
+            assert await answered(gate, ask(f"{kind}/m", dialect, stream=stream)) == TEXT
+            assert gate.recorder.last.structured == "extracted"
+            body = provider.seen()[-1]["body"]
+            assert "validates against this JSON schema" in json.dumps(body)
+            written = DIALECTS[gate.recorder.last.attempts[0].dialect].read_request(json.dumps(body).encode())
+            assert written.format is None
+
+
+async def test_one_that_refuses_to_be_asked_so_is_asked_in_words(every_provider: Gateway, tmp_path: Path) -> None:
+    provider = fake(every_provider, "compatible", text=TEXT)
+    provider.then({"status": 400, "message": "response_format json_schema is not supported"})
+    async with own(every_provider, tmp_path, "compatible") as gate:
+        assert await answered(gate, ask("compatible/m", "openai_chat", stream=False)) == TEXT
+        assert [one.kind for one in gate.recorder.last.attempts] == ["first", "retry"]
+    provider = fake(every_provider, "openai", text=TEXT)
+    provider.then({"status": 400, "message": "the schema is too large"})
+    async with own(every_provider, tmp_path / "b", "openai") as gate:
+        with pytest.raises(InvalidRequest, match="too large"):
+            await answered(gate, ask("openai/m", "openai_chat", stream=False))
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+async def test_any_json_object(every_provider: Gateway, tmp_path: Path, kind: str) -> None:
+    provider = fake(every_provider, kind)
+    async with own(every_provider, tmp_path, kind) as gate:
+        for dialect in ("openai_chat", "openai_responses", "ollama_chat"):
+            provider.script({"text": "[1]"})
+            provider.then({"text": "no JSON"})
+            with pytest.raises(OutputInvalid, match="must be object"):
+                await answered(gate, ask(f"{kind}/m", dialect, stream=False, schema=None, repair=1))
+            provider.script({"text": '{"a": 1}'})
+            assert await answered(gate, ask(f"{kind}/m", dialect, stream=True, schema=None)) == '{"a": 1}'
+            if kind in ("openai", "anthropic") and dialect == "ollama_chat":
+                assert "JSON" in json.dumps(provider.seen()[-1]["body"]), "it has to be named"
+
+
+async def test_the_next_candidate_mends_what_one_cannot(every_provider: Gateway, tmp_path: Path) -> None:
+    wrong = {"honour_schema": False, "schema_text": "a poem"}
+    bad, good = fake(every_provider, "compatible", **wrong), fake(every_provider, "openai")
+    spec = route("r", ("compatible", "m"), ("openai", "m"))
+    providers = {kind: provider_of(every_provider.providers[kind]) for kind in ("compatible", "openai")}
+    async with inference.gateway(tmp_path, providers, spec) as gate:
+        for stream in (False, True):
+            assert json.loads(await answered(gate, ask("r", "openai_chat", stream=stream))) == GOOD
+            told = [(one.provider, one.kind) for one in gate.recorder.last.attempts]
+            assert told == [("compatible", "first"), ("compatible", "repair"), ("openai", "repair")]
+            usage = gate.recorder.last.usage
+            assert usage is not None
+            assert usage.prompt_tokens > 20, "all attempts count"
+    assert len(bad.seen()) == 4
+    assert len(good.seen()) == 2
+
+
+async def test_a_repair_that_fails_says_what_was_wrong_and_why_it_stayed_so(
+    every_provider: Gateway, tmp_path: Path
+) -> None:
+    provider = fake(every_provider, "anthropic", honour_schema=False, schema_text="a poem")
+    provider.then({}, {"status": 400, "message": "prompt is too long: 9 tokens > 8 maximum"})
+    async with own(every_provider, tmp_path, "anthropic") as gate:
+        with pytest.raises(OutputInvalid, match=r"no JSON.*could not be asked for again"):
+            await answered(gate, ask("anthropic/m", "openai_chat", stream=False))
+
+
+@pytest.mark.parametrize("then", ["reset", "end", "error"])
+async def test_a_cut_in_the_middle_is_continued_and_held_against_the_schema(
+    every_provider: Gateway, tmp_path: Path, then: str
+) -> None:
+    fake(every_provider, "openai", tokens=['{"city": ', '"Käse", ', '"people": ', "7}"], after=2, then=then)
+    spec = route("r", ("openai", "m"), ("gemini", "m"))
+    providers = {kind: provider_of(every_provider.providers[kind], timeouts=QUICK) for kind in ("openai", "gemini")}
+    async with inference.gateway(tmp_path, providers, spec) as gate:
+        fake(every_provider, "gemini")
+        assert json.loads(await answered(gate, ask("r", "openai_chat", stream=True))) == GOOD
+        assert [one.kind for one in gate.recorder.last.attempts] == ["first", "continuation"]
+        fake(every_provider, "gemini", honour_schema=False, schema_text='{"city": "Käse", "people": 1}')
+        with pytest.raises(CorralError):
+            await answered(gate, ask("r", "openai_chat", stream=True))
+
+
+@pytest.mark.parametrize("repair", [0, 2])
+async def test_what_says_itself_why_it_is_no_json_passes(every_provider: Gateway, tmp_path: Path, repair: int) -> None:
+    provider = fake(every_provider, "openai")
+    async with own(every_provider, tmp_path, "openai") as gate:
+        for stream in (False, True):
+            provider.script({"text": '{"city": "a very long one and more", "people": 7}'})
+            cut = ask("openai/m", "openai_chat", stream=stream, repair=repair, max_tokens=3)
+            assert "city" in await answered(gate, cut)
+            provider.script({"refusal": "I would rather not."})
+            await answered(gate, ask("openai/m", "openai_chat", stream=stream, repair=repair))
+            tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+            provider.script({"text": "", "tool_calls": [{"name": "look", "arguments": {}}]})
+            await answered(gate, ask("openai/m", "openai_chat", stream=stream, repair=repair, tools=[tool]))
+            assert len(gate.recorder.last.attempts) == 1
+
+
+async def test_our_own_requests_have_it_too(every_provider: Gateway, tmp_path: Path) -> None:
+    request = ChatRequest(
+        "openai/m", (text_message("user", "Which city?"),), stream=True, format=Format("schema", "a", SCHEMA)
+    )
+    provider = fake(every_provider, "openai")
+    async with own(every_provider, tmp_path, "openai") as gate:
+        text = "".join(event.text for event in await gate.events(request) if isinstance(event, TextDelta))
+        assert json.loads(text) == GOOD
+        provider.script({"honour_schema": False, "schema_text": "{}"})
+        with pytest.raises(OutputInvalid, match="city: is missing"):
+            await gate.events(request)
+    async with own(every_provider, tmp_path / "b", "openai", IGNORES) as gate:
+        provider.script({"text": f"```json\n{TEXT}\n```"})
+        text = "".join(event.text for event in await gate.events(request) if isinstance(event, TextDelta))
+        assert text == TEXT
+
+
+FAULTS: list[tuple[str, Any, str]] = [
+    ("openai_chat", {"type": "strng"}, "response_format.json_schema.schema.type"),
+    ("openai_responses", {"properties": {"a": {"$ref": "#/none"}}}, "text.format.schema.properties.a.$ref"),
+    ("anthropic", {"items": 3}, "output_config.format.schema.items"),
+    ("ollama_chat", {"anyOf": []}, "format.anyOf"),
+    ("ollama_generate", {"pattern": "("}, "format.pattern"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "schema", "field"), FAULTS)
+def test_a_schema_that_is_not_understood_is_refused_with_its_field(dialect: str, schema: Any, field: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        wanted_by(ask("m", dialect, stream=False, schema=schema))
+    assert caught.value.param == field
+    assert caught.value.message.startswith(f"{field}: ")
+
+
+def test_what_asks_for_no_form_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps({"messages": 'nothing that could be read, and "format" in words'}).encode()
+    for dialect in DIALECTS_OF_CLIENTS:
+        assert wanted_by(Ask("chat", dialect, "m", body)) is None
+    assert wanted_by(Ask("embeddings", "openai", "m", b'{"response_format": 1}')) is None
+    with pytest.raises(InvalidRequest, match="from 0 to 5"):
+        wanted_by(
+            Ask(
+                "chat", "openai_chat", "m", ask("m", "openai_chat", stream=False).body, headers={"x-corral-repair": "9"}
+            )
+        )
+
+
+def test_over_http_a_header_tells_how_it_was_reached(every_provider: Gateway) -> None:
+    provider = fake(every_provider, "openai")
+    provider.then({"honour_schema": False, "schema_text": "{}"})
+    url = f"{every_provider.server.url}/v1/chat/completions"
+
+    def post(schema: Any) -> Any:
+        body = ask(model_of("openai"), "openai_chat", stream=False, schema=schema).body
+        headers = {"content-type": "application/json"}
+        return urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=60)
+
+    with post(SCHEMA) as answer:
+        assert answer.headers["X-Corral-Structured"] == "repaired"
+        assert answer.headers["X-Corral-Attempts"] == "2"
+    provider.script({"honour_schema": False, "schema_text": "{}"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        post(SCHEMA)
+    error = json.loads(caught.value.read())["error"]
+    assert (caught.value.code, error["code"]) == (502, "output_invalid")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        post({"type": "strng"})
+    error = json.loads(caught.value.read())["error"]
+    assert (caught.value.code, error["param"]) == (400, "response_format.json_schema.schema.type")
+
+
+def test_the_included_model_keeps_to_a_schema(every_provider: Gateway) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"ok": {"type": "boolean"}},
+        "required": ["ok"],
+        "additionalProperties": False,
+    }
+    body = ask("corral-demo", "openai_chat", stream=False, schema=schema, max_tokens=60).body
+    url = f"{every_provider.server.url}/v1/chat/completions"
+    with urllib.request.urlopen(
+        urllib.request.Request(url, body, {"content-type": "application/json"}), timeout=120
+    ) as answer:
+        told = json.loads(answer.read())
+        assert answer.headers["X-Corral-Structured"] == "valid"
+    assert isinstance(json.loads(told["choices"][0]["message"]["content"])["ok"], bool)
