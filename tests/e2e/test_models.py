@@ -119,7 +119,7 @@ def test_a_file_is_moved_to_the_trash_and_comes_back(page: Page, server: Server)
     assert file.exists()
 
 
-def test_a_model_tells_what_it_is_and_what_its_engine_says(page: Page) -> None:
+def test_a_model_tells_what_it_is_and_what_its_engine_says(page: Page, server: Server) -> None:
     page.goto("/models")
     page.get_by_role("link", name="corral-demo").click()
     expect(page.get_by_role("tabpanel")).to_contain_text("8,192 tokens")
@@ -128,7 +128,13 @@ def test_a_model_tells_what_it_is_and_what_its_engine_says(page: Page) -> None:
     expect(page.get_by_role("tabpanel")).to_contain_text(re.compile(r"0 of \d+ busy"))
     page.get_by_role("tab", name="Overview").press("End")
     expect(page.get_by_role("tab", name="Engine log")).to_be_focused()
-    expect(page.get_by_role("region", name="Lines of the engine")).to_contain_text("llama")
+    lines = page.get_by_role("listbox", name="Log lines").get_by_role("option")
+    expect(lines.first).to_be_visible()
+    server.ask("POST", "/api/chat", {"message": "ping"})
+    expect(lines.filter(has_text="slot release").last).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    server.ask("POST", "/api/chat", {"message": "ping"})
+    page.get_by_role("button", name=re.compile(r"Resume · \d+ new")).click()
     page.get_by_role("link", name="Open them in Logs").click()
     expect(page).to_have_url(re.compile("/logs"))
 

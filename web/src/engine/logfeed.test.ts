@@ -15,11 +15,14 @@ class Server implements LogSource {
   connected = true;
   end = 0;
   asked: string[] = [];
+  /** What was asked with them. */
+  data: object[] = [];
   answers: (() => void)[] = [];
   private listener: (data: unknown) => void = () => undefined;
   private opener: () => void = () => undefined;
-  request<T>(event: string): Promise<T> {
+  request<T>(event: string, data: object = {}): Promise<T> {
     this.asked.push(event);
+    this.data.push(data);
     if (event !== "logs:search") return Promise.resolve({} as T);
     return new Promise((resolve) => {
       this.answers.push(() => resolve({ lines: lines(Math.max(0, this.end - PAGE), this.end) } as T));
@@ -65,7 +68,7 @@ function ids(feed: LogFeed): string[] {
 it("reads the newest lines first and puts what came meanwhile behind them, each once", async () => {
   const server = new Server();
   server.end = 5;
-  const feed = new LogFeed(server, 1_000, now);
+  const feed = new LogFeed(server, { capacity: 1_000, soon: now });
   feed.start();
   await settle();
   server.send(lines(5, 7));
@@ -78,7 +81,7 @@ it("reads the newest lines first and puts what came meanwhile behind them, each 
 
 it("says how many lines the server left out", async () => {
   const server = new Server();
-  const feed = new LogFeed(server, 1_000, now);
+  const feed = new LogFeed(server, { capacity: 1_000, soon: now });
   feed.start();
   await server.answer();
   server.send(lines(0, 1), 1_234);
@@ -88,7 +91,7 @@ it("says how many lines the server left out", async () => {
 it("fills the gap of a lost connection, or says that there is one", async () => {
   const server = new Server();
   server.end = 3;
-  const feed = new LogFeed(server, 5_000, now);
+  const feed = new LogFeed(server, { capacity: 5_000, soon: now });
   feed.start();
   await server.answer();
   server.end = 6;
@@ -102,9 +105,26 @@ it("fills the gap of a lost connection, or says that there is one", async () => 
   expect(ids(feed).slice(7)).toEqual(lines(1_500, 2_000).map(({ id }) => id));
 });
 
+it("follows one source alone, also after a loss of the connection", async () => {
+  const server = new Server();
+  const feed = new LogFeed(server, { source: "engine:a", capacity: 100, soon: now });
+  feed.start();
+  await server.answer();
+  const from = (source: string, number: number) => ({ ...line(number), source });
+  server.send([line(0), from("engine:a", 1), from("engine:ab", 2), from("engine:b", 3)]);
+  expect(ids(feed)).toEqual(["1"]);
+  server.open();
+  await settle();
+  expect(server.asked).toEqual(["logs:subscribe", "logs:search", "logs:subscribe", "logs:search"]);
+  expect(server.data.slice(2)).toEqual([
+    { level: "debug", sources: ["engine:a"] },
+    { limit: PAGE, source: "engine:a" },
+  ]);
+});
+
 it("holds lines back while paused", async () => {
   const server = new Server();
-  const feed = new LogFeed(server, 10, now);
+  const feed = new LogFeed(server, { capacity: 10, soon: now });
   feed.start();
   await server.answer();
   feed.pause(true);
@@ -117,7 +137,7 @@ it("holds lines back while paused", async () => {
 it("does not follow while the page is out of sight, and catches up after", async () => {
   const server = new Server();
   server.end = 2;
-  const feed = new LogFeed(server, 100, now);
+  const feed = new LogFeed(server, { capacity: 100, soon: now });
   feed.start();
   await server.answer();
   feed.hide(true);
@@ -135,7 +155,7 @@ it("does not follow while the page is out of sight, and catches up after", async
 it("tells those who watch once for many batches", async () => {
   const server = new Server();
   const runs: (() => void)[] = [];
-  const feed = new LogFeed(server, 100, (run) => runs.push(run));
+  const feed = new LogFeed(server, { capacity: 100, soon: (run) => runs.push(run) });
   let told = 0;
   feed.watch(() => {
     told += 1;

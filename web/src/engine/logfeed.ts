@@ -1,6 +1,6 @@
 import type { LogBatch, LogLine } from "../api/logs";
 import { randomKey } from "./ids";
-import { type LogFilter, LogRing, NO_FILTER, NOTE } from "./logs";
+import { isOf, type LogFilter, LogRing, NO_FILTER, NOTE } from "./logs";
 
 /** The part of the connection that the feed needs. */
 export interface LogSource {
@@ -17,6 +17,15 @@ export interface Found {
 }
 
 export const PAGE = 500;
+
+interface FeedOptions {
+  /** The source that is followed, with all below it; null for everything. */
+  source?: string | null;
+  /** How many lines are kept. */
+  capacity?: number;
+  /** Runs something with the next picture. */
+  soon?: (run: () => void) => void;
+}
 
 /** The intent's data for a filter. */
 export function searchFor(filter: LogFilter, before: string | null): Record<string, unknown> {
@@ -48,11 +57,15 @@ export class LogFeed {
   filled = false;
   problem: string | null = null;
 
+  private readonly only: string | null;
+  private readonly soon: (run: () => void) => void;
+
   constructor(
     private readonly source: LogSource,
-    capacity = 100_000,
-    private readonly soon: (run: () => void) => void = (run) => requestAnimationFrame(run),
+    { source: only = null, capacity = 100_000, soon = requestAnimationFrame.bind(globalThis) }: FeedOptions = {},
   ) {
+    this.only = only;
+    this.soon = soon;
     this.ring = new LogRing(capacity);
   }
 
@@ -111,8 +124,10 @@ export class LogFeed {
     const early: LogLine[] = [];
     this.early = early;
     try {
-      await this.source.request("logs:subscribe", { level: NO_FILTER.level });
-      const { lines } = await this.source.request<Found>("logs:search", searchFor(NO_FILTER, null));
+      const sources = this.only === null ? [] : [this.only];
+      await this.source.request("logs:subscribe", { level: NO_FILTER.level, sources });
+      const wanted = searchFor({ ...NO_FILTER, source: this.only }, null);
+      const { lines } = await this.source.request<Found>("logs:search", wanted);
       this.problem = null;
       if (this.last !== null && lines.length >= PAGE && !lines.some(({ id }) => id === this.last))
         this.add([note("Lines are missing here: more came than are read again. The files have all of them.")]);
@@ -129,8 +144,10 @@ export class LogFeed {
   }
 
   private received({ lines, dropped }: LogBatch): void {
-    const all =
-      dropped > 0 ? [...lines, note(`${dropped.toLocaleString("en")} lines came too fast to be sent`)] : lines;
+    const { only } = this;
+    // What was sent before the server heard of this source may be of others.
+    const ours = only === null ? lines : lines.filter(({ source }) => isOf(source, only));
+    const all = dropped > 0 ? [...ours, note(`${dropped.toLocaleString("en")} lines came too fast to be sent`)] : ours;
     if (this.early) this.early.push(...all);
     else this.add(all);
   }

@@ -7,11 +7,11 @@ import { searchFor } from "../../engine/logfeed";
 import { type LogFilter, type LogView, NO_FILTER } from "../../engine/logs";
 import { whole } from "../../ui/format";
 import { CrossIcon } from "../../ui/icons";
+import { LogDetail } from "../../ui/log/LogDetail";
+import { LogList } from "../../ui/log/LogList";
+import { useLogFeed, useLogView } from "../../ui/log/useLog";
 import { save } from "../../ui/save";
 import { Levels } from "./Levels";
-import { LogDetail } from "./LogDetail";
-import { LogList } from "./LogList";
-import { useLogFeed, useLogView } from "./useLog";
 import "../../ui/controls.css";
 import "./logs.css";
 

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { LogLine } from "../../api/logs";
-import { CrossIcon } from "../../ui/icons";
+import { CrossIcon } from "../icons";
 
 interface Props {
   line: LogLine;

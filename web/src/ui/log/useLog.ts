@@ -1,12 +1,12 @@
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { type Found, LogFeed, searchFor } from "../../engine/logfeed";
 import { type LogFilter, LogView } from "../../engine/logs";
-import { useConnection } from "../../ui/live";
+import { useConnection } from "../live";
 
-/** The log as long as the page is shown. */
-export function useLogFeed(): LogFeed {
+/** The log as long as the page is shown: of everything, or of one source, at most `capacity` lines. */
+export function useLogFeed(source: string | null = null, capacity?: number): LogFeed {
   const connection = useConnection();
-  const feed = useMemo(() => new LogFeed(connection), [connection]);
+  const feed = useMemo(() => new LogFeed(connection, { source, capacity }), [connection, source, capacity]);
   useEffect(() => {
     const seen = () => feed.hide(document.hidden);
     feed.start();

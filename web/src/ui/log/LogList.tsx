@@ -1,7 +1,8 @@
-import { type KeyboardEvent, memo, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type KeyboardEvent, memo, useCallback, useLayoutEffect, useRef, useState } from "react";
 import { keepsFollowing, type Place } from "../../engine/follow";
 import { type Entry, type LogView, NOTE } from "../../engine/logs";
-import { DownIcon } from "../../ui/icons";
+import { DownIcon } from "../icons";
+import "./log.css";
 
 const SPARE = 10;
 const NEAR_TOP = 200;
@@ -84,9 +85,11 @@ export function LogList({ view, selected, onSelect, onOlder }: Props) {
     if (next.top < before.top && next.top < NEAR_TOP) onOlder?.();
   }, [onOlder]);
 
-  useEffect(() => {
+  // The height of a row is known before the first picture; rows of another height would move the end at each drawing.
+  useLayoutEffect(() => {
     const frame = box.current;
     if (!frame) return;
+    setRow(measure.current?.offsetHeight || 28);
     const observer = new ResizeObserver(() => {
       setRow(measure.current?.offsetHeight || 28);
       setPlace({ top: frame.scrollTop, view: frame.clientHeight });
@@ -178,7 +181,7 @@ export function LogList({ view, selected, onSelect, onOlder }: Props) {
           if (id !== undefined) select(id === selected ? null : id);
         }}
       >
-        <div style={{ height: length * row }}>
+        <div className="log-all" style={{ height: length * row }}>
           <div style={{ transform: `translateY(${first * row}px)` }}>{rows}</div>
         </div>
       </div>
