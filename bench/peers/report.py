@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from bench.frame import ROOT, Result, percentile
-from bench.peers.phases import FAST, FIRST, MANY, PACED, WHOLE_CONNECTIONS, Contestant, Figures
+from bench.peers.phases import FAST, FIRST, GRACE, MANY, PACED, WHOLE_CONNECTIONS, Contestant, Figures
 from bench.peers.programs import Program
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -179,24 +179,33 @@ def _section(told: Comparison) -> str:
 
 
 HOW = (
-    "Repeat it with `make bench ONLY=peers` (about 9 minutes; `python -m bench --only peers --quick` 3, and writes nothing here). The first time it",
-    "fetches the others into `.bench/`: nginx from Debian's package when there is none, the two from PyPI by locks with hashes (`requirements/bench-*.txt`).",
+    "Repeat it with `make bench ONLY=peers` (about 9 minutes; `.venv/bin/python -m bench --only peers --quick` 4, and writes nothing here). The first time it",
+    "fetches the others into `.bench/`: nginx from Debian's package when there is none, the two from PyPI by locks with hashes (`requirements/bench-*.txt`,",
+    "800 MB). A peer that cannot be had is said to be missing.",
     "",
-    "- All are in front of the same synthetic upstream and bound to one core; the upstream and the load are on the other. In each round everybody has a turn,",
-    "  each time in another order. Ratios are the middle of the rounds' ratios. Processor time is that of all processes of a program (`/proc`), read when it has",
-    "  nothing more to do, so what is written behind the answers counts. All answers are checked.",
-    "- Corral has routes of two candidates, limits of requests, tokens and concurrency, a budget with prices, usage and its log; *own engine* is the upstream attached",
-    "  as an engine, *provider* the same as a provider elsewhere with a key. At most 256 requests go to a provider at once, so it takes no part in the 1,000 streams.",
-    "- nginx checks a key, limits the rate, logs each request and does not buffer. vllm-router is vLLM's router in Rust with breakers, retries and its log. LiteLLM has",
-    "  its master key and one worker, no database and no callbacks, which makes it cheaper than most installations.",
-    f"- 256 streams at 40 events a second; an event is in time {0.25} s after the stream's last one is due. {FIRST} streams at 20 events a second that begin one after the",
-    "  other, for the first content. 1,000 streams at 10 events a second, left alone for more than twice their time. Requests a second where the core is not in use",
-    "  all the time are what the load could ask for, not what the program could answer.",
+    "- **The same for all.** All are in front of the same synthetic upstream and bound to one core; the upstream and the load are on the other. In each round",
+    "  everybody has a turn, each time in another order. Ratios are the middle of the rounds' ratios. Processor time is that of all processes of a program, read",
+    "  when it has nothing more to do, so what is written behind the answers counts. Every answer is checked.",
+    "- **Corral** has routes of two candidates, limits of requests, tokens and concurrency, a budget with prices, usage, health checks and its log. *Own engine*",
+    "  is the upstream attached as an engine, *provider* the same upstream as a provider elsewhere with a key; at most 256 requests go to one provider at once,",
+    "  so it takes no part in the 1,000 streams. On loopback everybody is let in, a client's key is not looked at.",
+    "- **nginx** compares a key, limits the rate, logs each request, and does not buffer. **vllm-router** is vLLM's router in Rust, with breakers and retries; it",
+    "  asks clients for no key. **LiteLLM** has its master key, one worker and limits of its deployment, no database and no callbacks, which makes it cheaper",
+    "  than most installations.",
+    f"- **Streams.** {FAST} at 250 events a second, each to its end, for what an event costs. {PACED} at 40 a second; an event is in time {GRACE:g} s after its stream's last one",
+    f"  is due. {FIRST} at 20 a second, which begin one after the other, for the first content. {MANY:,} at 10 a second, left alone for more than twice their time. Who",
+    "  is overloaded has waits that only say so.",
+    "- **Requests a second** of who did not have the core in use all the time are what the load could ask for, not what the program could answer.",
 )
 
 
 def _versions(told: Comparison) -> dict[str, str]:
     return {one.program.name: one.program.version for one in told.contestants if one.program is not None}
+
+
+def _today() -> str:
+    now = datetime.now(UTC)
+    return f"{now.day} {now:%B %Y}"
 
 
 def _machine() -> str:
