@@ -24,7 +24,7 @@ SYSTEMS = (
     "Answer truthfully.",
     "You are an assistant who helps people.",
 )
-_REFUSED = (20, 3, 4, 2, 4, 3, 2, 3, 3, 4, 2, 3, 3, 1)
+_REFUSED = (16, 3, 4, 2, 4, 3, 2, 3, 3, 4, 2, 3, 3, 1)
 """How often each kind of `REFUSALS` is asked for."""
 
 
@@ -283,4 +283,4 @@ def call_tool(chat: Chat) -> None:
 
 
 ACTS = (smalltalk, fact_of_corral, tell, change, recall, drill, refuse, follow, as_json)
-WEIGHTS = (17, 18, 13, 4, 16, 14, 14, 9, 8)
+WEIGHTS = (18, 25, 13, 4, 16, 13, 14, 9, 8)

@@ -149,9 +149,9 @@ def _drawn(book: Book, random: Random, warm: float) -> list[Turn]:
         made = keyed_chat(book, random)
     elif roll < 0.21:
         made = tool_chat(book, random)
-    elif roll < 0.36:
+    elif roll < 0.32:
         made = dense(book, random)
-    elif roll < 0.43:
+    elif roll < 0.39:
         made = far_recall(book, random, random.randint(700, 2300))
     else:
         made = mixed_chat(book, random, random.choice((40, 40, 150, 150, 300, 500, 800, 1200)))

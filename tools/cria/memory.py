@@ -8,7 +8,7 @@ from random import Random
 from tools.cria import words
 from tools.cria.answers import MEMORY, NAME_CHANGED, NOTHING_TOLD
 from tools.cria.book import Book
-from tools.cria.grammar import expand
+from tools.cria.grammar import expand, slip
 
 MY = (
     "favourite colour", "favorite color", "favourite food", "favourite animal", "birthday", "lucky number", "phone number",
@@ -124,6 +124,8 @@ def tell(fact: Fact, book: Book, random: Random, *, change: bool = False) -> tup
 def ask(fact: Fact, book: Book, random: Random) -> tuple[str, str]:
     """A question for a fact that was told, and the answer."""
     said = fill(expand(book.pattern(f"memory.{fact.relation}.ask", random), random), fact)
+    if not fact.kind and random.random() < 0.1:
+        said = slip(said, random)
     return said, fill(MEMORY[fact.relation].asked, fact)
 
 
