@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 from typing import Any, cast
 
 from corral.kit.context import request_id
+from corral.kit.trace import current_trace
 from corral.telemetry.console import Console
 from corral.telemetry.hub import LogHub
 from corral.telemetry.levels import Levels
@@ -65,10 +66,14 @@ def _visible(found: re.Match[str]) -> str:
 
 
 def add_request_id(_: Any, __: str, event: Event) -> Event:
-    """Adds the id of the request being served."""
+    """Adds the id of the request being served, and where it is in a trace, if it is traced."""
     current = request_id.get()
     if current:
         event.setdefault("request_id", current)
+    trace = current_trace.get()
+    if trace is not None:
+        event.setdefault("trace_id", trace.trace_id)
+        event.setdefault("span_id", trace.span_id)
     return event
 
 
@@ -136,6 +141,29 @@ def hand_over(hub: LogHub) -> None:
         cache_logger_on_first_use=True,
     )
     logging.getLogger().handlers[:] = [HubHandler(hub)]
+
+
+def use_standard_logging() -> None:
+    """Lets what is logged go where a program has the standard library's loggers lead (ours are `corral.…`), redacted as ever. For a
+    program that is not ours, which hears nothing unless it listens; one that has set structlog up itself is left alone."""
+    ours = logging.getLogger("corral")
+    if not ours.handlers:
+        ours.addHandler(logging.NullHandler())
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            add_request_id,
+            structlog.processors.format_exc_info,
+            redact,
+            escape_controls,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
