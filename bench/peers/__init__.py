@@ -69,12 +69,13 @@ def _started(stack: ExitStack, cores: Cores, port: int) -> tuple[dict[str, str],
     for name, make in _PEERS.items():
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="corral-bench-")))
         try:
-            setup = make(port, folder)
-        except NotInstalled as error:
-            missing[name] = str(error)
-            print(f"{name}: not installed: {error}", flush=True)
+            program = stack.enter_context(programs.running(make(port, folder), folder, cores))
+        except (NotInstalled, programs.NotStarted) as error:
+            if name == "Corral":
+                raise
+            missing[name] = f"{'not installed' if isinstance(error, NotInstalled) else 'does not start'}: {error}"
+            print(f"{name}: {missing[name]}", flush=True)
             continue
-        program = stack.enter_context(programs.running(setup, folder, cores))
         program.settle(least=_IDLE_SECONDS)
         program.idle_bytes = program.resident()
         if name == "Corral":

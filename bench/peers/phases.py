@@ -74,7 +74,7 @@ class Plan:
     many: float
 
 
-FULL = Plan((5, 2.0), (3, 2.0), (3, 6.0), (4, 4.0), 20.0)
+FULL = Plan((5, 2.0), (3, 2.0), (3, 4.0), (3, 4.0), 15.0)
 QUICK = Plan((2, 1.0), (1, 1.0), (1, 3.0), (1, 3.0), 6.0)
 
 
@@ -212,7 +212,7 @@ async def _first(contestant: Contestant, seconds: float) -> list[Answer]:
     async def worker(number: int) -> None:
         await asyncio.sleep(number / FIRST)
         while loop.time() < began + seconds:
-            answers.append(await streams.one(requests[next(lengths)], began + seconds + 20))
+            answers.append(await streams.one(requests[next(lengths)], began + seconds + 10))
 
     await asyncio.gather(*(worker(number) for number in range(FIRST)))
     streams.close()

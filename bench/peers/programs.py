@@ -26,6 +26,10 @@ ELSEWHERE = "elsewhere"
 _START_SECONDS = 120.0
 
 
+class NotStarted(Exception):
+    """A program that gave no answer; the message has the end of its output."""
+
+
 @dataclass(slots=True)
 class Program:
     """One program with all its processes."""
@@ -221,7 +225,7 @@ def corral(upstream: int, folder: Path) -> Setup:
 
 @contextlib.contextmanager
 def running(setup: Setup, folder: Path, cores: Cores) -> Iterator[Program]:
-    """Starts a program on the servers' core and waits for its first answer. Raises RuntimeError when there is none."""
+    """Starts a program on the servers' core and waits for its first answer. Raises NotStarted when there is none."""
     with (folder / "output.log").open("ab") as output, cores.for_servers():
         began = time.monotonic()
         process = subprocess.Popen(
@@ -251,8 +255,8 @@ def _first_answer(program: Program, folder: Path) -> None:
         except OSError as error:
             said = str(error)
         time.sleep(0.01)
-    log = (folder / "output.log").read_text(errors="replace")[-800:]
-    raise RuntimeError(f"{program.name} gave no answer: {said}\n{log}")
+    log = " ".join((folder / "output.log").read_text(errors="replace").split())[-400:]
+    raise NotStarted(f"it gave no answer ({said}): {log}")
 
 
 def _end(program: Program) -> None:

@@ -137,7 +137,7 @@ def printed(told: Comparison) -> str:
         f"{name:{wide}}" + "".join(f"  {cell:>{column}}" for cell, column in zip(cells, columns, strict=True))
         for name, cells in table
     ]
-    return "\n".join([head, *lines, *(f"{name}: not installed: {why}" for name, why in told.missing.items())])
+    return "\n".join([head, *lines, *(f"{name}: {why}" for name, why in told.missing.items())])
 
 
 def write(told: Comparison, page: Path = PAGE) -> None:
@@ -161,7 +161,7 @@ def _section(told: Comparison) -> str:
     lines = [
         "## Beside others",
         "",
-        f"{versions}; {datetime.now(UTC):%d %B %Y}, {_machine()}, {told.cores}.".replace(" 0", " "),
+        f"{versions}; {_today()}, {_machine()}, {told.cores}.",
     ]
     asked = f"The load alone, with nothing between it and the upstream: {_middle(told.figures[DIRECT].whole_rate):,.0f} requests a second."
     lines += [f"{asked} Other work took {told.others:.0%} of the machine meanwhile.", ""]
@@ -174,7 +174,7 @@ def _section(told: Comparison) -> str:
             lines.append(
                 f"| {one.name} | {one.value:.4g} {one.unit} | {wanted} | {'' if one.holds else '**not reached**'} |"
             )
-    lines += ["", *(f"{name} is not in it: {why}." for name, why in told.missing.items()), *HOW]
+    lines += ["", *(f"{name} is not in it ({why})." for name, why in told.missing.items()), *HOW]
     return "\n".join(lines).replace("\n\n\n", "\n\n")
 
 

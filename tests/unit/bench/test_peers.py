@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from bench.frame import Result, upstream
-from bench.peers import installing, phases, report
+from bench.peers import installing, phases, programs, report
 from bench.peers.clients import MODEL, Answer, Streams, asked, request, whole
+from bench.peers.cores import Cores
 from bench.peers.phases import Contestant, Figures
 
 EVENT = b'data: {"choices":[{"delta":{"content":"%d "}}]}\n\n'
@@ -85,7 +86,7 @@ def comparison(*, litellm: bool, **ours: float) -> report.Comparison:
     measured = {
         name: figures(0.006) if name == "LiteLLM" else figures(100e-6, **ours) for name in (report.DIRECT, *names)
     }
-    missing = {} if litellm else {"LiteLLM": "no room", "nginx": "not on the PATH"}
+    missing = {} if litellm else {"LiteLLM": "not installed: no room", "nginx": "not installed"}
     return report.Comparison([Contestant(name, 1, MODEL, None) for name in names], measured, missing, 0.0, "one core")
 
 
@@ -127,3 +128,9 @@ def test_without_a_package_manager_nginx_is_not_installed(monkeypatch: pytest.Mo
     monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     with pytest.raises(installing.NotInstalled, match="not on the PATH"):
         installing.nginx()
+
+
+def test_a_program_that_ends_at_once_has_not_started(tmp_path: Path) -> None:
+    setup = programs.Setup("peer", "1", ["sh", "-c", "echo no licence; exit 3"], programs.free_port(), {})
+    with pytest.raises(programs.NotStarted, match="no licence"), programs.running(setup, tmp_path, Cores(None, None)):
+        pass
