@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -73,7 +74,9 @@ class Embedded:
 
     async def _open(self) -> Inference:
         sourced, environ = await asyncio.to_thread(self._read)
-        # Here and not above, so that `import corral` loads neither the database nor the engines.
+        # Here and not above, so that `import corral` loads neither the database nor the engines; beside the caller's loop, since it
+        # takes half a second.
+        await asyncio.to_thread(import_module, "corral.app.answering")
         from corral.app.answering import Answering
         from corral.bus import MemoryBus
         from corral.kit.clock import SystemClock

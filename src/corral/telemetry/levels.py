@@ -14,9 +14,13 @@ MAX_RULES = 100
 _MAX_SOURCE = 220
 
 
+ENGINES = "engine"
+"""The logger above those of all engines."""
+
+
 def engine_logger(model: str) -> str:
     """The name of the logger of a model's engine: one below `engine`, whatever dots the model's name has."""
-    return "engine." + model.replace(".", "_")
+    return f"{ENGINES}." + model.replace(".", "_")
 
 
 def logger_name(source: str) -> str:

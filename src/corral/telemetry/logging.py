@@ -15,7 +15,7 @@ from corral.kit.context import request_id
 from corral.kit.trace import current_trace
 from corral.telemetry.console import Console
 from corral.telemetry.hub import LogHub
-from corral.telemetry.levels import Levels
+from corral.telemetry.levels import ENGINES, Levels
 from corral.telemetry.lines import level_name, plain, sayable
 from corral.telemetry.structured import structlog
 
@@ -144,11 +144,11 @@ def hand_over(hub: LogHub) -> None:
 
 
 def use_standard_logging() -> None:
-    """Lets what is logged go where a program has the standard library's loggers lead (ours are `corral.…`), redacted as ever. For a
+    """Lets what is logged go where a program has the standard library's loggers lead (ours are `corral.…` and `engine.…`), redacted as ever. For a
     program that is not ours, which hears nothing unless it listens; one that has set structlog up itself is left alone."""
-    ours = logging.getLogger("corral")
-    if not ours.handlers:
-        ours.addHandler(logging.NullHandler())
+    for ours in (logging.getLogger("corral"), logging.getLogger(ENGINES)):
+        if not ours.handlers:
+            ours.addHandler(logging.NullHandler())
     if structlog.is_configured():
         return
     structlog.configure(

@@ -67,8 +67,11 @@ def wanted_by(ask: Ask, request: ChatRequest | None = None) -> Wanted | None:
         return None
     request = request or ask.request
     if request is None:
-        marks = _MARKS.get(ask.dialect, ())
-        if not any(mark in ask.body for mark in marks):
+        body = ask.body
+        for mark in _MARKS.get(ask.dialect, ()):
+            if mark in body:
+                break
+        else:
             return None
         request = DIALECTS[ask.dialect].read_request(ask.body)
     form = request.format
