@@ -120,7 +120,7 @@ async def test_they_are_written_in_the_background_and_at_the_end(database: Datab
 
 async def test_an_event_that_is_written_again_is_there_once(database: Database) -> None:
     clock = ManualClock()
-    first, second = (event_of(record(clock), 1_000_000, clock.monotonic()) for _ in range(2))
+    first, second = (event_of(record(clock), f"use_{number}", 1_000_000, clock.monotonic()) for number in range(2))
     await database.write(lambda connection: add(connection, [first]))
     await database.write(lambda connection: add(connection, [first, second]))
     assert {row.id for row in await rows(database)} == {first["id"], second["id"]}
@@ -225,6 +225,6 @@ async def test_totals_are_bounded() -> None:
 
     clock, totals = ManualClock(), Totals()
     for number in range(2 * MOST):
-        totals.add(record(clock, model=f"m{number}"), [0])
+        totals.add(record(clock, model=f"m{number}"))
     assert len(totals.models) == MOST + 1
     assert totals.models["other", "other"].requests == MOST

@@ -58,7 +58,14 @@ _NOTHING = Facts()
 
 
 def facts_of(ask: Ask) -> Facts:
-    """The facts of a request; what cannot be read is not known."""
+    """The facts of a request, read once; what cannot be read is not known."""
+    found: Facts | None = ask.facts
+    if found is None:
+        found = ask.facts = _read(ask)
+    return found
+
+
+def _read(ask: Ask) -> Facts:
     if ask.operation in _TEXTLESS:
         return Facts(max_tokens=0, fixed=ask.operation != "count_tokens")
     try:

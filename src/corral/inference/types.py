@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from corral.dialects.form import ChatRequest, Usage
 from corral.providers.types import Operation, Prices
@@ -18,9 +18,9 @@ Structured = Literal["", "valid", "extracted", "repaired", "streamed"]
 `streamed` one is looked at when it is whole, so it may still end with an error."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ask:
-    """A request as its client sent it.
+    """A request as its client sent it. Nobody changes one: it is not frozen because making a frozen one costs several times as much.
 
     dialect: the name of a `Dialect`; `openai` for operations that are no chats. model: the public name, None for the default.
     body: the JSON as it came, checked by the surface to be an object of the dialect. headers: those of the client (names in lower case).
@@ -35,11 +35,13 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
     request: ChatRequest | None = None
+    facts: Any = field(default=None, init=False, repr=False, compare=False)
+    """What `facts.facts_of` has read in the body."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
-    """A whole answer in the asker's dialect. headers: what the surface sends beside its own (X-Corral-*, RateLimit-*)."""
+    """A whole answer, not to be changed either, in the asker's dialect. headers: what the surface sends beside its own (X-Corral-*, RateLimit-*)."""
 
     body: bytes
     media_type: str = "application/json"
@@ -116,6 +118,8 @@ class Attempt:
     outcome: Outcome = "running"
     error: str = ""
     message: str = ""
+    counted: tuple[Usage, int | None] | None = field(default=None, init=False, repr=False, compare=False)
+    """What `money.nanos_of` has worked out."""
     usage: Usage | None = None
     estimated: bool = False
     prices: Prices | None = None
@@ -156,14 +160,15 @@ class Record:
     @property
     def usage(self) -> Usage | None:
         """The sum of what all attempts used, None when nobody knows anything."""
-        told = [attempt.usage for attempt in self.attempts if attempt.usage is not None and attempt.kind != "mirror"]
-        return add(told)
+        return add([one.usage for one in self.attempts if one.usage is not None and one.kind != "mirror"])
 
     @property
     def answered_by(self) -> Attempt | None:
         """The attempt whose words came last."""
-        real = [attempt for attempt in self.attempts if attempt.kind not in ("mirror", "completion")]
-        return real[-1] if real else None
+        for attempt in reversed(self.attempts):
+            if attempt.kind not in ("mirror", "completion"):
+                return attempt
+        return None
 
 
 def add(usages: list[Usage]) -> Usage | None:

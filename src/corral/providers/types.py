@@ -114,9 +114,9 @@ class ProviderSpec:
     connections: int = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One call of a provider.
+    """One call of a provider. Nobody changes one.
 
     dialect: one that the provider speaks for the operation. model: as the provider knows it. body: in that dialect, with the
     model in it already (an own engine alone puts its name there itself). stream: whether `body` asks for a stream. key: None

@@ -14,8 +14,9 @@ from corral.accounts.types import Permission, Principal
 from corral.dialects.form import Usage
 from corral.inference.limits.book import BudgetBook
 from corral.inference.limits.memory import MemoryLedger
-from corral.inference.limits.policy import budget_of, nanos
+from corral.inference.limits.policy import budget_of
 from corral.inference.limits.service import Limits
+from corral.inference.money import nanos
 from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Attempt, Record
 from corral.kit.clock import Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from corral.inference.limits.policy import Window, granted
+from corral.inference.limits.policy import Window
 from corral.inference.limits.types import WINDOW, Held, Spent, Standing, Take, Taking
 from corral.kit.clock import Clock
 
@@ -48,29 +48,54 @@ class MemoryLedger:
         self._takes += 1
         if self._takes % _SWEEP_EVERY == 0:
             self._sweep(second)
-        found: list[tuple[int, int, Window | None]] = []
+        # What was counted in this second is the last to be free again.
+        last = second + WINDOW + 1 - now
+        held: list[Held] = []
+        standings: list[Standing] = []
         for take in takes:
-            window = self._window(take.counter) if take.measure in _WINDOWED else None
-            used = self._used(take) if window is None else window.look(second)
-            amount = granted(take, used)
-            if amount is None:
-                standing = Standing(take, take.limit - used, self._reset(take, now))
-                return Taking((), (standing,), standing, self._frees(take, now))
-            found.append((amount, used, window))
-        held, standings = [], []
-        for take, (amount, used, window) in zip(takes, found, strict=True):
-            reset = 0.0
-            if window is not None:
-                window.add(second, amount)
-                # What was counted in this second is the last to be free again.
-                reset = second + WINDOW + 1 - now
-            elif take.budget is not None:
-                self._budget(take)[1] += amount
+            if take.measure in _WINDOWED:
+                window = self._window(take.counter)
+                amount, reset = window.draw(second, take), last
+                left = take.limit - window.total
             else:
-                self._levels[take.counter] = self._levels.get(take.counter, 0) + amount
+                amount, left = self._draw(take)
+                reset = 0.0
+            if amount < 0:
+                self._undo(held, second)
+                standing = Standing(take, left, self._reset(take, now))
+                return Taking((), (standing,), standing, self._frees(take, now))
             held.append(Held(take, amount, second, self._local))
-            standings.append(Standing(take, take.limit - used - amount, reset))
+            standings.append(Standing(take, left, reset))
         return Taking(tuple(held), tuple(standings))
+
+    def _draw(self, take: Take) -> tuple[int, int]:
+        """What a take gets of a level or a budget, -1 when there is no room for its least, and what is left."""
+        if take.budget is None:
+            used = self._levels.get(take.counter, 0)
+            room = take.limit - used
+            if take.least > room:
+                return -1, room
+            amount = take.amount if take.amount < room else room
+            self._levels[take.counter] = used + amount
+            return amount, room - amount
+        entry = self._budget(take)
+        room = take.limit - entry[0] - entry[1]
+        if take.least > room:
+            return -1, room
+        amount = take.amount if take.amount < room else room
+        entry[1] += amount
+        return amount, room - amount
+
+    def _undo(self, held: Sequence[Held], second: int) -> None:
+        """Gives back what was taken before a counter was full: all or nothing."""
+        for one in held:
+            take = one.take
+            if take.budget is not None:
+                self._budget(take)[1] -= one.amount
+            elif take.measure == "concurrent":
+                self._leave(take.counter, one.amount)
+            else:
+                self._window(take.counter).correct(second, -one.amount, second)
 
     def settle(self, owner: str, spent: Sequence[Spent]) -> None:
         """See `Ledger.settle`."""
@@ -101,12 +126,6 @@ class MemoryLedger:
     def counters(self) -> int:
         """How many there are."""
         return len(self._windows) + len(self._levels) + len(self._spent)
-
-    def _used(self, take: Take) -> int:
-        if take.measure == "concurrent":
-            return self._levels.get(take.counter, 0)
-        entry = self._budget(take)
-        return entry[0] + entry[1]
 
     def _reset(self, take: Take, now: float) -> float:
         if take.measure == "concurrent":

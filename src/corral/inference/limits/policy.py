@@ -10,8 +10,9 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from corral.inference.limits.types import NANOS, WINDOW, Budget, Period, Standing, Take
+from corral.inference.limits.types import WINDOW, Budget, Period, Standing, Take
 
+_WINDOWED = ("requests", "tokens")
 _SUBJECTS = 10_000
 _TITLES = {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests at once"}
 
@@ -34,6 +35,22 @@ class Window:
         while seconds and seconds[0][0] < now - WINDOW:
             self.total -= seconds.popleft()[1]
         return self.total
+
+    def draw(self, now: int, take: Take) -> int:
+        """Counts what `take` gets at second `now`, which never goes back; -1 when there is no room for its least."""
+        seconds = self._seconds
+        while seconds and seconds[0][0] < now - WINDOW:
+            self.total -= seconds.popleft()[1]
+        room = take.limit - self.total
+        if take.least > room:
+            return -1
+        amount = take.amount if take.amount < room else room
+        self.total += amount
+        if seconds and seconds[-1][0] >= now:
+            seconds[-1][1] += amount
+        else:
+            seconds.append([now, amount])
+        return amount
 
     def add(self, now: int, amount: int) -> None:
         """Counts `amount` at second `now`, which never goes back."""
@@ -126,29 +143,27 @@ class Calendar:
         return found
 
 
-def nanos(dollars: float) -> int:
-    """Money as it is counted: billionths of a dollar, rounded up, so that many small costs never sum to less than they are."""
-    return ceil(round(dollars * NANOS, 3)) if dollars else 0
-
-
 def headers(standings: Sequence[Standing]) -> dict[str, str]:
     """What an answer tells of its limits: RateLimit-Policy of all, the other fields of the one nearest to its end
     (draft-ietf-httpapi-ratelimit-headers-06). Budgets are the server's own business and are not told."""
-    told = [one for one in standings if one.take.measure in _TITLES and one.take.measure != "concurrent"]
+    told = [one for one in standings if one.take.measure in _WINDOWED]
     if not told:
         return {}
     nearest = told[0]
     if len(told) > 1:
-        nearest = min(told, key=lambda one: one.remaining / max(1, one.take.limit))
-        told.sort(key=lambda one: (one.take.measure, one.take.limit))
+        nearest = min(told, key=_left)
     return {
         "RateLimit-Limit": str(nearest.take.limit),
         "RateLimit-Remaining": str(max(0, nearest.remaining)),
         "RateLimit-Reset": str(ceil(nearest.reset)),
-        "RateLimit-Policy": ", ".join([_policy(one.take.limit, one.take.measure) for one in told]),
+        "RateLimit-Policy": _policies(tuple([(one.take.measure, one.take.limit) for one in told])),
     }
 
 
+def _left(standing: Standing) -> float:
+    return standing.remaining / (standing.take.limit or 1)
+
+
 @lru_cache(maxsize=1024)
-def _policy(limit: int, measure: str) -> str:
-    return f'{limit};w={WINDOW};comment="{_TITLES[measure]}"'
+def _policies(told: tuple[tuple[str, int], ...]) -> str:
+    return ", ".join(f'{limit};w={WINDOW};comment="{_TITLES[measure]}"' for measure, limit in sorted(told))

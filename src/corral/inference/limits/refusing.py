@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from corral.inference.limits.policy import headers
-from corral.inference.limits.types import NANOS, Standing, Taking
+from corral.inference.limits.types import Standing, Taking
+from corral.inference.money import NANOS
 from corral.kit.errors import BudgetExceeded, PriceUnknown, RateLimited, TooManyRequests
 
 _WHOSE = {"all": "everybody together", "key": "this key", "user": "this user"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from corral.inference.limits.policy import nanos
 from corral.inference.limits.types import Take
+from corral.inference.money import nanos
 from corral.settings.gateway import LimitEntry
 
 ANY = "*"
@@ -48,6 +48,29 @@ class Bound:
         object.__setattr__(self, "budgeted", self.day is not None or self.month is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The limits that hold together for requests of one kind. fixed: what each of these takes, whatever it asks. counted and
+    budgeted: those that limit tokens and money. closed: one of them refuses what has no price."""
+
+    bounds: tuple[Bound, ...] = ()
+    fixed: tuple[Take, ...] = field(init=False)
+    counted: tuple[Bound, ...] = field(init=False)
+    budgeted: tuple[Bound, ...] = field(init=False)
+    closed: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Works out the rest."""
+        bounds = self.bounds
+        object.__setattr__(self, "fixed", tuple(take for bound in bounds for take in bound.fixed))
+        object.__setattr__(self, "counted", tuple(bound for bound in bounds if bound.tokens is not None))
+        object.__setattr__(self, "budgeted", tuple(bound for bound in bounds if bound.budgeted))
+        object.__setattr__(self, "closed", any(bound.closed for bound in self.budgeted))
+
+
+Place = tuple[str, str]
+"""A provider and its model, empty for all of its models."""
+
 _MEASURES = ("requests", "tokens", "concurrent", "day", "month")
 
 
@@ -58,13 +81,15 @@ class Rulebook:
     lower one holds.
     """
 
-    __slots__ = ("_any", "_exact", "_seen", "empty", "money", "names")
+    __slots__ = ("_any", "_beyond", "_exact", "_plans", "_seen", "empty", "measured", "money", "names")
 
     def __init__(self, entries: Iterable[LimitEntry] = ()) -> None:
         self._any: dict[str, Bound] = {}
         self._exact: dict[tuple[str, str], Bound] = {}
         self._seen: dict[tuple[str, str], Bound] = {}
         """Of those that the limits of each hold for, some that asked lately."""
+        self._plans: dict[tuple[str, str, str], Plan] = {}
+        self._beyond: dict[tuple[str, str, str], tuple[tuple[Bound, Place], ...]] = {}
         for entry in entries:
             if not entry.enabled:
                 continue
@@ -81,6 +106,36 @@ class Rulebook:
         self.empty = not self.names
         self.money = any(bound.budgeted for bound in (*self._any.values(), *self._exact.values()))
         """Whether any of them limits money."""
+        self.measured = self.money or any(
+            bound.tokens is not None for bound in (*self._any.values(), *self._exact.values())
+        )
+        """Whether any of them depends on how long a request and its answer are."""
+
+    def plan(self, key_id: str, user_id: str, route: str) -> Plan:
+        """What holds for the requests of a key and a user for a route, whoever answers them."""
+        found = self._plans.get((key_id, user_id, route))
+        if found is None:
+            subjects = (("all", ""), ("key", key_id), ("user", user_id), ("model", route))
+            bounds = (self.find(scope, subject) for scope, subject in subjects)
+            found = Plan(tuple(bound for bound in bounds if bound is not None))
+            if len(self._plans) >= _SEEN:
+                self._plans.clear()
+            self._plans[key_id, user_id, route] = found
+        return found
+
+    def beyond(self, provider: str, model: str, route: str) -> tuple[tuple[Bound, Place], ...]:
+        """The limits of a candidate's provider and of itself, unless its requests stand under these by their route already."""
+        found = self._beyond.get((provider, model, route))
+        if found is None:
+            name = f"{provider}/{model}"
+            told = [(self.find("provider", provider), (provider, ""))]
+            if name != route:
+                told.append((self.find("model", name), (provider, model)))
+            found = tuple((bound, place) for bound, place in told if bound is not None)
+            if len(self._beyond) >= _SEEN:
+                self._beyond.clear()
+            self._beyond[provider, model, route] = found
+        return found
 
     def find(self, scope: str, subject: str) -> Bound | None:
         """The limits of `subject`, None for none."""

@@ -12,10 +12,11 @@ from itertools import count
 from corral.accounts.types import Principal
 from corral.inference.facts import Expectations, Facts, facts_of
 from corral.inference.limits.book import BudgetBook
-from corral.inference.limits.policy import Calendar, headers, nanos
+from corral.inference.limits.policy import Calendar, headers
 from corral.inference.limits.refusing import refusal, unknown_price
-from corral.inference.limits.rules import Bound, Rulebook
+from corral.inference.limits.rules import Bound, Plan, Rulebook
 from corral.inference.limits.types import Budget, Held, Ledger, Period, Spent, Standing, Take
+from corral.inference.money import nanos, nanos_of
 from corral.inference.ports import Reservation
 from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Attempt, Record
@@ -29,12 +30,11 @@ from corral.telemetry import get_logger
 PriceOf = Callable[[Candidate], Prices | None]
 """What a candidate costs, as far as is known."""
 _FREE = Prices(0.0, 0.0)
+_NONE = Plan()
 Place = tuple[str, str] | None
 """The provider and its model (empty for all of its models) that something is held for; None for the whole request."""
 _RESEED = 60.0
 _ROUTES = 2000
-_SETTLED = ("tokens", "budget")
-"""What is known only at the end."""
 _PERIODS: tuple[Period, ...] = ("day", "month")
 
 _log = get_logger("corral.limits")
@@ -44,21 +44,20 @@ class Ticket:
     """What a request was let in with; fills `Reservation`."""
 
     __slots__ = (
-        "answer", "ask", "bounds", "closed", "held", "least", "owner", "prompt", "providers", "route", "settled", "standings",
+        "answer", "ask", "held", "least", "owner", "plan", "prompt", "providers", "route", "settled", "standings",
     )  # fmt: skip
 
     def __init__(self, owner: str, ask: Ask, route: RouteSpec) -> None:
         self.owner = owner
         self.ask = ask
         self.route = route
-        self.bounds: Sequence[Bound] = ()
+        self.plan = _NONE
         self.held: list[tuple[Held, Place]] = []
         """What it holds, each with where it counts what is used."""
         self.standings: tuple[Standing, ...] = ()
         self.prompt = self.answer = 0
         self.least = 0
         """Tokens of the answer that there must be room for at least."""
-        self.closed = False
         self.providers: list[str] = []
         self.settled = False
 
@@ -113,19 +112,14 @@ class Limits:
         rules = self._rules
         if rules.empty:
             return ticket
-        found = (
-            rules.find("all", ""), rules.find("key", principal.key_id), rules.find("user", principal.user_id),
-            rules.find("model", route.name),
-        )  # fmt: skip
-        ticket.bounds = [bound for bound in found if bound is not None]
-        if not ticket.bounds and "provider" not in rules.names and "model" not in rules.names:
-            return ticket
-        self._estimate(ticket)
-        ticket.closed = any(bound.closed and bound.budgeted for bound in ticket.bounds)
-        if ticket.closed and all(self._cost(ticket, self.price(one)) is None for one in route.candidates):
+        plan = ticket.plan = rules.plan(principal.key_id, principal.user_id, route.name)
+        if rules.measured:
+            self._estimate(ticket)
+        if plan.closed and all(self._cost(ticket, self.price(one)) is None for one in route.candidates):
             raise unknown_price(route.name)
-        takes = [take for bound in ticket.bounds for take in _takes(ticket, bound, anew=True)]
-        ticket.standings = await self._take(ticket, takes, [None] * len(takes))
+        takes = [*plan.fixed, *[_tokens(ticket, bound) for bound in plan.counted]] if ticket.prompt else plan.fixed
+        if takes:
+            ticket.standings = await self._take(ticket, takes, [None] * len(takes))
         return ticket
 
     async def admit(self, reservation: Reservation, candidate: Candidate) -> None:
@@ -135,36 +129,27 @@ class Limits:
         ticket, rules = reservation, self._rules
         if rules.empty or ticket.settled:
             return
-        price = self.price(candidate)
+        provider = candidate.provider
+        price = self.price(candidate) if rules.money else None
         cost = self._cost(ticket, price) if rules.money else 0
-        if ticket.closed and cost is None:
+        if ticket.plan.closed and cost is None:
             raise unknown_price(candidate.name)
         takes: list[Take] = []
-        for whole in ticket.bounds:
-            if whole.budgeted:
-                takes += self._budgets(ticket, whole, price, cost)
+        for whole in ticket.plan.budgeted:
+            takes += self._budgets(ticket, whole, price, cost)
         places: list[Place] = [None] * len(takes)
-        anew = candidate.provider not in ticket.providers
-        for bound, place in self._of(candidate, ticket):
+        for bound, place in rules.beyond(provider, candidate.model, ticket.route.name):
             if bound.closed and bound.budgeted and cost is None:
                 raise unknown_price(candidate.name)
-            takes += [*_takes(ticket, bound, anew=anew), *self._budgets(ticket, bound, price, cost)]
+            takes += bound.again if provider in ticket.providers else bound.fixed
+            if bound.tokens is not None and ticket.prompt:
+                takes.append(_tokens(ticket, bound))
+            takes += self._budgets(ticket, bound, price, cost)
             places += [place] * (len(takes) - len(places))
         # All of it or nothing: where one counter is full the candidate is not asked, so the others hold nothing for it.
-        await self._take(ticket, takes, places)
-        ticket.providers.append(candidate.provider)
-
-    def _of(self, candidate: Candidate, ticket: Ticket) -> list[tuple[Bound, Place]]:
-        """The limits of a candidate's provider and of itself, unless the whole request stands under these already."""
-        rules, provider = self._rules, candidate.provider
-        found: list[tuple[Bound, Place]] = []
-        if "provider" in rules.names and (bound := rules.find("provider", provider)) is not None:
-            found.append((bound, (provider, "")))
-        if "model" in rules.names and candidate.name != ticket.route.name:
-            bound = rules.find("model", candidate.name)
-            if bound is not None:
-                found.append((bound, (provider, candidate.model)))
-        return found
+        if takes:
+            await self._take(ticket, takes, places)
+        ticket.providers.append(provider)
 
     def settle(self, reservation: Reservation, record: Record) -> None:
         """See `Gatekeeper.settle`. What was used counts, also where nothing was held for it: an answer that several shared is
@@ -181,13 +166,17 @@ class Limits:
         spent = []
         for held, place in [*ticket.held, *self._owed(ticket, real)]:
             take = held.take
-            if take.measure not in _SETTLED:
+            if take.measure == "requests":
+                # It was one, and stays one.
+                continue
+            if take.measure == "concurrent":
                 spent.append(Spent(held, None))
                 continue
-            if place not in used:
-                used[place] = _used(real, place)
+            found = used.get(place)
+            if found is None:
+                found = used[place] = _used(real, place)
             # Of several that hold the same counter for the same request, one settles all of it.
-            actual = used[place][take.measure == "budget"] if take.counter not in counted else 0
+            actual = found[take.measure == "budget"] if take.counter not in counted else 0
             counted.add(take.counter)
             if take.budget is not None and self._book is not None:
                 self._book.add(take.budget, actual)
@@ -197,26 +186,25 @@ class Limits:
 
     def _owed(self, ticket: Ticket, attempts: Sequence[Attempt]) -> list[tuple[Held, Place]]:
         """The counters of money and of providers' tokens that were used and are not held."""
-        if self._rules.empty or all(attempt.provider in ticket.providers for attempt in attempts):
+        known = ticket.providers
+        if self._rules.empty or not [one for one in attempts if one.provider not in known]:
             # It was let in for all that answered, so it holds all that there is to hold.
             return []
         held = {one.take.counter for one, _ in ticket.held}
-        places: list[tuple[Bound | None, Place]] = [(bound, None) for bound in ticket.bounds]
+        places: list[tuple[Bound, Place]] = [(bound, None) for bound in ticket.plan.bounds]
         for provider, model in dict.fromkeys((attempt.provider, attempt.model) for attempt in attempts):
-            places.append((self._rules.find("provider", provider), (provider, "")))
-            if f"{provider}/{model}" != ticket.route.name:
-                places.append((self._rules.find("model", f"{provider}/{model}"), (provider, model)))
+            places += self._rules.beyond(provider, model, ticket.route.name)
         now = self._clock.now()
         owed: dict[str, tuple[Held, Place]] = {}
         for bound, place in places:
-            for take in self._unheld(ticket, bound, now) if bound is not None else ():
+            for take in self._unheld(ticket, bound, now):
                 if take.counter not in held:
                     owed.setdefault(take.counter, (Held(take, 0, -1), place))
         return list(owed.values())
 
     def _unheld(self, ticket: Ticket, bound: Bound, now: datetime) -> list[Take]:
         """The counters of a bound that count what was used, less the budgets that are held already."""
-        takes = [take for take in _takes(ticket, bound, anew=False) if take.measure == "tokens"]
+        takes = [_tokens(ticket, bound)] if bound.tokens is not None and ticket.prompt else []
         for period in _PERIODS:
             if (bound.day if period == "day" else bound.month) is not None:
                 budget, _ = self._calendar.budget(bound.scope, bound.subject, period, now)
@@ -304,16 +292,14 @@ class Limits:
                     _log.warning("budgets_not_read", reason=str(error))
 
 
-def _takes(ticket: Ticket, bound: Bound, *, anew: bool) -> list[Take]:
-    """What a request wants of the limits that are no money; `anew`: it is not under way there already."""
-    takes = list(bound.fixed if anew else bound.again)
-    if bound.tokens is not None and ticket.prompt:
-        amount, least = ticket.prompt + ticket.answer, ticket.prompt + ticket.least
-        if least > bound.tokens:
-            # An answer that long never fits, though most end far earlier: such a request has the minute for itself.
-            least = min(bound.tokens, ticket.prompt + 1)
-        takes.append(Take(bound.counter, "tokens", bound.tokens, max(amount, least), least))
-    return takes
+def _tokens(ticket: Ticket, bound: Bound) -> Take:
+    """What a request wants of a limit of tokens."""
+    limit = bound.tokens or 0
+    amount, least = ticket.prompt + ticket.answer, ticket.prompt + ticket.least
+    if least > limit:
+        # An answer that long never fits, though most end far earlier: such a request has the minute for itself.
+        least = min(limit, ticket.prompt + 1)
+    return Take(bound.counter, "tokens", limit, amount if amount > least else least, least)
 
 
 def _at(attempt: Attempt, place: tuple[str, str]) -> bool:
@@ -332,5 +318,5 @@ def _used(attempts: Sequence[Attempt], place: Place) -> tuple[int, int]:
         usage = attempt.usage
         if usage is not None and (place is None or _at(attempt, place)):
             tokens += usage.prompt_tokens + usage.completion_tokens
-            money += nanos(attempt.cost or 0.0)
+            money += nanos_of(attempt) or 0
     return tokens, money

@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 
 import msgspec
 
-NANOS = 1_000_000_000
 WINDOW = 60
 """Seconds that the requests and tokens of a minute are counted over."""
 

@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 
 from corral.dialects.form import Usage
-from corral.inference.limits.policy import nanos
+from corral.inference.money import nanos_of
 from corral.inference.routes.types import LOCAL
 from corral.inference.types import Attempt, Record
-from corral.kit.ids import new_id
 
 _NOTHING = Usage(0, 0)
 
@@ -22,22 +21,22 @@ def cost_of(record: Record) -> int | None:
         usage = attempt.usage
         if usage is None or not (usage.prompt_tokens or usage.completion_tokens):
             continue
-        cost = attempt.cost
+        cost = nanos_of(attempt)
         if cost is None and attempt.prices is None and attempt.provider == LOCAL:
-            cost = 0.0
+            cost = 0
         if cost is None:
             return None
-        total += nanos(cost)
+        total += cost
     return total
 
 
-def event_of(record: Record, now_ms: int, now: float) -> dict[str, Any]:
+def event_of(record: Record, identity: str, now_ms: int, now: float) -> dict[str, Any]:
     """The row of an event. `now` is the monotonic moment of `now_ms`, the milliseconds since 1970; its own time is its beginning."""
     usage = record.usage or _NOTHING
     by = record.answered_by
     ended = record.ended if record.ended is not None else now
     return {
-        "id": new_id("use"),
+        "id": identity,
         "at": now_ms - int((now - record.began) * 1000),
         "request_id": record.ask.request_id[:128],
         "user_id": record.user_id[:64],

@@ -7,17 +7,17 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
-from corral.inference.limits.policy import nanos
-from corral.inference.limits.types import NANOS
+from corral.inference.money import NANOS
 from corral.inference.types import Record
 from corral.inference.usage import repository
 from corral.inference.usage.events import event_of
 from corral.inference.usage.totals import Totals
 from corral.kit.clock import Clock, iso, moment
 from corral.kit.errors import CorralError, InvalidRequest
+from corral.kit.ids import new_id
 from corral.kit.tasks import Tasks
 from corral.store import Database
 from corral.telemetry import get_logger
@@ -48,6 +48,9 @@ class UsageLog:
         self._clock = clock
         self._options = options or UsageOptions()
         self._waiting: deque[dict[str, Any]] = deque()
+        # An event's id is that of this log and its number in it.
+        self._log_id = new_id("use")
+        self._numbers = count()
         self._tasks = Tasks("usage")
         self._failing = False
         self.totals = Totals()
@@ -71,10 +74,9 @@ class UsageLog:
 
     def record(self, record: Record) -> None:
         """See `Recorder.record`."""
-        now = self._clock.monotonic()
-        costs = [nanos(attempt.cost or 0.0) for attempt in record.attempts]
-        self.totals.add(record, costs)
-        self._waiting.append(event_of(record, int(self._clock.now().timestamp() * 1000), now))
+        now, milliseconds = self._clock.monotonic(), int(self._clock.now().timestamp() * 1000)
+        self.totals.add(record)
+        self._waiting.append(event_of(record, f"{self._log_id}{next(self._numbers):08x}", milliseconds, now))
         if len(self._waiting) > self._options.waiting:
             self._waiting.popleft()
             self.lost += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from corral.inference.limits.types import NANOS
+from corral.inference.money import NANOS, nanos_of
 from corral.inference.types import Record
 
 MOST = 500
@@ -40,25 +40,29 @@ class Totals:
         self.caches: dict[str, int] = {}
         """Requests by what a cache had to do with them."""
 
-    def add(self, record: Record, costs: list[int]) -> None:
-        """Counts a request; `costs` are those of its attempts."""
+    def add(self, record: Record) -> None:
+        """Counts a request."""
         if record.cache:
             self.caches[record.cache] = self.caches.get(record.cache, 0) + 1
         by = record.answered_by
         if by is not None:
             totals = self._of(by.provider, by.model)
             totals.requests += 1
-            totals.failed += record.outcome == "failed"
-            totals.cancelled += record.outcome == "cancelled"
-        for attempt, cost in zip(record.attempts, costs, strict=True):
+            if record.outcome == "failed":
+                totals.failed += 1
+            elif record.outcome == "cancelled":
+                totals.cancelled += 1
+        for attempt in record.attempts:
             totals = self._of(attempt.provider, attempt.model)
             totals.attempts += 1
-            totals.failures += attempt.outcome == "failed"
-            totals.cost += cost
-            if attempt.usage is not None:
-                totals.prompt_tokens += attempt.usage.prompt_tokens
-                totals.completion_tokens += attempt.usage.completion_tokens
-                totals.cached_tokens += attempt.usage.cached_tokens
+            if attempt.outcome == "failed":
+                totals.failures += 1
+            usage = attempt.usage
+            if usage is not None:
+                totals.cost += nanos_of(attempt) or 0
+                totals.prompt_tokens += usage.prompt_tokens
+                totals.completion_tokens += usage.completion_tokens
+                totals.cached_tokens += usage.cached_tokens
 
     def _of(self, provider: str, model: str) -> ModelTotals:
         found = self.models.get((provider, model))
