@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from corral.dialects.form import ChatRequest, Format, TextDelta, text_message
+from corral.dialects.form import ChatRequest, Format, TextDelta, ToolCall, text_message
+from corral.dialects.gathering import gather
 from corral.dialects.registry import DIALECTS
 from corral.inference.structured import wanted_by
 from corral.inference.types import Ask
@@ -34,7 +35,8 @@ SCHEMA: dict[str, Any] = {
 GOOD = {"city": "Käse", "people": 7}
 TEXT = json.dumps(GOOD, ensure_ascii=False)
 DIALECTS_OF_CLIENTS = ["openai_chat", "openai_responses", "anthropic", "ollama_chat", "ollama_generate"]
-UNKNOWN, KEEPS, IGNORES = Abilities(), Abilities(json_schema=True), Abilities(json_schema=False)
+UNKNOWN, KEEPS = Abilities(), Abilities(json_schema=True)
+IGNORES, CALLS = Abilities(json_schema=False, tools=False), Abilities(json_schema=False, tools=True)
 QUICK = Timeouts(connect=30.0, head=60.0, idle=20.0)
 
 
@@ -213,6 +215,87 @@ async def test_a_provider_that_does_not_know_schemas_is_asked_in_words(
             assert "validates against this JSON schema" in json.dumps(body)
             written = DIALECTS[gate.recorder.last.attempts[0].dialect].read_request(json.dumps(body).encode())
             assert written.format is None
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("kind", [kind for kind in ELSEWHERE if kind != "ollama"])
+async def test_one_that_knows_tools_instead_answers_by_calling_one(
+    every_provider: Gateway, tmp_path: Path, kind: str, stream: bool
+) -> None:
+    async with own(every_provider, tmp_path, kind, CALLS) as gate:
+        for dialect in DIALECTS_OF_CLIENTS:
+            provider = fake(every_provider, kind)
+            assert json.loads(await answered(gate, ask(f"{kind}/m", dialect, stream=stream))) == GOOD
+            body = provider.seen()[-1]["body"]
+            assert "answer" in json.dumps(body["tools"])
+            assert gate.recorder.last.structured == "valid"
+        provider.script({"tool_calls": [{"name": "answer", "arguments": {"city": "X"}}]})
+        provider.then({"text": TEXT, "tool_calls": []})
+        assert await answered(gate, ask(f"{kind}/m", "openai_chat", stream=stream)) == TEXT
+        provider.script({"text": TEXT})
+        provider.then({"status": 400, "message": "tools are not supported"})
+        assert await answered(gate, ask(f"{kind}/m", "openai_chat", stream=stream)) == TEXT
+        assert "tools" not in provider.seen()[-1]["body"]
+        tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+        assert await answered(gate, ask(f"{kind}/m", "openai_chat", stream=stream, tools=[tool])) == TEXT
+        assert "validates against" in json.dumps(provider.seen()[-1]["body"])
+
+
+FORCED: dict[str, dict[str, Any]] = {
+    "openai_chat": {
+        "tools": [{"type": "function", "function": {"name": "place", "parameters": SCHEMA}}],
+        "tool_choice": {"type": "function", "function": {"name": "place"}},
+    },
+    "openai_responses": {
+        "tools": [{"type": "function", "name": "place", "parameters": SCHEMA}],
+        "tool_choice": {"type": "function", "name": "place"},
+    },
+    "anthropic": {
+        "tools": [{"name": "place", "input_schema": SCHEMA}],
+        "tool_choice": {"type": "tool", "name": "place"},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ELSEWHERE if kind != "ollama"])
+@pytest.mark.parametrize("dialect", list(FORCED))
+async def test_the_arguments_of_a_tool_that_has_to_be_called_are_held_against_its_schema(
+    every_provider: Gateway, tmp_path: Path, kind: str, dialect: str
+) -> None:
+    wrong = {"tool_calls": [{"name": "place", "arguments": {"city": "X", "people": 7}}]}
+    async with own(every_provider, tmp_path, kind) as gate:
+
+        async def calls(stream: bool, headers: dict[str, str]) -> list[str]:
+            made = inference.ask(f"{kind}/m", dialect, stream=stream, **FORCED[dialect])
+            asked = Ask("chat", dialect, made.model, made.body, stream, headers)
+            if stream:
+                async with aclosing(await gate.inference.stream(ANN, asked)) as pieces:
+                    answer = gather(read(dialect, b"".join([piece async for piece in pieces])))
+            else:
+                answer = DIALECTS[dialect].read_answer((await gate.inference.whole(ANN, asked)).body)
+            return [part.arguments for part in answer.choices[0].parts if isinstance(part, ToolCall)]
+
+        provider = fake(every_provider, kind)
+        for stream in (False, True):
+            provider.script(None)
+            [arguments] = await calls(stream, {})
+            assert json.loads(arguments) == GOOD
+            assert len(gate.recorder.last.attempts) == 1
+            provider.then(wrong)
+            [arguments] = await calls(stream, {"x-corral-repair": "1"})
+            assert json.loads(arguments) == GOOD
+            assert gate.recorder.last.structured == "repaired"
+            told = json.dumps(provider.seen()[-1]["body"])
+            assert "$.city: has 1 characters" in told
+        provider.script(wrong)
+        with pytest.raises(OutputInvalid, match="city: has 1"):
+            await calls(stream=False, headers={"x-corral-repair": "0"})
+        provider.script({**wrong, "pace": 0.01})
+        with pytest.raises(CorralError, match="city: has 1"):
+            await calls(stream=True, headers={})
+        provider.script({"text": "No.", "tool_calls": []})
+        with pytest.raises(OutputInvalid, match="place was not called"):
+            await calls(stream=False, headers={})
 
 
 async def test_one_that_refuses_to_be_asked_so_is_asked_in_words(every_provider: Gateway, tmp_path: Path) -> None:

@@ -265,6 +265,27 @@ def test_the_work_is_bounded_and_what_was_not_checked_is_no_fit() -> None:
     assert time.perf_counter() - began < 20
 
 
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text('ab"(#/', max_size=5) | st.sampled_from(["object", "#", "#/items", "^a+$"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from([
+            "type", "enum", "const", "required", "properties", "patternProperties", "additionalProperties", "items", "prefixItems", "pattern",
+            "uniqueItems", "minItems", "maxLength", "minimum", "multipleOf", "allOf", "anyOf", "oneOf", "not", "if", "then", "$ref", "$defs",
+            "contains", "dependentSchemas", "dependencies", "propertyNames", "a",
+        ]), inner, max_size=4),
+    max_leaves=10,
+)  # fmt: skip
+
+
+@given(ANY, ANY)
+def test_any_schema_is_refused_or_held_against_any_value(schema: Any, value: Any) -> None:
+    found = fault(schema)
+    assert found is None or found.reason
+    told = problems(value, schema if isinstance(schema, dict | bool) else {"enum": schema})
+    assert all(len(one) <= 300 for one in told)
+    assert problems(value, True) == []
+
+
 # patterns
 
 PIECES = st.sampled_from([

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from corral.dialects.form import ChatEvent, Finished, RefusalDelta, Text, TextDelta, ToolCallDelta
+from corral.dialects.form import ChatEvent, Finished, RefusalDelta, TextDelta, ToolCallDelta
 from corral.dialects.gathering import Gathering
 from corral.dialects.ports import About, Dialect, EventReader
 from corral.inference.attempts.relays import NativeRelay
 from corral.inference.outlets import BytesOutlet, EventsOutlet
-from corral.inference.structured.wanting import MAX_TEXT, Wanted, problems_of, says_why
+from corral.inference.structured.wanting import MAX_TEXT, Wanted, flaws
 from corral.kit.errors import OutputInvalid
 
 _LOOKED_AT = (TextDelta, RefusalDelta, ToolCallDelta, Finished)
@@ -30,8 +30,8 @@ class _Watch:
         for event in events:
             if isinstance(event, Finished):
                 self.ending = True
-            elif isinstance(event, TextDelta):
-                self._size += len(event.text)
+            elif isinstance(event, TextDelta | ToolCallDelta):
+                self._size += len(event.text if isinstance(event, TextDelta) else event.arguments)
                 if self._size > MAX_TEXT:
                     continue
             if isinstance(event, _LOOKED_AT):
@@ -40,10 +40,9 @@ class _Watch:
     def check(self) -> None:
         """Raises OutputInvalid for an answer that is not in its form."""
         for choice in self._gathering.answer().choices:
-            if says_why(choice):
-                continue
-            text = "".join(part.text for part in choice.parts if isinstance(part, Text))
-            wrong = ["$: is too long to be checked"] if self._size > MAX_TEXT else problems_of(text, self._wanted)
+            wrong, text = flaws(choice, self._wanted)
+            if self._size > MAX_TEXT:
+                wrong = ["$: is too long to be checked"]
             if wrong:
                 self.spoilt = True
                 raise invalid(wrong, text, 0)

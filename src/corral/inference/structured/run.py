@@ -63,7 +63,7 @@ class StructuredRun:
     def passes(self) -> bool:
         """Whether a stream may pass on as it comes: all who may answer keep to the form by themselves, or nobody wants it
         repaired, or the client has the beginning of it already."""
-        if self._wanted.before:
+        if self._wanted.before or (self._wanted.tool and self._wanted.repairs is None):
             return True
         if self._wanted.repairs is not None:
             return self._wanted.repairs == 0
@@ -88,6 +88,7 @@ class StructuredRun:
         yield outlet.end()
 
     async def _fitting(self) -> _Said:
+        self._asking.whole = True
         candidates, most = self._candidates, REPAIRS if self._wanted.repairs is None else self._wanted.repairs
         said = await candidates.first(self._ask)
         while True:
@@ -101,7 +102,7 @@ class StructuredRun:
             error = invalid(found.problems, found.text, self._repairs)
             if self._repairs >= most or not self._can_repair(said.answer):
                 raise error
-            self._asking.repair(found.text, found.problems)
+            self._asking.repair(said.answer, found.text, found.problems)
             self._repairs += 1
             try:
                 said = await self._turned(said.candidate).first(self._ask)
@@ -140,11 +141,7 @@ class StructuredRun:
             raise
         except InvalidRequest:
             provider = self._attempts.provider(candidate)
-            if (
-                provider is None
-                or native(provider, candidate.model, self._wanted) is not None
-                or self._attempts.left <= 0
-            ):
+            if provider is None or self._attempts.left <= 0 or not self._asking.has_words(candidate, provider):
                 raise
             # It may be the form that it does not know.
             return await self._answer(candidate, "retry", partial(self._asking.in_words, candidate))
@@ -180,7 +177,9 @@ class StructuredRun:
         body = await opened.exchange.read()
         answer = DIALECTS[opened.question.dialect].read_answer(body)
         opened.attempt.usage = answer.usage
-        return _Said(opened.candidate, answer, body if opened.question.native else None)
+        if opened.question.native:
+            return _Said(opened.candidate, answer, body)
+        return _Said(opened.candidate, self._asking.as_said(answer), None)
 
     async def _streamed(self, opened: Opened, gathering: Gathering) -> _Said:
         reader, size = DIALECTS[opened.question.dialect].reader(), 0
@@ -196,7 +195,7 @@ class StructuredRun:
             gathering.add(event)
         answer = gathering.answer()
         opened.attempt.usage = answer.usage
-        return _Said(opened.candidate, answer, None)
+        return _Said(opened.candidate, self._asking.as_said(answer), None)
 
     @staticmethod
     def _estimate(opened: Opened, gathering: Gathering) -> None:

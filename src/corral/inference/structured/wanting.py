@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,16 +36,21 @@ _MARKS: Mapping[str, tuple[bytes, ...]] = {
     "ollama_generate": (b'"format"',),
 }
 """What stands in every body that wants a form. Most have none of it, and are not read for this."""
+_FORCED = re.compile(rb'"tool_choice"\s*:\s*\{.{0,300}?"type"\s*:\s*"(?:tool|function)"', re.DOTALL)
+"""What stands in a body that wants a certain tool called: a schema by another name."""
+_WITH_TOOLS = frozenset(("openai_chat", "openai_responses", "anthropic"))
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The form of an answer. `schema` is None for any JSON object. `repairs`: how often to ask again; None is for nobody having said.
-    `before`: what of the answer the client has itself, which the rest has to go on with."""
+    `before`: what of the answer the client has itself, which the rest has to go on with. `tool`: the arguments of this tool are
+    meant, which has to be called."""
 
     schema: Mapping[str, Any] | None
     repairs: int | None = None
     before: str = ""
+    tool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +78,25 @@ def wanted_by(ask: Ask, request: ChatRequest | None = None) -> Wanted | None:
             if mark in body:
                 break
         else:
-            return None
+            if b'"tool_choice"' not in body or ask.dialect not in _WITH_TOOLS or _FORCED.search(body) is None:
+                return None
         request = DIALECTS[ask.dialect].read_request(ask.body)
     form = request.format
     if form is None or form.kind == "text":
-        return None
+        return _by_tool(request, ask)
     schema = _checked(form, ask)
     before = text_of(request.messages[-1]) if request.continues else ""
     return Wanted(schema, _repairs(ask), before)
+
+
+def _by_tool(request: ChatRequest, ask: Ask) -> Wanted | None:
+    """The form of the arguments of a tool that has to be called. A schema that is not understood is that provider's business."""
+    choice = request.tool_choice
+    name = choice.name if choice is not None and choice.mode == "tool" else None
+    tool = next((one for one in request.tools if one.name == name), None)
+    if tool is None or tool.schema is None or fault(tool.schema) is not None:
+        return None
+    return Wanted(tool.schema, _repairs(ask), tool=tool.name)
 
 
 def _checked(form: Format, ask: Ask) -> Mapping[str, Any] | None:
@@ -123,27 +140,31 @@ def examine(answer: Answer, wanted: Wanted) -> Found:
     choices: list[Choice] = []
     changed = False
     for choice in answer.choices:
-        text = "".join(part.text for part in choice.parts if isinstance(part, Text))
-        if says_why(choice):
-            choices.append(choice)
-            continue
-        wrong = problems_of(text, wanted)
-        if wrong:
-            better = None if wanted.before else _taken_out(text, wanted)
-            if better is None:
-                return Found(answer, tuple(wrong), text)
-            changed = True
-            choices.append(_with_text(choice, better))
-        else:
-            choices.append(choice)
+        wrong, text = flaws(choice, wanted)
+        better = _taken_out(text, wanted) if wrong and not wanted.before and not wanted.tool else None
+        if wrong and better is None:
+            return Found(answer, tuple(wrong), text)
+        choices.append(choice if better is None else _with_text(choice, better))
+        changed = changed or better is not None
     return Found(replace(answer, choices=tuple(choices)) if changed else answer, changed=changed)
 
 
-def says_why(choice: Choice) -> bool:
-    """Whether a choice tells by itself why it is no JSON: it was cut, refused or filtered, or is a call of tools first."""
-    if choice.reason not in ("stop", "stop_sequence"):
-        return True
-    return any(isinstance(part, ToolCall | Refusal) for part in choice.parts)
+def flaws(choice: Choice, wanted: Wanted) -> tuple[list[str], str]:
+    """What is wrong with a choice, and what it says."""
+    calls = [part for part in choice.parts if isinstance(part, ToolCall)]
+    text = "".join(part.text for part in choice.parts if isinstance(part, Text))
+    if choice.reason not in ("stop", "stop_sequence", "tool_calls") or any(
+        isinstance(one, Refusal) for one in choice.parts
+    ):
+        # It tells by itself why it is no JSON: it was cut, refused or filtered.
+        return [], text
+    if not wanted.tool:
+        # A call of a tool comes before the answer.
+        return ([] if calls else problems_of(text, wanted)), text
+    named = [one.arguments for one in calls if one.name == wanted.tool]
+    if not named:
+        return [f"The tool {wanted.tool} was not called"], text
+    return next(((wrong, one) for one in named if (wrong := problems_of(one or "{}", wanted))), ([], named[0]))
 
 
 def problems_of(text: str, wanted: Wanted) -> list[str]:
