@@ -107,10 +107,15 @@ def test_levels_change_at_run_time(page: Page, server: Server) -> None:
         lambda: server.ask("GET", "/api/logger/config")[1]["levels"].get("corral.agents") == "error",
         "changing the level of one source",
     )
+    expect(page.get_by_text("Kept in corral.toml.")).to_have_count(2)
     page.get_by_role("combobox", name="corral.agents").select_option("as everything")
-    page.get_by_role("combobox", name="Everything").select_option("info")
-    until(page, lambda: server.ask("GET", "/api/logger/config")[1]["level"] == "info", "changing the level back")
-    assert "corral.agents" not in server.ask("GET", "/api/logger/config")[1]["levels"]
+    expect(page.get_by_role("combobox", name="corral.agents")).to_have_count(0)
+    page.get_by_role("button", name="Reset levels").click()
+    expect(page.get_by_text("The default.")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Everything")).to_have_value("info")
+    config = server.ask("GET", "/api/logger/config")[1]
+    assert (config["level"], config["levels"]) == ("info", {})
+    assert "log_level" not in (server.data / "corral.toml").read_text()
 
 
 def test_what_is_shown_can_be_taken_along(page: Page, tmp_path: Path) -> None:

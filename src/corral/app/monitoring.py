@@ -16,7 +16,7 @@ from corral.inference.tap import Meter
 from corral.kit.clock import Clock
 from corral.monitoring.health import Health
 from corral.monitoring.logs import TOPIC as LOGS_TOPIC
-from corral.monitoring.logs import Logs
+from corral.monitoring.logs import LevelSettings, Logs
 from corral.monitoring.metrics import TOPIC as METRICS_TOPIC
 from corral.monitoring.metrics import Collector, EngineView, History, Metrics
 from corral.monitoring.metrics.exposition import Gathered
@@ -56,18 +56,24 @@ class MonitoringRoom:
         self._clock = clock
         self._bus = bus
         self._settings = settings
+        hub.levels.change(rules=settings.log_rules)
         self._files: LogFiles | None = None
         self._collector: Collector | None = None
         self._followers: LogFollowers | None = None
         self._logs: Logs | None = None
+        self._kept: LevelSettings | None = None
         self._health: Health | None = None
         self._metrics: Metrics | None = None
+
+    def keep_levels(self, settings: LevelSettings) -> None:
+        """Keeps levels of the log that are changed at run time in `settings`. Before `start`."""
+        self._kept = settings
 
     def start(self, database: Database, watched: Watched) -> None:
         """Writes the log's files from now on, and begins to take samples."""
         days, size = self._settings.log_days, self._settings.log_max_bytes
         self._files = LogFiles(self._data / "logs", days=days, max_bytes=size)
-        self._logs = Logs(self._hub, self._files, self._bus)
+        self._logs = Logs(self._hub, self._files, self._bus, self._kept)
         self._hub.add_sink(self._files)
         reader = HostReader(self._data, Gpus(open_nvml()))
 

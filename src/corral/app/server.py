@@ -77,6 +77,7 @@ class Corral:
         """Opens the data, ends left-over engines, finds models and goes on with unfinished turns. Raises StartupError."""
         settings = self.settings
         database, configuration = await self._answering.open()
+        self.monitoring.keep_levels(configuration.settings)
         sources = (self.registry, configuration, self.engines)
         supply = self._supply = Supply(settings, self.data, sources, clock=self._clock, bus=self.bus)
         self.catalogue.expected = supply.fit.expected

@@ -42,6 +42,7 @@ class LogWatchBody(Body):
 class LogLevelsBody(Body):
     level: Level | None = None
     levels: dict[Source, Level | None] | None = None
+    reset: bool = False
 
 
 def add_metrics(intents: Intents, metrics: Metrics) -> None:
@@ -70,10 +71,11 @@ def add_logs(intents: Intents, logs: Logs, followers: LogFollowers) -> None:
         return {"was": followers.leave(connection)}
 
     async def config(connection: Connection, body: LogLevelsBody) -> Any:
-        if body.level is None and not body.levels:
+        if body.level is None and not body.levels and not body.reset:
             return await logs.config()
-        connection.principal().require(Permission.LOGS_MANAGE)
-        return await logs.change(body.level, body.levels)
+        principal = connection.principal()
+        principal.require(Permission.LOGS_MANAGE)
+        return await logs.change(body.level, body.levels, reset=body.reset, by=principal.user_id)
 
     intents.add("logs:search", Permission.LOGS_READ, LogSearchBody, search)
     intents.add("logs:subscribe", Permission.LOGS_READ, LogWatchBody, watch)

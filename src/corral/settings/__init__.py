@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from corral.kit import toml_edit
 from corral.kit.errors import InvalidRequest, StartupError
@@ -44,7 +44,9 @@ SECRET = frozenset({"database_url", "redis_url", "hub_token", "master_key"})
 """Settings whose values are never shown."""
 TABLES = frozenset({"engines", "providers", "routes", "limits"})
 """Settings that are tables of the file: they have no variable and no plain value."""
-LIVE = frozenset({"default_model", "models", "context_length", "slots", "idle_sleep", "idle_stop"})
+LIVE = frozenset(
+    {"default_model", "models", "context_length", "slots", "idle_sleep", "idle_stop", "log_level", "log_levels"}
+)
 """Settings that count at once, or from an engine's next start on; all others want a restart of the server."""
 
 
@@ -77,6 +79,13 @@ class AttachedEngine(BaseModel):
 
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+_LEVEL_RULE = re.compile(r"[^\x00-\x1f\x7f]{1,220}=(?:debug|info|warning|error)")
+
+
+def _level_rule(rule: str) -> str:
+    if not _LEVEL_RULE.fullmatch(rule):
+        raise ValueError("each is source=level, the level one of debug, info, warning and error")
+    return rule
 
 
 class Settings(BaseModel):
@@ -97,6 +106,9 @@ class Settings(BaseModel):
         "You are a helpful assistant.", max_length=20_000, description="First message of a new agent."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_levels: tuple[Annotated[str, AfterValidator(_level_rule)], ...] = Field(
+        (), max_length=100, description="Least levels of single sources, as source=level."
+    )
     log_json: bool = Field(False, description="Log lines on the console as JSON.")
     log_days: int = Field(14, ge=1, le=3650, description="Days that DATA/logs is kept.")
     log_max_bytes: int = Field(512 * 1024 * 1024, ge=1024**2, le=1024**4, description="Largest size of DATA/logs.")
@@ -214,6 +226,16 @@ class Settings(BaseModel):
         if isinstance(value, str):
             return tuple(part for part in value.replace(os.pathsep, ",").split(",") if part)
         return value
+
+    @field_validator("log_levels", mode="before")
+    @classmethod
+    def _rules(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def log_rules(self) -> dict[str, str]:
+        """The least levels of single sources, by source."""
+        return {source: level for source, _, level in (rule.rpartition("=") for rule in self.log_levels)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,20 +48,14 @@ class Levels:
         """The least level of single sources."""
         return dict(self._rules)
 
+    def set(self, default: str, rules: Mapping[str, str]) -> None:
+        """Sets exactly these; what had a rule and has none here goes by the default. Raises InvalidRequest."""
+        self.change(default, {**dict.fromkeys(self._rules), **rules})
+
     def change(self, default: str | None = None, rules: Mapping[str, str | None] | None = None) -> None:
         """Sets the default, and rules; None takes a source's rule away. All or nothing. Raises InvalidRequest."""
         rules = rules or {}
-        if default is not None:
-            _check("level", default)
-        for source, level in rules.items():
-            if not 0 < len(source) <= _MAX_SOURCE or not source.isprintable():
-                raise InvalidRequest(f"A source has 1 to {_MAX_SOURCE} printable characters.", param="levels")
-            if level is not None:
-                _check(f"levels.{source}", level)
-        wanted = {**self._rules, **rules}
-        kept = {source: level for source, level in wanted.items() if level is not None}
-        if len(kept) > MAX_RULES:
-            raise InvalidRequest(f"At most {MAX_RULES} sources can have a level of their own.", param="levels")
+        kept = self.after(default, rules)
         for source in rules:
             logger = logging.getLogger(logger_name(source))
             told = kept.get(source)
@@ -71,6 +65,20 @@ class Levels:
         if default is not None:
             self._default = default
             logging.getLogger().setLevel(level_number(default))
+
+    def after(self, default: str | None, rules: Mapping[str, str | None]) -> dict[str, str]:
+        """All rules as they would be after a change. Raises InvalidRequest when it is refused."""
+        if default is not None:
+            _check("level", default)
+        for source, level in rules.items():
+            if not 0 < len(source) <= _MAX_SOURCE or not source.isprintable():
+                raise InvalidRequest(f"A source has 1 to {_MAX_SOURCE} printable characters.", param="levels")
+            if level is not None:
+                _check(f"levels.{source}", level)
+        kept = {source: level for source, level in {**self._rules, **rules}.items() if level is not None}
+        if len(kept) > MAX_RULES:
+            raise InvalidRequest(f"At most {MAX_RULES} sources can have a level of their own.", param="levels")
+        return kept
 
 
 def _check(param: str, level: str) -> None:

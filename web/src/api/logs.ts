@@ -17,10 +17,31 @@ export interface LogBatch {
   dropped: number;
 }
 
+/** Where a level comes from: `default`, a file, a variable of the environment, or `flag`. */
+export interface LevelOrigin {
+  source: string;
+  /** Why what counts now ends with the server; null when it is kept. */
+  unkept: string | null;
+}
+
 /** The least level that is written, for all and for single sources. */
 export interface LogLevels {
   level: string;
   levels: Record<string, string>;
+  origin: { level: LevelOrigin; levels: LevelOrigin };
+}
+
+/** Where a level comes from, in words. */
+export function originWords({ source, unkept }: LevelOrigin): string {
+  if (unkept !== null) return `Until the server ends: ${unkept}`;
+  if (source === "default") return "The default";
+  if (source === "flag") return "Set on the command line";
+  return /[/\\]|\.toml$/.test(source) ? "Kept in corral.toml" : `Set by ${source}`;
+}
+
+/** Whether something was set while a server ran, which a reset takes back. */
+export function canReset({ source, unkept }: LevelOrigin): boolean {
+  return unkept !== null || /[/\\]|\.toml$/.test(source);
 }
 
 export const LEVELS = ["debug", "info", "warning", "error"] as const;

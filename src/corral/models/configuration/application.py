@@ -16,6 +16,8 @@ from corral.settings import FIXED, LIVE, SECRET, TABLES, Settings, Sourced, chan
 
 _VERSION = "app_version"
 _HIDDEN = SECRET | TABLES | {"faultpoint"}
+_LOG = frozenset({"log_level", "log_levels"})
+"""Those that concern neither models nor engines."""
 Changed = Callable[[Settings], Awaitable[None]]
 
 
@@ -35,6 +37,19 @@ class AppSettings:
         self._changed = changed
         self._known = known
         self._changing = asyncio.Lock()
+        self._listeners: list[Callable[[Settings, Settings], None]] = []
+
+    def listen(self, listener: Callable[[Settings, Settings], None]) -> None:
+        """Calls `listener` with the settings that counted and those that count now, at each change that counts at once."""
+        self._listeners.append(listener)
+
+    def source(self, name: str) -> str:
+        """Where a setting's value comes from: `default`, a file, a variable of the environment, or `flag`."""
+        return self._next.sources[name]
+
+    def before_file(self, name: str) -> bool:
+        """Whether the environment or a flag says a setting, which goes before the file."""
+        return name in self._next.before_file
 
     def values(self) -> dict[str, Any]:
         """What may be seen, as it will be after the next start, by wire name."""
@@ -109,9 +124,14 @@ class AppSettings:
 
     async def _count_at_once(self) -> None:
         live = {name: getattr(self._next.settings, name) for name in LIVE}
-        now = self.now.model_copy(update=live)
-        if now != self.now:
-            self.now = now
+        before, now = self.now, self.now.model_copy(update=live)
+        changed = {name for name in LIVE if getattr(before, name) != getattr(now, name)}
+        if not changed:
+            return
+        self.now = now
+        for listener in self._listeners:
+            listener(before, now)
+        if changed - _LOG:
             self.revision += 1
             await self._changed(now)
 

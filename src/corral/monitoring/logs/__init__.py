@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from corral.monitoring.logs.keeping import LevelSettings
 from corral.monitoring.logs.search import Found, Wanted
 from corral.monitoring.logs.service import TOPIC, Logs
 
-__all__ = ["TOPIC", "Found", "Logs", "Wanted"]
+__all__ = ["TOPIC", "Found", "LevelSettings", "Logs", "Wanted"]

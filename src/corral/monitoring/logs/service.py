@@ -9,6 +9,7 @@ from typing import Any
 
 from corral.bus import Bus
 from corral.kit.errors import InvalidRequest, NotFound, TooManyRequests
+from corral.monitoring.logs.keeping import Keeping, LevelSettings
 from corral.monitoring.logs.search import Wanted, matching, place, search
 from corral.telemetry import LEVELS, LogFile, LogFiles, LogHub, list_files
 from corral.telemetry.files import ALL
@@ -25,12 +26,14 @@ class Logs:
 
     Args:
         files: where lines are written to, None where they are not.
+        settings: where levels are kept; without it they last until the server ends.
     """
 
-    def __init__(self, hub: LogHub, files: LogFiles | None, bus: Bus) -> None:
+    def __init__(self, hub: LogHub, files: LogFiles | None, bus: Bus, settings: LevelSettings | None = None) -> None:
         self._hub = hub
         self._files = files
         self._bus = bus
+        self._keeping = Keeping(hub.levels, settings, self._tell)
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
 
@@ -62,11 +65,20 @@ class Logs:
             "dropped": self._hub.lost,
         }
 
-    async def change(self, level: str | None, levels: Mapping[str, str | None] | None) -> dict[str, Any]:
-        """Sets levels, until the next start. Raises InvalidRequest, and nothing is changed."""
-        self._hub.levels.change(level, levels)
-        self._bus.publish(TOPIC, {"event": "logs:config:changed", **self._levels()})
+    async def change(
+        self, level: str | None, levels: Mapping[str, str | None] | None, *, reset: bool = False, by: str = ""
+    ) -> dict[str, Any]:
+        """Sets levels and keeps them; `reset` takes back all that was set while a server ran. Raises InvalidRequest, and nothing is changed."""
+        if reset and (level is not None or levels):
+            raise InvalidRequest("reset goes alone: it takes all levels back.", param="reset")
+        if reset:
+            await self._keeping.reset(by)
+        else:
+            await self._keeping.change(level, levels or {}, by)
         return await self.config()
+
+    def _tell(self) -> None:
+        self._bus.publish(TOPIC, {"event": "logs:config:changed", **self._levels()})
 
     async def file(self, name: str) -> Path:
         """The path of a file of the log by its name. Raises NotFound."""
@@ -87,7 +99,11 @@ class Logs:
         return _pieces(files, what)
 
     def _levels(self) -> dict[str, Any]:
-        return {"level": self._hub.levels.default, "levels": self._hub.levels.rules}
+        return {
+            "level": self._hub.levels.default,
+            "levels": self._hub.levels.rules,
+            "origin": self._keeping.origin(),
+        }
 
 
 async def _pieces(files: list[LogFile], what: Wanted) -> AsyncIterator[bytes]:

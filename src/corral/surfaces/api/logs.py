@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
 from corral.monitoring.logs import Logs
-from corral.surfaces.api.routing import ApiRouter
+from corral.surfaces.api.routing import ApiRouter, CurrentPrincipal
 
 Level = Literal["debug", "info", "warning", "error"]
 Source = Annotated[str, Field(min_length=1, max_length=220)]
@@ -44,12 +44,13 @@ class LogDownload(LogQuery):
 
 
 class LogLevels(BaseModel):
-    """Levels to set; null takes the level of a source away."""
+    """Levels to set; null takes the level of a source away, `reset` all that was set while a server ran."""
 
     model_config = ConfigDict(extra="forbid")
 
     level: Level | None = None
     levels: dict[Source, Level | None] | None = None
+    reset: bool = False
 
 
 def logs_router(accounts: Accounts, logs: Logs) -> ApiRouter:
@@ -74,7 +75,7 @@ def logs_router(accounts: Accounts, logs: Logs) -> ApiRouter:
         return await logs.config()
 
     @api.post("/logger/config", permission=Permission.LOGS_MANAGE)
-    async def write_config(body: LogLevels) -> dict[str, Any]:
-        return await logs.change(body.level, body.levels)
+    async def write_config(body: LogLevels, principal: CurrentPrincipal) -> dict[str, Any]:
+        return await logs.change(body.level, body.levels, reset=body.reset, by=principal.user_id)
 
     return api

@@ -1,8 +1,8 @@
 import { Button, Popover } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { LEVELS, type LogLevels } from "../../api/logs";
-import { useAsked, useConnection } from "../../ui/live";
+import { canReset, LEVELS, type LogLevels, originWords } from "../../api/logs";
+import { useAsked, useConnection, usePush } from "../../ui/live";
 
 const CONFIG = "logs:config";
 
@@ -43,10 +43,12 @@ export function Levels({ sources }: { sources: readonly string[] }) {
   const [added, setAdded] = useState<readonly string[]>([]);
   const { data, error } = useAsked<LogLevels>(CONFIG, {}, opened);
   const change = useMutation({
-    mutationFn: (levels: { level?: string; levels?: Record<string, string | null> }) =>
+    mutationFn: (levels: { level?: string; levels?: Record<string, string | null>; reset?: boolean }) =>
       connection.intend<LogLevels>(CONFIG, levels),
     onSettled: () => client.invalidateQueries({ queryKey: [CONFIG] }),
   });
+  usePush("logs:config:changed", () => void client.invalidateQueries({ queryKey: [CONFIG] }));
+  const origins = data ? [data.origin.level, data.origin.levels] : [];
   const named = [...new Set([...Object.keys(data?.levels ?? {}), ...added])].sort();
   const problem = error ?? change.error;
   const set = (source: string, level: string) => {
@@ -70,7 +72,7 @@ export function Levels({ sources }: { sources: readonly string[] }) {
         </Button>
       </Popover.Target>
       <Popover.Dropdown aria-label="Levels that are written">
-        <p className="hint log-levels-hint">What the server writes from now on. Debug can be a lot.</p>
+        <p className="hint log-levels-hint">What the server writes, also after a restart. Debug can be a lot.</p>
         <LevelChoice
           label="Everything"
           value={data?.level ?? ""}
@@ -78,6 +80,7 @@ export function Levels({ sources }: { sources: readonly string[] }) {
           choices={data ? LEVELS : []}
           onPick={(level) => change.mutate({ level })}
         />
+        {data && <p className="hint level-origin">{originWords(data.origin.level)}.</p>}
         {named.map((source) => (
           <LevelChoice
             key={source}
@@ -88,6 +91,9 @@ export function Levels({ sources }: { sources: readonly string[] }) {
             onPick={(level) => set(source, level)}
           />
         ))}
+        {data && Object.keys(data.levels).length > 0 && (
+          <p className="hint level-origin">{originWords(data.origin.levels)}.</p>
+        )}
         <LevelChoice
           label="Another source"
           value=""
@@ -96,6 +102,19 @@ export function Levels({ sources }: { sources: readonly string[] }) {
           choices={sources.filter((source) => !named.includes(source))}
           onPick={(source) => setAdded([...added, source])}
         />
+        {origins.some(canReset) && (
+          <Button
+            size="xs"
+            variant="default"
+            loading={change.isPending && !!change.variables?.reset}
+            onClick={() => {
+              setAdded([]);
+              change.mutate({ reset: true });
+            }}
+          >
+            Reset levels
+          </Button>
+        )}
         {problem && (
           <p className="error" role="alert">
             {problem.message}

@@ -15,6 +15,7 @@ const NAMES: Record<string, string> = {
   kv_budget: "Disk for kept contexts",
   start_stall: "Start may stall for",
   stop_grace: "Time to finish",
+  log_levels: "Levels of single sources",
   log_json: "Log as JSON",
   log_days: "Days of log",
   log_max_bytes: "Largest log",
@@ -60,7 +61,7 @@ export const SECTIONS: readonly { title: string; names: readonly string[] }[] = 
     ],
   },
   { title: "Kept answers and usage", names: ["cache_bytes", "cache_ttl", "cache_store", "usage_days"] },
-  { title: "Log", names: ["log_level", "log_days", "log_max_bytes", "log_json"] },
+  { title: "Log", names: ["log_level", "log_levels", "log_days", "log_max_bytes", "log_json"] },
   { title: "Server", names: [] },
 ];
 
