@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from corral.app.accounting import Accounting
@@ -17,6 +18,7 @@ from corral.engines import EngineOptions, Engines
 from corral.inference import Inference
 from corral.inference.ports import Recorder
 from corral.kit.clock import Clock
+from corral.kit.trace import Trace
 from corral.models import ModelRegistry
 from corral.models.configuration import Configuration, Surroundings
 from corral.settings import Sourced
@@ -74,8 +76,11 @@ class Answering:
         await configuration.start()
         return database, configuration
 
-    async def serve(self, recorders: Sequence[Recorder] = ()) -> tuple[Routing, Accounting]:
-        """Lets requests be answered: who can be asked, and what stands around each of them. `recorders` are told of them too."""
+    async def serve(
+        self, recorders: Sequence[Recorder] = (), trace: Callable[[], Trace] | None = None
+    ) -> tuple[Routing, Accounting]:
+        """Lets requests be answered: who can be asked, and what stands around each of them. `recorders` are told of them too; `trace`
+        begins the span of each."""
         assert self._database is not None
         settings = self.settings
         source = str(self._sourced.file or self._sourced.place)
@@ -85,7 +90,7 @@ class Answering:
         stands = Stands(routing.routes, routing.limits.entries, self.catalogue.version)
         accounting = self._accounting = Accounting(settings, self._database, stands, clock=self._clock, bus=self._bus)
         await accounting.start()
-        routing.serve(self.inference, recorders, accounting.hooks)
+        routing.serve(self.inference, recorders, replace(accounting.hooks, trace=trace))
         routing.start()
         return routing, accounting
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from corral.accounts.service import LocalAccounts
 from corral.accounts.types import Permission
 from corral.agents import AgentOptions, Agents
+from corral.app.accounting import Accounting
 from corral.app.answering import PACKAGE, Answering
 from corral.app.doors import add_gateway_intents, gateway_routers
 from corral.app.gateway import EngineDoors, Totals, build_gateway
@@ -19,14 +20,16 @@ from corral.app.sources import AgentSource
 from corral.app.supply import TOPICS as SUPPLY_TOPICS
 from corral.app.supply import Supply
 from corral.bus import MemoryBus
+from corral.inference.ports import Recorder
 from corral.inference.tap import Meter
 from corral.kit import faultpoints
-from corral.kit.clock import SystemClock, iso
+from corral.kit.clock import Clock, SystemClock, iso
 from corral.kit.errors import StartupError
 from corral.models.configuration import Configuration
 from corral.realtime import Realtime, RealtimeParts
 from corral.realtime.configuration import add_configuration
 from corral.settings import Settings, Sourced, is_loopback
+from corral.settings.otel import OtelEntry
 from corral.surfaces.api.agents import agents_router
 from corral.surfaces.api.application import build_api
 from corral.surfaces.api.chat import chat_router
@@ -39,6 +42,9 @@ from corral.surfaces.edge.middleware import Edge, EdgePolicy, known_hosts
 from corral.surfaces.web import WebApp
 from corral.telemetry import LogHub
 from corral.version import __version__
+
+if TYPE_CHECKING:
+    from corral.app.observing import Metric, Observing
 
 PUBLIC_EXIT = 4
 
@@ -71,6 +77,7 @@ class Corral:
         self._agents: Agents | None = None
         self._policy = EdgePolicy(known_hosts(settings.host, settings.allowed_hosts), settings.max_body_bytes)
         self._realtime: Realtime | None = None
+        self._observing: Observing | None = None
         self.asgi: App = not_started
 
     async def start(self) -> None:
@@ -82,13 +89,21 @@ class Corral:
         supply = self._supply = Supply(settings, self.data, sources, clock=self._clock, bus=self.bus)
         self.catalogue.expected = supply.fit.expected
         await supply.start()
-        routing, accounting = await self._answering.serve([Totals(self._meter)])
+        observing = self._observing = _observing(settings.otel, self._clock)
+        recorders: list[Recorder] = [Totals(self._meter)]
+        if observing is not None:
+            recorders.append(observing.recorder)
+        begin = observing.begin if observing is not None else None
+        routing, accounting = await self._answering.serve(recorders, begin)
+        if observing is not None:
+            observing.start(routing.routes)
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
         speaker = AgentSource(self.inference, self.catalogue.longest_answer)
         self._agents = Agents(database, speaker, clock=self._clock, bus=self.bus, options=options)
         await self._agents.start()
         self.monitoring.start(
-            database, Watched(self.engines, self.inference, self._meter, self._sockets, accounting.metrics)
+            database,
+            Watched(self.engines, self.inference, self._meter, self._sockets, self._gateway_metrics(accounting)),
         )
         parts = RealtimeParts(
             self.accounts, self._agents, self.catalogue, self._health, self._policy, self.bus, self._clock,
@@ -119,6 +134,8 @@ class Corral:
         if self._supply is not None:
             await self._supply.stop()
         await self._answering.settle()
+        if self._observing is not None:
+            await self._observing.stop()
         await self.monitoring.stop()
         await self._answering.close()
         await asyncio.to_thread(self.monitoring.close)
@@ -138,7 +155,16 @@ class Corral:
         )
         doors = EngineDoors(self.engines, self.catalogue)
         gateway = build_gateway(accounts, self.inference, self._answering.listing(), doors)
-        return Edge(by_path(Surfaces(realtime.asgi, gateway, api, WebApp(PACKAGE / "web_dist"))), self._policy)
+        edge = Edge(by_path(Surfaces(realtime.asgi, gateway, api, WebApp(PACKAGE / "web_dist"))), self._policy)
+        if self._observing is None:
+            return edge
+        return self._observing.around(edge, [path for _, path, _ in gateway.routes()])
+
+    def _gateway_metrics(self, accounting: Accounting) -> Callable[[], list[Metric]]:
+        observing = self._observing
+        if observing is None:
+            return accounting.metrics
+        return lambda: [*accounting.metrics(), *observing.metrics()]
 
     def _sockets(self) -> int:
         return self._realtime.sockets if self._realtime is not None else 0
@@ -156,3 +182,12 @@ class Corral:
         engines = [{**one.as_dict(), "waiting": self.inference.waiting(one.model)} for one in self.engines.statuses()]
         told = {"version": __version__, "startedAt": iso(self._started), "memory": self.engines.memory()}
         return {**told, "engines": engines, "usage": totals}
+
+
+def _observing(entry: OtelEntry, clock: Clock) -> Observing | None:
+    """What sends traces and figures; where nobody takes them none of it is loaded."""
+    if not (entry.traces or entry.metrics):
+        return None
+    from corral.app.observing import Observing
+
+    return Observing(entry, clock)

@@ -220,7 +220,7 @@ class Flights:
 
     def begin(self, key: Hashable, record: Record, work: Work) -> Flight:
         """Begins `work`, which makes the answer for the flight that it is given. Enter the flight before the next await."""
-        making = Record(record.user_id, record.ask, record.began, record.key_id, record.route)
+        making = Record(record.user_id, record.ask, record.began, record.key_id, record.route, trace=record.trace)
         flight = self._flights[key] = Flight(making)
         flight.task = self._tasks.start("answer", self._fly(key, flight, work))
         # One that is given up before its first step never runs.

@@ -32,6 +32,7 @@ from corral.inference.types import Ask, Record, Reply, Streaming
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.errors import CorralError, ShuttingDown, Unavailable
 from corral.kit.ids import new_id
+from corral.kit.trace import Trace
 from corral.providers.own import OwnEngines
 from corral.providers.types import Prices, Provider, ProviderModel
 
@@ -46,6 +47,8 @@ class Hooks:
     gatekeeper: Gatekeeper | None = None
     cache: Layer | None = None
     recorder: Recorder | None = None
+    trace: Callable[[], Trace] | None = None
+    """Begins the span of a request."""
 
 
 class OwnOnly:
@@ -209,7 +212,10 @@ class Inference:
         if self._closing:
             raise ShuttingDown("The server is stopping.", retry_after=5)
         route = self._directory.resolve(ask.model)
-        return route, Record(principal.user_id, ask, self._clock.monotonic(), principal.key_id, route.name)
+        record = Record(principal.user_id, ask, self._clock.monotonic(), principal.key_id, route.name)
+        if self._hooks.trace is not None:
+            record.trace = self._hooks.trace()
+        return route, record
 
     def _end(self, record: Record) -> None:
         record.ended = self._clock.monotonic()

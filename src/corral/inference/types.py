@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from corral.dialects.form import ChatRequest, Usage
+from corral.kit.trace import Trace
 from corral.providers.types import Operation, Prices
 
 Outcome = Literal["running", "completed", "failed", "cancelled"]
@@ -104,7 +105,8 @@ class Attempt:
     """One try at one candidate. Times are of `Clock.monotonic`; `key` is the label of the provider's key, never its value.
 
     usage: what the provider said; where it said nothing (cancelled, cut) an estimate from what was relayed, and `estimated`.
-    error: the code of its failure. dialect: the one spoken with the provider.
+    error: the code of its failure. dialect: the one spoken with the provider. placed: when an own engine had a place for it. span: the id of
+    its span, where the request is traced.
     """
 
     provider: str
@@ -123,6 +125,8 @@ class Attempt:
     usage: Usage | None = None
     estimated: bool = False
     prices: Prices | None = None
+    placed: float | None = None
+    span: str = ""
 
     @property
     def cost(self) -> float | None:
@@ -155,6 +159,7 @@ class Record:
     first_content: float | None = None
     ended: float | None = None
     relayed: int = 0
+    trace: Trace | None = None
     structured: Structured = ""
 
     @property

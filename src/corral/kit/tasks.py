@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from corral.kit.context import request_id
+from corral.kit.trace import current_trace
 
 T = TypeVar("T")
 
@@ -28,13 +29,14 @@ class Tasks:
     def start(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Runs `work` as a task. Raises RuntimeError after `stop`.
 
-        It outlives the request that happens to begin it, so what it logs is not under that request's id.
+        It outlives the request that happens to begin it, so what it logs and does is not under that request's id and trace.
         """
         if self._stopping:
             work.close()
             raise RuntimeError(f"{self._owner} is stopping; {name} was not started")
         context = contextvars.copy_context()
         context.run(request_id.set, "")
+        context.run(current_trace.set, None)
         task = asyncio.create_task(work, name=f"{self._owner}:{name}", context=context)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

@@ -120,6 +120,8 @@ class OwnEngines:
         if call.dialect not in self.dialects.get(call.operation, ()):
             raise InvalidRequest(f"An own engine does not do {call.operation} in {call.dialect}.", param="model")
         place = await self._places.place(call.model, call.body)
+        if call.placed is not None:
+            call.placed()
         asking = _Asking(call, place)
         try:
             return await asking.open()
@@ -178,9 +180,10 @@ class _Asking:
     async def _ask(self, path: bytes, body: bytes, kind: bytes) -> PlainAnswer:
         """The engine's answer, of which the head is there. Raises for one that is an error or of another `kind`."""
         lease = self._lease
-        got = await lease.pool.request(
-            b"POST", path, headers=lease.headers + _JSON, body=body, timeouts=self._call.timeouts
-        )
+        headers, trace = lease.headers + _JSON, self._call.trace
+        if trace is not None:
+            headers += "".join([f"{name}: {value}\r\n" for name, value in trace.headers.items()]).encode()
+        got = await lease.pool.request(b"POST", path, headers=headers, body=body, timeouts=self._call.timeouts)
         self.status = got.status
         response = PlainAnswer(got)
         try:

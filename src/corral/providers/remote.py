@@ -219,6 +219,8 @@ class RemoteProvider:
             if key is None or key in self._spec.keys:
                 self._prepared[key] = found
         passed = self._passed(call)
+        if call.trace is not None:
+            passed = {**passed, **call.trace.headers}
         return {**found, **passed} if passed else found
 
     def _lines(self, key: ProviderKey | None) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Literal, Protocol
 
 from corral.dialects.ports import Dialect
 from corral.kit.http import Timeouts
+from corral.kit.trace import Trace
 
 Kind = Literal["openai", "compatible", "anthropic", "gemini", "ollama", "local"]
 KINDS: tuple[Kind, ...] = ("openai", "compatible", "anthropic", "gemini", "ollama", "local")
@@ -121,7 +122,8 @@ class Call:
     dialect: one that the provider speaks for the operation. model: as the provider knows it. body: in that dialect, with the
     model in it already (an own engine alone puts its name there itself). stream: whether `body` asks for a stream. key: None
     is the first of the provider's. headers: names in lower case, from the client; a provider passes on only what it has a use
-    for (Anthropic: `anthropic-beta`). timeouts: in place of the provider's.
+    for (Anthropic: `anthropic-beta`). timeouts: in place of the provider's. trace: the span of the call, which the provider is told of.
+    placed: told by an own engine when there is a place for the request.
     """
 
     operation: Operation
@@ -133,6 +135,8 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts | None = None
     request_id: str = ""
+    trace: Trace | None = None
+    placed: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ frozen settings and where each value came from.
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
 import sys
@@ -21,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from corral.kit import toml_edit
 from corral.kit.errors import InvalidRequest, StartupError
 from corral.settings.gateway import LOCAL, FileProvider, LimitEntry, ProviderName, RouteEntry, RouteName
+from corral.settings.otel import OtelEntry, otel_from
 
 CONFIG_FILE = "corral.toml"
 USAGE_EXIT = 2
@@ -37,12 +39,13 @@ FIXED = {
     "providers": "are changed on their own page; those of the file are set in the file",
     "routes": "are changed on their own page; those of the file are set in the file",
     "limits": "are changed on their own page; those of the file are set in the file",
+    "otel": "says who is told of every request, so it is set in the file or the environment",
     "faultpoint": "is for fault tests",
 }
 """Settings that a client may not change, with the reason."""
 SECRET = frozenset({"database_url", "redis_url", "hub_token", "master_key"})
 """Settings whose values are never shown."""
-TABLES = frozenset({"engines", "providers", "routes", "limits"})
+TABLES = frozenset({"engines", "providers", "routes", "limits", "otel"})
 """Settings that are tables of the file: they have no variable and no plain value."""
 LIVE = frozenset(
     {"default_model", "models", "context_length", "slots", "idle_sleep", "idle_stop", "log_level", "log_levels"}
@@ -197,6 +200,7 @@ class Settings(BaseModel):
     limits: tuple[LimitEntry, ...] = Field(
         (), max_length=1000, description="Limits of keys, users, models and providers."
     )
+    otel: OtelEntry = Field(OtelEntry(), description="Where traces and metrics are sent, by OpenTelemetry's protocol; nowhere without it.")  # fmt: skip
     faultpoint: str | None = Field(None, description="Named crash point, for fault tests only.")
 
     @field_validator("memory_budget", "kv_budget", "cache_bytes", mode="before")
@@ -275,6 +279,7 @@ def load_settings(
     from_env, env_sources = _read_environment(environ)
     path = config or _find_config(given, from_env)
     from_file = _read_file(path) if path else {}
+    _add_otel(environ, from_file, from_env, env_sources)
     values: dict[str, Any] = {**from_file, **from_env, **given}
     sources = dict.fromkeys(Settings.model_fields, "default")
     sources.update({name: str(path) for name in from_file})
@@ -382,6 +387,19 @@ def _read_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[
     return values, sources
 
 
+def _add_otel(
+    environ: Mapping[str, str], from_file: Mapping[str, Any], values: dict[str, Any], sources: dict[str, str]
+) -> None:
+    """Adds what OpenTelemetry's own variables say, key by key over what the file says."""
+    given = from_file.get("otel", {})
+    if isinstance(given, dict):
+        table, source, problems = otel_from(environ, given)
+        if source:
+            values["otel"], sources["otel"] = table, source
+        for problem in problems:
+            logging.getLogger("corral.settings").warning(problem)
+
+
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     hint = f" Did you mean '{close[0]}'?" if close else " `corral config show` lists the settings."
@@ -407,6 +425,8 @@ def _fields_at(where: list[str]) -> Mapping[str, Any]:
     }  # fmt: skip
     if len(where) == 1:
         return Settings.model_fields
+    if where[0] == "otel":
+        return OtelEntry.model_fields
     return known[where[0]].model_fields if where[0] in known and len(where) == 3 else {}
 
 
@@ -428,6 +448,8 @@ def describe(sourced: Sourced) -> list[dict[str, Any]]:
         value = shown[name]
         if name in SECRET and value:
             value = "***"
+        if name == "otel":
+            value = {**value, "headers": dict.fromkeys(value["headers"], "***")}
         if name == "engines":
             value = {key: {**entry, "api_key": "***" if entry.get("api_key") else None} for key, entry in value.items()}
         rows.append({"name": name, "value": value, "source": sourced.sources[name], "help": known.description or ""})

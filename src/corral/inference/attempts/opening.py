@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from corral.inference.attempts import judging
@@ -18,6 +18,7 @@ from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Attempt, AttemptKind, Record
 from corral.kit.clock import Clock
 from corral.kit.errors import CorralError, TooManyRequests, Unavailable, Unreachable, UpstreamFailed, UpstreamTimeout
+from corral.kit.trace import new_span_id
 from corral.providers.types import Call, Exchange, Prices, Provider, ProviderKey
 
 FIRST_CONTENT = 60.0
@@ -127,7 +128,9 @@ class Attempts:
             key = self._key(provider)
             attempt = self._begin(candidate, provider, kind, question, key)
             try:
-                exchange = await self._call(provider, candidate, question, key, stream=stream)
+                exchange = await self._call(
+                    provider, candidate, self._said(candidate, question, attempt, key, stream=stream)
+                )
             except CorralError as error:
                 # With another key at once; the last key's failure is the candidate's.
                 more = key is not None and self._another_key(provider, key, error)
@@ -222,6 +225,8 @@ class Attempts:
         prices = candidate.price or (_FREE if candidate.local else provider.prices(candidate.model))
         label = key.label if key is not None else ""
         attempt = Attempt(candidate.provider, candidate.model, kind, now, question.dialect, label, prices=prices)
+        if self.record.trace is not None:
+            attempt.span = new_span_id()
         self.record.attempts.append(attempt)
         return attempt
 
@@ -250,14 +255,24 @@ class Attempts:
         finally:
             patience.reset(token)
 
-    async def _call(
-        self, provider: Provider, candidate: Candidate, question: Question, key: ProviderKey | None, *, stream: bool
-    ) -> Exchange:
-        ask = self._ask
+    def _said(
+        self, candidate: Candidate, question: Question, attempt: Attempt, key: ProviderKey | None, *, stream: bool
+    ) -> Call:
+        ask, trace = self._ask, self.record.trace
         call = Call(
             ask.operation, question.dialect, candidate.model, question.body, stream, key, ask.headers,
             request_id=ask.request_id,
         )  # fmt: skip
+        if trace is None:
+            return call
+
+        def placed() -> None:
+            attempt.placed = self.now
+
+        return replace(call, trace=trace.child(attempt.span), placed=placed)
+
+    async def _call(self, provider: Provider, candidate: Candidate, call: Call) -> Exchange:
+        stream = call.stream
         if self._spills(candidate):
             return await self._patiently(provider, candidate, call)
         limit = self._route.first_content_timeout if stream else None

@@ -1,0 +1,123 @@
+"""A span for each request to the APIs, below the caller's. Stands around the edge only where traces or figures are sent.
+
+Names of attributes: https://opentelemetry.io/docs/specs/semconv/http/
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from corral.kit.ids import new_request_id
+from corral.kit.trace import Trace, current_trace, read_trace
+from corral.surfaces.asgi import App, Receive, Scope, Send, header
+from corral.telemetry.otlp import Histogram, Kind, Tracing, Value
+
+PATHS = ("/v1/", "/api/", "/ollama/", "/upstream/")
+"""What is traced: no pages, sockets, probes and metrics."""
+FAILED = 500
+LONGEST_ID = 80
+"""Characters of a request's id; the edge takes no longer one from a client."""
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+
+def request_durations() -> Histogram:
+    """How long requests took."""
+    return Histogram("http.server.request.duration", "s", "Duration of HTTP server requests.", BOUNDS)
+
+
+class Traced:
+    """ASGI middleware. `routes`: the paths of the gateway, with `{name}` for what one leaves open."""
+
+    def __init__(self, app: App, tracing: Tracing, durations: Histogram, routes: Iterable[str]) -> None:
+        self._app = app
+        self._whole = frozenset(path for path in routes if "{" not in path)
+        halves = [(path.partition("{"), path) for path in dict.fromkeys(routes) if "{" in path]
+        self._open = [(start, end.partition("}")[2], path) for (start, _, end), path in halves]
+        self._tracing = tracing
+        self._durations = durations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; everything else passes through."""
+        if scope["type"] != "http" or not scope["path"].startswith(PATHS):
+            await self._app(scope, receive, send)
+            return
+        trace = self._tracing.begin(_caller(scope))
+        if scope["path"].startswith("/api/"):
+            # What it begins may go on long after it, in tasks that know its id.
+            self._tracing.remember(_identified(scope)[:LONGEST_ID], trace)
+        token = current_trace.set(trace)
+        began, since = time.time_ns(), time.perf_counter_ns()
+        answer = _Answer(send)
+        try:
+            await self._app(scope, receive, answer.send)
+        finally:
+            current_trace.reset(token)
+            self._ended(trace, scope, answer, (began, time.perf_counter_ns() - since))
+
+    def _ended(self, trace: Trace, scope: Scope, answer: _Answer, times: tuple[int, int]) -> None:
+        began, took = times
+        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+        known: dict[str, Value] = {"http.request.method": method, "url.scheme": scope.get("scheme", "http")}
+        route = self._route(scope)
+        if route:
+            known["http.route"] = route
+        attributes: dict[str, Value] = {**known, "url.path": scope["path"][:200]}
+        error = ""
+        if answer.status:
+            attributes["http.response.status_code"] = known["http.response.status_code"] = answer.status
+        if answer.status >= FAILED:
+            error = attributes["error.type"] = known["error.type"] = str(answer.status)
+        if answer.request_id:
+            attributes["corral.request_id"] = answer.request_id
+        self._durations.add(took / 1e9, known)
+        self._tracing.put(trace, f"{method} {route}".strip(), Kind.SERVER, (began, began + took), attributes, error)
+
+    def _route(self, scope: Scope) -> str:
+        """The path as its route has it: with names for what differs from request to request. Empty for what is no route."""
+        path: str = scope["path"]
+        if path in self._whole:
+            return path
+        told: str = getattr(scope.get("route"), "path", "")
+        return told.replace(":path}", "}") or next(
+            (one for start, end, one in self._open if path.startswith(start) and path.endswith(end)), ""
+        )
+
+
+class _Answer:
+    """What is told of an answer as it passes."""
+
+    __slots__ = ("_send", "request_id", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.request_id = ""
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """The application's `send`."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            told = next((value for name, value in message.get("headers", ()) if name == b"x-request-id"), b"")
+            self.request_id = told.decode("latin-1")
+        await self._send(message)
+
+
+def _identified(scope: Scope) -> str:
+    """The id of the request: its client's, else one that it is given here, before the edge would."""
+    given = header(scope, b"x-request-id")
+    if given is not None:
+        return given.decode("latin-1")
+    made = new_request_id()
+    scope["headers"] = [*scope["headers"], (b"x-request-id", made.encode())]
+    return made
+
+
+def _caller(scope: Scope) -> Trace | None:
+    parent = header(scope, b"traceparent")
+    if parent is None:
+        return None
+    states = [value for name, value in scope["headers"] if name == b"tracestate"]
+    return read_trace(parent.decode("latin-1"), b",".join(states).decode("latin-1"))
