@@ -96,6 +96,7 @@ def test_new_lines_are_held_back_while_paused(page: Page, server: Server) -> Non
 
 
 def test_levels_change_at_run_time(page: Page, server: Server) -> None:
+    server.ask("POST", "/api/chat", {"message": "ping"})
     page.goto("/logs")
     page.get_by_role("button", name="Levels").click()
     page.get_by_role("combobox", name="Everything").select_option("debug")

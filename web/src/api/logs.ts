@@ -28,6 +28,8 @@ export interface LevelOrigin {
 export interface LogLevels {
   level: string;
   levels: Record<string, string>;
+  /** All sources that have written since the start. */
+  sources: string[];
   origin: { level: LevelOrigin; levels: LevelOrigin };
 }
 

@@ -50,6 +50,7 @@ export function Levels({ sources }: { sources: readonly string[] }) {
   usePush("logs:config:changed", () => void client.invalidateQueries({ queryKey: [CONFIG] }));
   const origins = data ? [data.origin.level, data.origin.levels] : [];
   const named = [...new Set([...Object.keys(data?.levels ?? {}), ...added])].sort();
+  const known = [...new Set([...sources, ...(data?.sources ?? [])])].sort();
   const problem = error ?? change.error;
   const set = (source: string, level: string) => {
     if (level === "") setAdded(added.filter((one) => one !== source));
@@ -99,7 +100,7 @@ export function Levels({ sources }: { sources: readonly string[] }) {
           value=""
           none="Choose…"
           disabled={!data}
-          choices={sources.filter((source) => !named.includes(source))}
+          choices={known.filter((source) => !named.includes(source))}
           onPick={(source) => setAdded([...added, source])}
         />
         {origins.some(canReset) && (
