@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +35,7 @@ from corral.settings.gateway import (
     RouteEntry,
     RulesEntry,
 )
+from corral.settings.otel import VARIABLES, OtelEntry
 from corral.surfaces.api.agents import agents_router
 from corral.surfaces.api.application import build_api
 from corral.surfaces.api.chat import chat_router
@@ -116,9 +118,9 @@ def cli() -> str:
 
 
 def kind(annotation: object) -> str:
-    """A short name of a type."""
+    """A short name of a type; who looks at its values is not part of it."""
     return (
-        str(annotation)
+        re.sub(r"Annotated\[(.+?), AfterValidator\(func=<function \w+ at \w+>\)\]", r"\1", str(annotation))
         .replace("typing.", "")
         .replace("pathlib.", "")
         .replace("<class '", "")
@@ -127,9 +129,16 @@ def kind(annotation: object) -> str:
     )
 
 
+def variables() -> str:
+    """OpenTelemetry's variables that count."""
+    return ", ".join(
+        f"`{name}`" for name in (*VARIABLES, "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_SDK_DISABLED")
+    )
+
+
 def configuration() -> str:
     """The page of the settings."""
-    shown = Settings.model_construct().model_dump(mode="json")
+    shown = Settings.model_construct().model_dump(mode="json", exclude={"otel"})
     rows = [
         (
             f"`{name}`",
@@ -153,6 +162,7 @@ def configuration() -> str:
         "Candidates": (CandidateEntry, "One of `candidates`, or `mirror`; a plain `provider/model` will do."),
         "Rules": (RulesEntry, "`parameters` of a route."),
         "[[limits]]": (LimitEntry, "How much somebody may ask for."),
+        "[otel]": (OtelEntry, "Where traces and metrics are sent. OpenTelemetry's own variables go before it, key by key: " + variables() + "."),
     }  # fmt: skip
     gateway = [
         f"## {head if head[0] != '[' else f'`{head}`'}\n\n{text}\n\n"
