@@ -349,6 +349,11 @@ async def test_it_waits_beside_a_running_loop_and_in_many_threads(
         with ThreadPoolExecutor(20) as pool:
             texts = list(pool.map(lambda number: llm.chat(f"q{number}", model="openai/gpt").text, range(40)))
         assert texts == [f"q{number}" for number in range(40)]
+        openai.script({"tokens": TOKENS, "after": 40, "then": "reset"})
+        anthropic.script({"tokens": TOKENS})
+        assert "".join(llm.stream("A story", model="both").text()) == TEXT, "the next one goes on"
+        openai.script(None)
+        assert llm.chat("Which city?", model="openai/gpt", schema=Place).value == Place("Käse", 7)
         openai.script({"tokens": TOKENS, "pace": 0.2})
         for _ in llm.stream("A story", model="openai/gpt"):
             break

@@ -12,7 +12,7 @@ import msgspec
 from corral.dialects.form import ChatEvent, TextDelta
 from corral.dialects.gathering import Gathering
 from corral.dialects.registry import DIALECTS
-from corral.kit.errors import CorralError, InvalidRequest, by_code
+from corral.kit.errors import CorralError, InvalidRequest, UpstreamFailed, by_code
 from corral.library.timing import limited, loop_time
 from corral.library.types import Answer
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 DIALECT = "openai_chat"
+MAX_KEPT = 64 * 1024 * 1024
+"""Bytes of a stream that are kept for the whole answer."""
 _STANDARD = ("message", "type", "param", "code")
 """Fields of an error in that dialect; what stands beside them are details."""
 Finish = Callable[[Gathering, dict[str, str]], Answer[V]]
@@ -40,6 +42,7 @@ class AnswerStream(Generic[V]):
         self._finish = finish
         self._timeout = timeout
         self._gathering = Gathering()
+        self._size = 0
         self._headers: dict[str, str] = {}
         self._events = self._read()
         self._done = False
@@ -78,6 +81,8 @@ class AnswerStream(Generic[V]):
             pass
         if not self._done:
             raise InvalidRequest("The answer was left before its end.")
+        if self._size > MAX_KEPT:
+            raise UpstreamFailed("The answer is too long to be kept as a whole; take its events.")
         return self._finish(self._gathering, self._headers)
 
     async def _read(self) -> AsyncGenerator[ChatEvent, None]:
@@ -92,8 +97,10 @@ class AnswerStream(Generic[V]):
             while piece is not None:
                 async with limited(until, self._timeout):
                     piece = await anext(streaming, None)
+                self._size += len(piece or b"")
                 for event in _events(reader, piece):
-                    self._gathering.add(event)
+                    if self._size <= MAX_KEPT:
+                        self._gathering.add(event)
                     yield event
         self._done = True
 

@@ -10,8 +10,10 @@ from corral.dialects.ports import About, Dialect, EventReader
 from corral.inference.attempts.relays import NativeRelay
 from corral.inference.outlets import BytesOutlet, EventsOutlet
 from corral.inference.structured.wanting import MAX_TEXT, Wanted, flaws
-from corral.kit.errors import OutputInvalid
+from corral.kit.errors import OutputInvalid, UpstreamFailed
 
+MAX_HELD = 8 * 1024 * 1024
+"""Bytes that are held back once the first choice has ended."""
 _LOOKED_AT = (TextDelta, RefusalDelta, ToolCallDelta, Finished)
 
 
@@ -30,8 +32,8 @@ class _Watch:
         for event in events:
             if isinstance(event, Finished):
                 self.ending = True
-            elif isinstance(event, TextDelta | ToolCallDelta):
-                self._size += len(event.text if isinstance(event, TextDelta) else event.arguments)
+            elif isinstance(event, TextDelta | RefusalDelta | ToolCallDelta):
+                self._size += len(event.arguments if isinstance(event, ToolCallDelta) else event.text)
                 if self._size > MAX_TEXT:
                     continue
             if isinstance(event, _LOOKED_AT):
@@ -69,6 +71,7 @@ class CheckedBytes(BytesOutlet):
     def _begin(self) -> None:
         self._watch = _Watch(self._wanted)
         self._relayed: EventReader | None = None
+        self._held = 0
         self._held_pieces: list[bytes] = []
         self._held_events: list[ChatEvent] = []
         self.released = False
@@ -79,6 +82,9 @@ class CheckedBytes(BytesOutlet):
         self._relayed = reader
         self._watch.see(reader.feed(piece))
         if self._watch.ending:
+            self._held += len(piece)
+            if self._held > MAX_HELD:
+                raise UpstreamFailed("The answer has ended, and its stream does not.")
             self._held_pieces.append(piece)
             return b""
         return super().relay(piece)
