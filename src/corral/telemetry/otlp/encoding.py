@@ -53,7 +53,7 @@ class Protobuf:
 
     def span(self, span: Span) -> bytes:
         """See `Encoding.span`."""
-        return protobuf.sized(2, protobuf.encode(protobuf.SPAN, span_message(span)))
+        return protobuf.sized(2, protobuf.span_bytes(span))
 
     def traces(self, spans: Sequence[bytes]) -> bytes:
         """See `Encoding.traces`."""

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
+
+from corral.telemetry.lines import sayable
+from corral.telemetry.otlp.spans import MAX_TEXT, Span, Value
 
 _VARINT, _FIXED64, _SIZED, _FIXED32 = 0, 1, 2, 5
 _MORE = 0x80
@@ -94,23 +97,12 @@ def _many(shape: Shape) -> Write:
     return lambda number, values: b"".join([sized(number, encode(shape, value)) for value in values])
 
 
+_FAILED = _whole(3, 2)
+_SAMPLED = _fixed32(16, 1)
 _VALUE: Shape = {"stringValue": (1, _text), "boolValue": (2, _whole), "intValue": (3, _whole), "doubleValue": (4, _double)}  # fmt: skip
 _ATTRIBUTES = _many({"key": (1, _text), "value": (2, _one(_VALUE))})
 RESOURCE: Shape = {"attributes": (1, _ATTRIBUTES)}
 SCOPE: Shape = {"name": (1, _text), "version": (2, _text)}
-SPAN: Shape = {
-    "traceId": (1, _hex),
-    "spanId": (2, _hex),
-    "traceState": (3, _text),
-    "parentSpanId": (4, _hex),
-    "name": (5, _text),
-    "kind": (6, _whole),
-    "startTimeUnixNano": (7, _fixed64),
-    "endTimeUnixNano": (8, _fixed64),
-    "attributes": (9, _ATTRIBUTES),
-    "status": (15, _one({"message": (2, _text), "code": (3, _whole)})),
-    "flags": (16, _fixed32),
-}
 _POINT: Shape = {
     "startTimeUnixNano": (2, _fixed64),
     "timeUnixNano": (3, _fixed64),
@@ -124,6 +116,37 @@ _POINT: Shape = {
 }
 _HISTOGRAM: Shape = {"dataPoints": (1, _many(_POINT)), "aggregationTemporality": (2, _whole)}
 METRIC: Shape = {"name": (1, _text), "description": (2, _text), "unit": (3, _text), "histogram": (9, _one(_HISTOGRAM))}
+
+
+def span_bytes(span: Span) -> bytes:
+    """Span, by hand: there are many of them, and what they say is mostly what others said before."""
+    trace = span.trace
+    error = sized(15, _text(2, _said(span.error)) + _FAILED) if span.error else b""
+    return b"".join(
+        [
+            b"\x0a\x10", bytes.fromhex(trace.trace_id), b"\x12\x08", bytes.fromhex(trace.span_id),
+            _text(3, trace.state) if trace.state else b"",
+            b"\x22\x08" + bytes.fromhex(trace.parent_id) if trace.parent_id else b"",
+            _text(5, _said(span.name)), _whole(6, span.kind),
+            b"\x39", span.start.to_bytes(8, "little"), b"\x41", max(span.start, span.end).to_bytes(8, "little"),
+            *[_attribute(key, value) if not isinstance(value, float) else _real(key, value) for key, value in span.attributes.items()],
+            error, _SAMPLED,
+        ]
+    )  # fmt: skip
+
+
+def _said(text: str) -> str:
+    return sayable(text[:MAX_TEXT])
+
+
+@lru_cache(maxsize=2048, typed=True)
+def _attribute(key: str, value: Value) -> bytes:
+    told = _text(1, _said(value)) if isinstance(value, str) else _whole(2 if isinstance(value, bool) else 3, value)
+    return sized(9, _text(1, key) + sized(2, told))
+
+
+def _real(key: str, value: float) -> bytes:
+    return sized(9, _text(1, key) + b"\x12\x09\x21" + struct.pack("<d", value))
 
 
 def fields(data: bytes) -> dict[int, int | bytes]:
