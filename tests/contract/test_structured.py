@@ -308,8 +308,10 @@ async def test_one_that_refuses_to_be_asked_so_is_asked_in_words(every_provider:
         assert await answered(gate, ask("compatible/m", "openai_chat", stream=False)) == TEXT
         assert [one.kind for one in gate.recorder.last.attempts] == ["first", "retry"]
     provider = fake(every_provider, "openai", text=TEXT)
-    provider.then({"status": 400, "message": "the schema is too large"})
     async with own(every_provider, tmp_path / "b", "openai") as gate:
+        provider.then({"status": 400, "message": "the schema is too large"})
+        assert await answered(gate, ask("openai/m", "ollama_chat", stream=False)) == TEXT
+        provider.then({"status": 400, "message": "the schema is too large"})
         with pytest.raises(InvalidRequest, match="too large"):
             await answered(gate, ask("openai/m", "openai_chat", stream=False))
 
@@ -474,3 +476,9 @@ def test_the_included_model_keeps_to_a_schema(every_provider: Gateway) -> None:
         told = json.loads(answer.read())
         assert answer.headers["X-Corral-Structured"] == "valid"
     assert isinstance(json.loads(told["choices"][0]["message"]["content"])["ok"], bool)
+    body = ask("corral-demo", "openai_chat", stream=True, schema=schema, max_tokens=60).body
+    with urllib.request.urlopen(
+        urllib.request.Request(url, body, {"content-type": "application/json"}), timeout=120
+    ) as answer:
+        assert answer.headers["X-Corral-Structured"] == "streamed"
+        assert isinstance(json.loads(said("openai_chat", answer.read()))["ok"], bool)

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,9 @@ from corral.kit.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from tests.support.gateway import PNG, SEEN_IMAGE, Gateway
+from tests.support.gateway import PNG, SEEN_IMAGE
 from tests.support.providers import FakeProvider, fake_provider
+from tests.support.server import Server
 from tests.support.waiting import eventually
 
 TOKENS = [f"word{number} " for number in range(60)]
@@ -307,27 +307,22 @@ async def test_embeddings(llm: LLM, openai: FakeProvider) -> None:
     assert caught.value.param == "texts"
 
 
-async def test_a_running_corral_by_its_address(every_provider: Gateway) -> None:
-    every_provider.script("openai", text="From afar.", pace=0.01)
-    async with AsyncExitStack() as stack:
-        llm = await stack.enter_async_context(LLM(url=every_provider.server.url, key="whatever"))
-        assert {"corral-demo"} <= {one.name for one in await llm.models()}
-        answer = await llm.chat("Hi", model="openai/scripted")
-        assert (answer.text, answer.provider) == ("From afar.", "corral")
-        pieces = [piece async for piece in llm.stream("Hi", model="openai/scripted").text()]
-        assert "".join(pieces) == "From afar."
-        assert len(pieces) > 1
-        every_provider.providers["openai"].script(None)
-        assert (await llm.chat("Which?", model="openai/scripted", schema=Place)).value == Place("Käse", 7)
+async def test_a_running_corral_by_its_address(shared_server: Server) -> None:
+    async with LLM(url=shared_server.url, key="whatever") as llm:
+        assert "corral-demo" in {one.name for one in await llm.models()}
+        answer = await llm.chat("ping", model="corral-demo")
+        assert (answer.text, answer.provider) == ("pong", "corral")
+        pieces = [piece async for piece in llm.stream("hello", model="corral-demo").text()]
+        assert len(pieces) > 5
+        assert (await llm.chat("ping", model="corral-demo", schema=bool, max_tokens=60)).value in (True, False)
         with pytest.raises(ModelNotFound):
             await llm.chat("Hi", model="nothing")
         with pytest.raises(InvalidRequest) as caught:
             await llm.chat("Hi")
         assert caught.value.param == "model"
-    nobody = await LLM(url="http://127.0.0.1:9").__aenter__()
-    with pytest.raises(UpstreamFailed):
-        await nobody.chat("Hi", model="m")
-    await nobody.close()
+    async with LLM(url="http://127.0.0.1:9") as nobody:
+        with pytest.raises(UpstreamFailed):
+            await nobody.chat("Hi", model="m")
 
 
 # without an event loop

@@ -13,6 +13,10 @@ from corral.dialects.form import Format
 from corral.kit.errors import InvalidRequest, OutputInvalid
 
 _WRAPPED = "value"
+_STRICT = frozenset(
+    ("type", "title", "description", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs")
+)  # fmt: skip
+"""Words that the strict mode of every generation of OpenAI's models knows."""
 
 
 class Shape(NamedTuple):
@@ -103,7 +107,7 @@ def close(schema: Any) -> bool:
         elif "additionalProperties" not in schema:
             schema["additionalProperties"] = False
         strict = strict and set(schema.get("properties", ())) == set(schema.get("required", ()))
-    strict = strict and not {"default", "prefixItems", "oneOf", "allOf"} & schema.keys()
+    strict = strict and schema.keys() <= _STRICT
     inner = [
         close(value)
         for word, value in schema.items()

@@ -63,9 +63,13 @@ class StructuredAsking(Asking):
         return self.translate(replace(request, format=None), candidate, provider)
 
     def has_words(self, candidate: Candidate, provider: Provider) -> bool:
-        """Whether a candidate that refused may be asked in words: it was not, and is not known to keep to forms."""
+        """Whether a candidate that refused may be asked in words. Not when it was, and not when it was asked as its client does: then
+        what is wrong with that is the client's to mend."""
         known = native(provider, candidate.model, self.wanted)
-        return known is None or (known is False and self._may_call(provider, candidate.model))
+        if known is False:
+            return self._may_call(provider, candidate.model)
+        as_it_came = self.ask.dialect in provider.dialects.get("chat", ()) and not self.own
+        return not self.wanted.tool and (known is None or not as_it_came)
 
     def as_said(self, answer: Answer) -> Answer:
         """A candidate's answer; one that came as the call of a tool as if it had been said."""

@@ -181,8 +181,6 @@ def problems_of(text: str, wanted: Wanted) -> list[str]:
 
 
 def _taken_out(text: str, wanted: Wanted) -> str | None:
-    if len(text) > MAX_TEXT:
-        return None
     return next((one for one in candidates(text) if not problems_of(one, wanted)), None)
 
 
