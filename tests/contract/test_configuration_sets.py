@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,96 @@ async def test_profiles_switch_a_whole_set_and_back(tmp_path: Path, location: Lo
         assert ([one["name"] for one in listing["profiles"]], listing["active"]) == (["day"], None)
         with pytest.raises(NotFound):
             await room.configuration.profiles.activate("night", by="ann", apply=False)
+
+
+async def test_a_switch_is_undone_exactly_and_done_again(tmp_path: Path, location: Location) -> None:
+    async with configured(tmp_path, location, "a", "b", "c") as room:
+        profiles = room.configuration.profiles
+        await profiles.save("empty", description=None, by="ann")
+        await room.save("a", seed=1, samplers=["top_k", "min_p"])
+        await room.save("b", seed=2)
+        await room.configuration.save_everything(version=None, server={"threads": 2}, app=None, by="ann")
+        await profiles.save("day", description=None, by="ann")
+        done = await profiles.activate("empty", by="ann", apply=False)
+        assert (room.own("a"), room.own("b"), room.configuration.everything()["serverConfig"]) == ({}, {}, {})
+        await room.save("c", seed=9)
+        [change] = [one for one in await changes_of(room, scope="profile") if one["action"] == "activate"]
+        assert (change["id"], change["undo"]) == (done["change"], {"models": 2, "server": True})
+    async with configured(tmp_path, location) as room:
+        profiles, back = room.configuration.profiles, room.configuration.roll_back
+        undone = await back(done["change"], by="bob", apply=False)
+        assert (undone["ok"], undone["active"], undone["scope"]) == (True, "day", "profile")
+        assert (room.own("a"), room.own("b")) == ({"seed": 1, "samplers": ["top_k", "min_p"]}, {"seed": 2})
+        assert room.configuration.everything()["serverConfig"] == {"threads": 2}
+        assert room.own("c") == {"seed": 9}, "what the switch did not touch stays"
+        assert (await profiles.listing())["active"] == "day"
+        again = await back(undone["change"], by="bob", apply=False)
+        assert (room.own("a"), again["active"]) == ({}, "empty")
+        await profiles.activate("empty", by="bob", apply=False)
+        assert (await profiles.activate("empty", by="bob", apply=False))["change"] is None
+
+
+async def test_a_switch_is_not_undone_over_later_changes(tmp_path: Path) -> None:
+    async with configured(tmp_path, None, "a", "b") as room:
+        await room.configuration.profiles.save("empty", description=None, by="ann")
+        await room.save("a", seed=1)
+        await room.save("b", seed=1)
+        done = await room.configuration.profiles.activate("empty", by="ann", apply=False)
+        await room.save("a", ctx_size=512)
+        await room.configuration.delete("b", by="ann", file=True)
+        with pytest.raises(Conflict) as caught:
+            await room.configuration.roll_back(done["change"], by="ann", apply=False)
+        assert caught.value.details == {
+            "diff": [
+                {"name": "a", "gone": False, "options": {"ctxSize": {"before": None, "now": 512}}},
+                {"name": "b", "gone": True, "options": {}},
+            ],
+            "more": 0,
+        }
+        assert room.own("a") == {"ctx_size": 512}
+        await room.save("a", ctx_size=None)
+        await room.configuration.restore("b", by="ann")
+        assert (await room.configuration.roll_back(done["change"], by="ann", apply=False))["ok"]
+        assert (room.own("a"), room.own("b")) == ({"seed": 1}, {"seed": 1})
+
+
+async def test_only_the_last_switches_can_be_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corral.models.configuration.profiles.UNDOABLE", 2)
+    async with configured(tmp_path, None, "a") as room:
+        await room.configuration.profiles.save("empty", description=None, by="ann")
+        await room.save("a", seed=1)
+        await room.configuration.profiles.save("one", description=None, by="ann")
+        for name in ("empty", "one", "empty"):
+            await room.configuration.profiles.activate(name, by="ann", apply=False)
+        switches = [one for one in await changes_of(room, scope="profile") if one["action"] == "activate"]
+        assert ["undo" in one for one in switches] == [True, True, False]
+        for change in (switches[2], (await changes_of(room, scope="profile"))[-1]):
+            with pytest.raises(InvalidRequest, match="cannot be undone"):
+                await room.configuration.roll_back(change["id"], by="ann", apply=False)
+
+
+async def test_of_two_undos_at_once_one_is_refused(tmp_path: Path) -> None:
+    async with configured(tmp_path, None, "a") as room:
+        await room.configuration.profiles.save("empty", description=None, by="ann")
+        await room.save("a", seed=1)
+        done = await room.configuration.profiles.activate("empty", by="ann", apply=False)
+        both = [room.configuration.roll_back(done["change"], by="ann", apply=False) for _ in range(2)]
+        results = await asyncio.gather(*both, return_exceptions=True)
+        assert [isinstance(one, Conflict) for one in results] == [False, True]
+        assert room.own("a") == {"seed": 1}
+
+
+async def test_an_engine_that_refuses_what_held_before_keeps_what_it_has(tmp_path: Path) -> None:
+    async with configured(tmp_path, None, "a", "b") as room:
+        await room.configuration.profiles.save("empty", description=None, by="ann")
+        await room.save("a", seed=1)
+        await room.save("b", seed=1)
+        done = await room.configuration.profiles.activate("empty", by="ann", apply=False)
+        room.engines.up.add("a")
+        room.engines.refuse = ["no"]
+        undone = await room.configuration.roll_back(done["change"], by="ann", apply=True)
+        assert [(one["name"], one["ok"]) for one in undone["results"]] == [("a", False), ("b", True)]
+        assert (room.own("a"), room.own("b"), undone["ok"]) == ({}, {"seed": 1}, False)
 
 
 async def test_a_profile_that_one_engine_refuses_leaves_that_model_alone(tmp_path: Path) -> None:

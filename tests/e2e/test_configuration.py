@@ -187,6 +187,26 @@ def test_profiles_switch_all_that_is_set(page: Page, server: Server) -> None:
     row.get_by_role("button", name="Switch to plain").click()
     expect(page.get_by_text("“plain” is set.")).to_be_visible()
     assert own(server) == {}
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("What held before the switch is set again.")).to_be_visible()
+    assert own(server) == {"ctxSize": 512}
+
+    row.get_by_role("button", name="Switch to plain").click()
+    expect(page.get_by_text("“plain” is set.")).to_be_visible()
+    version = server.ask("GET", f"/api/models/{MODEL}")[1]["configuration"]["version"]
+    server.ask("PUT", f"/api/models/{MODEL}", {"version": version, "changes": {"ctxSize": 1024}})
+    page.get_by_role("tab", name="History").click()
+    undo = page.get_by_role("button", name="Undo this: Profile plain, switched to").first
+    undo.click()
+    refusal = page.get_by_role("alert")
+    expect(refusal).to_contain_text("changed since")
+    expect(refusal.get_by_role("row", name=re.compile(MODEL))).to_contain_text("1,024 tokens")
+    version += 1
+    server.ask("PUT", f"/api/models/{MODEL}", {"version": version, "changes": {"ctxSize": None}})
+    undo.click()
+    expect(page.get_by_test_id("change").filter(has_text="switch undone").first).to_be_visible()
+    until(page, lambda: own(server) == {"ctxSize": 512}, "bringing back what held before")
+    page.get_by_role("tab", name="Profiles").click()
     row.get_by_role("button", name="Delete plain").click()
     expect(row).to_have_count(0)
     page.get_by_role("button", name="Undo").click()

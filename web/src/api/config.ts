@@ -48,6 +48,30 @@ export interface Change {
   before: Values;
   after: Values;
   note: string | null;
+  /** Of a switch of profiles that can be undone: how many models it reaches, and whether what is set for all of them. */
+  undo?: { models: number; server: boolean };
+}
+
+/** What became of a switch of profiles, or of its undoing. */
+export interface Activated {
+  /** The profile that is in force now. */
+  active: string | null;
+  ok: boolean;
+  results: readonly { name: string; ok: boolean; error?: string }[];
+  /** The change of the history by which it can be undone; null when nothing was changed. */
+  change: string | null;
+}
+
+/** Why something is not taken back: what was changed since, of each model, of all of them where the name is empty. */
+export interface Since {
+  diff: readonly {
+    name: string;
+    /** Whether the model itself is gone. */
+    gone: boolean;
+    options: Readonly<Record<string, { before: OptionValue | null; now: OptionValue | null }>>;
+  }[];
+  /** How many more models differ. */
+  more: number;
 }
 
 export interface Profile {

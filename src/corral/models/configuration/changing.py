@@ -52,6 +52,26 @@ class Changing:
         async with self._sets.lock(name):
             return await self._put(name, own, edit, apply, **known)
 
+    async def exchange(
+        self, name: str, own: Values, edit: Edit, *, apply: bool, expected: Values | None
+    ) -> tuple[bool, Values]:
+        """Sets exactly `own` for a model; whether an engine took it at once, and what was set before.
+
+        Raises Conflict when that is not `expected`, where something is.
+        """
+        async with self._sets.lock(name):
+            before = dict(self._sets.entry(name).own)
+            _must_be(expected, before)
+            return await self._put(name, own, edit, apply), before
+
+    async def exchange_server(self, own: Values, edit: Edit, *, expected: Values | None) -> Values:
+        """Sets exactly `own` for all models; what was set before. Raises Conflict when that is not `expected`."""
+        async with self._sets.lock(SERVER):
+            before = dict(self._sets.server())
+            _must_be(expected, before)
+            await self._put_server(own, edit)
+            return before
+
     async def add(self, name: str, values: Values, edit: Edit, *, apply: bool, **known: Any) -> bool:
         """Sets `values` over what a model has; whether an engine took it at once."""
         async with self._sets.lock(name):
@@ -157,6 +177,11 @@ class Changing:
             "Somebody else changed this meanwhile; look at the differences and save again.",
             details={"version": now, "diff": differences(before, own)}, param="version",
         )  # fmt: skip
+
+
+def _must_be(expected: Values | None, now: Values) -> None:
+    if expected is not None and differences(expected, now):
+        raise Conflict("It was changed meanwhile.", details={"diff": differences(expected, now)})
 
 
 def _together(values: Values) -> None:

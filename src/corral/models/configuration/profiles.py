@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from corral.kit.clock import iso, moment
-from corral.kit.errors import CorralError, InvalidRequest, NotFound
+from corral.kit.errors import InvalidRequest, NotFound
 from corral.models.configuration.changing import Changing
 from corral.models.configuration.policy import wire
 from corral.models.configuration.records import (
@@ -19,12 +19,15 @@ from corral.models.configuration.records import (
     profiles,
     put_profile,
     record,
+    thin_out,
 )
 from corral.models.configuration.repository import fact, put_fact
 from corral.models.configuration.sets import Edit, Sets
-from corral.models.options.values import check
+from corral.models.configuration.switching import Held, Switched, Switching
 
 MOST = 100
+UNDOABLE = 20
+"""The last switches whose values are kept, so that they can be undone."""
 _ACTIVE = "active_profile"
 
 
@@ -33,7 +36,7 @@ class Profiles:
 
     def __init__(self, sets: Sets, changing: Changing) -> None:
         self._sets = sets
-        self._changing = changing
+        self._switching = Switching(sets, changing)
 
     async def listing(self) -> dict[str, Any]:
         """All profiles in the wire form, without their values, and which was switched on last."""
@@ -80,41 +83,51 @@ class Profiles:
     async def activate(self, name: str, *, by: str, apply: bool) -> dict[str, Any]:
         """Sets all that the profile says; models that it does not know keep what they have.
 
-        A model whose engine does not start with it keeps what it had; the result says which and why. Raises NotFound.
+        A model whose engine does not start with it keeps what it had; the result says which and why, and by which `change` of
+        the history it can be undone. Raises NotFound.
         """
-        found = _must(await self._sets.read(lambda connection: profile(connection, name)), name)
-        edit = Edit(by, "profile", name, quiet=True)
-        entries = self._sets.entries()
-        other = [one for one, own in found.models.items() if one in entries and dict(entries[one].own) != dict(own)]
+        async with self._switching.lock:
+            found = _must(await self._sets.read(lambda connection: profile(connection, name)), name)
+            done = await self._switching.to(
+                Held(found.server, dict(found.models)), Edit(by, "profile", name, quiet=True), apply=apply
+            )
+            change = await self._write(done, Change("profile", name, 0, "activate", by, {}, {}), name)
+        return {"active": name, "results": done.results, "ok": done.ok, "change": change}
 
-        async def switch(model: str) -> dict[str, Any]:
-            took = await self._changing.set_own(model, _set(found.models[model], "model"), edit, apply=apply)
-            return {"applied": "now" if took else "next"}
+    async def undo(self, change: Change, *, by: str, apply: bool) -> dict[str, Any]:
+        """Brings back what held before a switch, where nothing of it was changed since. It can be undone as well.
 
-        results = await self._changing.each(other, switch, apply=apply)
-        try:
-            await self._changing.set_server(_set(found.server, "server"), edit)
-        except CorralError as error:
-            results.append({"name": "", "ok": False, "error": error.message})
+        Raises InvalidRequest, and Conflict with the differences.
+        """
+        async with self._switching.lock:
+            before, after = self._switching.taken_back(change)
+            edit = Edit(by, "profile", f"{change.name}, undone", quiet=True)
+            done = await self._switching.to(before, edit, apply=apply, expected=after)
+            key = await self._write(done, Change("profile", change.name, 0, "undo", by, {}, {}), before.active)
+        return {"active": before.active, "results": done.results, "ok": done.ok, "change": key}
+
+    async def _write(self, done: Switched, change: Change, active: str | None) -> str | None:
+        """Keeps a switch in the history, with what held before and after it; its id when it can be undone."""
         now, version = self._sets.now(), self._sets.server_version
 
-        def work(connection: Connection) -> None:
-            put_fact(connection, _ACTIVE, name, now)
-            record(connection, Change("profile", name, version, "activate", by, {}, {}), now)
+        def work(connection: Connection) -> str:
+            done.before.active = fact(connection, _ACTIVE)
+            done.after.active = active if active and profile(connection, active) else None
+            put_fact(connection, _ACTIVE, done.after.active, now)
+            held, holds = done.before.as_dict(), done.after.as_dict()
+            key = record(connection, replace(change, version=version, before=held, after=holds), now)
+            thin_out(connection, "profile", UNDOABLE)
+            return key
 
-        await self._sets.write(work)
-        self._sets.tell("profile", name, version)
-        return {"active": name, "results": results, "ok": all(one["ok"] for one in results)}
+        key = await self._sets.write(work)
+        self._sets.tell("profile", change.name, version)
+        return None if done.before.empty else key
 
 
 def _must(found: Profile | None, name: str) -> Profile:
     if found is None:
         raise NotFound(f"There is no profile {name[:100]!r}.")
     return found
-
-
-def _set(values: Mapping[str, Any], scope: str) -> dict[str, Any]:
-    return {name: value for name, value in check(values, scope=scope).items() if value is not None}
 
 
 def _wire(one: Profile) -> dict[str, Any]:

@@ -33,11 +33,12 @@ class Change:
     at: int = 0
 
 
-def record(connection: Connection, change: Change, now: int) -> None:
-    """Keeps a change, and forgets the oldest of the same thing when there are too many."""
+def record(connection: Connection, change: Change, now: int) -> str:
+    """Keeps a change, and forgets the oldest of the same thing when there are too many. Gives its id."""
+    key = new_id("chg")
     connection.execute(
         insert(config_history).values(
-            id=new_id("chg"), scope=change.scope, name=change.name, version=change.version, action=change.action, at=now,
+            id=key, scope=change.scope, name=change.name, version=change.version, action=change.action, at=now,
             by=change.by, before=json.dumps(change.before), after=json.dumps(change.after), note=change.note,
         )
     )  # fmt: skip
@@ -46,6 +47,17 @@ def record(connection: Connection, change: Change, now: int) -> None:
     last = connection.scalar(newest.offset(KEPT - 1).limit(1))
     if last is not None:
         connection.execute(delete(config_history).where(same, config_history.c.id < last))
+    return key
+
+
+def thin_out(connection: Connection, scope: str, most: int) -> None:
+    """Forgets the values of all but the newest `most` changes of a scope that have any; the changes themselves stay."""
+    full = and_(config_history.c.scope == scope, config_history.c.before != "{}")
+    newest = select(config_history.c.id).where(full).order_by(config_history.c.id.desc())
+    last = connection.scalar(newest.offset(most - 1).limit(1))
+    if last is not None:
+        old = and_(full, config_history.c.id < last)
+        connection.execute(update(config_history).where(old).values(before="{}", after="{}"))
 
 
 def changes(

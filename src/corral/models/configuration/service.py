@@ -22,6 +22,7 @@ from corral.models.configuration.ports import EngineControl
 from corral.models.configuration.profiles import Profiles
 from corral.models.configuration.removing import Removing, removal
 from corral.models.configuration.sets import Edit, Sets
+from corral.models.configuration.switching import undoable
 from corral.models.configuration.templates import Templates
 from corral.models.options.catalogue import DEFAULTS
 from corral.models.options.forms import catalogue_as_dict
@@ -278,7 +279,7 @@ class Configuration:
     async def roll_back(self, key: str, *, by: str, apply: bool) -> dict[str, Any]:
         """Sets what was set before a change; later changes of the same thing are taken back along with it.
 
-        Raises NotFound, InvalidRequest, ConfigRefused.
+        A switch of profiles is undone as a whole. Raises NotFound, InvalidRequest, ConfigRefused, Conflict.
         """
         change = await self._sets.read(lambda connection: records.one_change(connection, key))
         took = False
@@ -291,7 +292,7 @@ class Configuration:
         elif change.scope == "template":
             await self.templates.put_back(change, by)
         else:
-            raise InvalidRequest("Switch back by activating another profile; its models have entries of their own.")
+            return {"scope": change.scope, "name": change.name, **await self.profiles.undo(change, by=by, apply=apply)}
         return {"scope": change.scope, "name": change.name, "applied": "now" if took else "next"}
 
     # Import
@@ -356,11 +357,19 @@ def _change(one: records.Change) -> dict[str, Any]:
     return {
         "id": one.id, "at": iso(moment(one.at)), "by": one.by, "scope": one.scope, "name": one.name, "version": one.version,
         "action": one.action, "before": _shown(one.scope, one.before), "after": _shown(one.scope, one.after),
-        "note": one.note,
+        "note": one.note, **({"undo": _reach(one)} if undoable(one) else {}),
     }  # fmt: skip
 
 
+def _reach(one: records.Change) -> dict[str, Any]:
+    """What undoing a switch would set."""
+    return {"models": len(one.before.get("models", {})), "server": one.before.get("server") is not None}
+
+
 def _shown(scope: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    if scope == "profile":
+        # They may be of thousands of models, which have entries of their own.
+        return {}
     if scope == "app":
         return {wire_name(name): value for name, value in values.items()}
     if scope == "template" and values:

@@ -6,6 +6,7 @@ import type { Catalogue, Option } from "../../api/models";
 import { ago } from "../../ui/format";
 import { useAsked, useConnection, usePush } from "../../ui/live";
 import { told } from "../../ui/options/form";
+import { Refusal } from "./Refusal";
 
 const SCOPES = [
   { value: "", label: "All changes" },
@@ -24,6 +25,7 @@ const ACTIONS: Record<string, string> = {
   delete: "deleted",
   restore: "restored",
   activate: "switched to",
+  undo: "switch undone",
 };
 
 /** What was changed, in words. */
@@ -32,6 +34,12 @@ function title(change: Change): string {
   if (change.scope === "app") return "Settings of the server";
   const kind = { template: "Template ", profile: "Profile " }[change.scope] ?? "";
   return `${kind}${change.name}`;
+}
+
+/** What a switch reaches, in words. */
+function reach({ models, server }: NonNullable<Change["undo"]>): string {
+  const own = models === 0 ? null : models === 1 ? "1 model" : `${models} models`;
+  return [server ? "what is set for all models" : null, own].filter(Boolean).join(" and ");
 }
 
 function Details({ change, options }: { change: Change; options: readonly Option[] }) {
@@ -93,6 +101,7 @@ export function History() {
     mutationFn: (change: Change) => live.intend("config:rollback", { id: change.id }, 600_000),
     onSettled: () => client.invalidateQueries(),
   });
+  const options = catalogue.data?.options ?? [];
   const changes = data?.pages.flatMap((page) => page.entries) ?? [];
   return (
     <>
@@ -110,9 +119,9 @@ export function History() {
           ))}
         </select>
       </div>
-      {(error ?? back.error) && (
+      {error && (
         <p role="alert" className="error">
-          {(error ?? back.error)?.message}
+          {error.message}
         </p>
       )}
       {isPending && <p className="hint late">Reading the history…</p>}
@@ -129,17 +138,23 @@ export function History() {
                   {ago(new Date(change.at), new Date())}
                 </time>
               </span>
-              <Details change={change} options={catalogue.data?.options ?? []} />
+              {change.undo && <p className="hint">{reach(change.undo)}</p>}
+              <Details change={change} options={options} />
+              {back.error && back.variables?.id === change.id && <Refusal error={back.error} options={options} />}
             </div>
-            {change.scope !== "profile" && (
+            {(change.scope !== "profile" || change.undo) && (
               <Button
                 size="xs"
                 variant="default"
-                aria-label={`Roll back to before this change of ${title(change)}`}
-                loading={back.isPending && back.variables === change}
+                aria-label={
+                  change.undo
+                    ? `Undo this: ${title(change)}, ${ACTIONS[change.action]}`
+                    : `Roll back to before this change of ${title(change)}`
+                }
+                loading={back.isPending && back.variables?.id === change.id}
                 onClick={() => back.mutate(change)}
               >
-                Roll back
+                {change.undo ? "Undo" : "Roll back"}
               </Button>
             )}
           </li>

@@ -1,16 +1,12 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import type { Profile } from "../../api/config";
+import type { Activated, Profile } from "../../api/config";
+import type { Catalogue } from "../../api/models";
 import { ago } from "../../ui/format";
 import { useAsked, useConnection, usePush } from "../../ui/live";
 import { Toast } from "../../ui/Toast";
-
-interface Activated {
-  active: string;
-  ok: boolean;
-  results: { name: string; ok: boolean; error?: string }[];
-}
+import { Refusal } from "./Refusal";
 
 const counted = (count: number, word: string) => `${count} ${count === 1 ? word : `${word}s`}`;
 
@@ -48,6 +44,23 @@ function useLateDelete(remove: (name: string) => void) {
   };
 }
 
+/** What a switch, or its undoing, did not reach. */
+function Outcome({ done, text }: { done: Activated; text: string }) {
+  return (
+    <div role="status" className="hint">
+      {text}
+      {done.ok ? "." : ", except:"}
+      {done.results
+        .filter((result) => !result.ok)
+        .map((result) => (
+          <div key={result.name} className="error">
+            {result.name || "All models"}: {result.error}
+          </div>
+        ))}
+    </div>
+  );
+}
+
 /** All that is set, under names, to be switched as a whole. */
 export function Profiles() {
   const live = useConnection();
@@ -61,8 +74,17 @@ export function Profiles() {
     onSuccess: () => setName(""),
     onSettled: refresh,
   });
+  const catalogue = useAsked<Catalogue>("options:list");
+  const [undoable, setUndoable] = useState<{ name: string; change: string } | null>(null);
+  const undo = useMutation({
+    mutationFn: (change: string) => live.intend<Activated>("config:rollback", { id: change }, 600_000),
+    onMutate: () => setUndoable(null),
+    onSettled: refresh,
+  });
   const activate = useMutation({
     mutationFn: (profile: string) => live.intend<Activated>("profiles:activate", { name: profile }, 600_000),
+    onMutate: () => undo.reset(),
+    onSuccess: ({ change }, name) => setUndoable(change === null ? null : { name, change }),
     onSettled: refresh,
   });
   const remove = useMutation({
@@ -80,7 +102,7 @@ export function Profiles() {
     <>
       <p className="hint">
         A profile holds all that is set now, for all models and for each. Switching to one sets everything as it was
-        kept, and the history can take that back.
+        kept; that can be undone at once, and later from the history.
       </p>
       {problem && (
         <p role="alert" className="error">
@@ -130,17 +152,11 @@ export function Profiles() {
           </li>
         ))}
       </ul>
-      {activate.data && (
-        <div role="status" className="hint">
-          {activate.data.ok ? `“${activate.data.active}” is set.` : `“${activate.data.active}” is set, except:`}
-          {activate.data.results
-            .filter((result) => !result.ok)
-            .map((result) => (
-              <div key={result.name} className="error">
-                {result.name || "All models"}: {result.error}
-              </div>
-            ))}
-        </div>
+      {undo.error && <Refusal error={undo.error} options={catalogue.data?.options ?? []} />}
+      {undo.data ? (
+        <Outcome done={undo.data} text="What held before the switch is set again" />
+      ) : (
+        activate.data && <Outcome done={activate.data} text={`“${activate.data.active}” is set`} />
       )}
       <form className="inline-form" onSubmit={submit}>
         <label htmlFor="profile-name">Keep all that is set now as a profile</label>
@@ -157,6 +173,14 @@ export function Profiles() {
         </Button>
       </form>
       {late.name && <Toast text={`Profile “${late.name}” deleted`} onUndo={late.undo} onClose={late.finish} />}
+      {!late.name && undoable && (
+        <Toast
+          key={undoable.change}
+          text={`Switched to “${undoable.name}”`}
+          onUndo={() => undo.mutate(undoable.change)}
+          onClose={() => setUndoable(null)}
+        />
+      )}
     </>
   );
 }
