@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from corral.version import __version__
 
 if TYPE_CHECKING:
+    from corral import errors
     from corral.dialects.form import (
         Audio,
         Document,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
         ToolResult,
         Usage,
     )
-    from corral.kit import errors
     from corral.library import LLM, Answer, AnswerStream, Embeddings, Model, SyncLLM, SyncStream, image, tool_result
 
 __all__ = [
@@ -79,7 +79,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'corral' has no attribute {name!r}")
     if name == "errors":
-        return import_module("corral.kit.errors")
+        return import_module("corral.errors")
     return getattr(import_module("corral.library" if name in _LIBRARY else "corral.dialects.form"), name)
 
 

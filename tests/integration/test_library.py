@@ -22,7 +22,7 @@ import pydantic
 import pytest
 
 from corral import LLM, Answer, Finished, Image, Message, Text, TextDelta, ToolCallDelta, Usage, tool_result
-from corral.kit.errors import (
+from corral.errors import (
     CorralError,
     InvalidRequest,
     ModelNotFound,
@@ -92,6 +92,12 @@ async def test_a_question_has_an_answer(llm: LLM, openai: FakeProvider, anthropi
     assert seen["key"] in ("one", "two")
     again = await llm.chat("Hi", model="openai/gpt", system="Be brief.", temperature=0, max_tokens=50, top_k=3)
     assert (again.text, again.cache) == ("Hello!", "hit")
+    first = await llm.chat("Hi", model="openai/gpt", idempotency_key="one")
+    openai.script({"text": "Another one."})
+    replayed = await llm.chat("Hi", model="openai/gpt", idempotency_key="one")
+    assert (replayed.text, replayed.cache) == (first.text, "replayed")
+    fixed: Any = {"model": "openai/gpt", "system": "Be brief.", "temperature": 0, "max_tokens": 50, "top_k": 3}
+    assert (await llm.chat("Hi", cache="bypass", **fixed)).text == "Another one."
     assert (await llm.chat("Hi", model="anthropic/claude")).text == "Hello!"
     assert anthropic.seen()[0]["key"] == "three"
 

@@ -55,6 +55,11 @@ def backend_of(
         return Remote(options["url"], options.get("key"))
     if "key" in options:
         raise InvalidRequest("key: is for a running Corral, with `url`.", param="key")
+    twice = next(
+        (name for name in ("data", "providers", "routes", "limits") if name in options.get("settings", {})), None
+    )
+    if twice is not None:
+        raise InvalidRequest(f"settings: {twice} is an option of its own.", param="settings")
     given = Given(
         Path(data) if data is not None else None,
         Path(config) if config is not None else None,

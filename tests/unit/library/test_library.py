@@ -15,7 +15,8 @@ import pytest
 
 import corral
 from corral import LLM, Image, Message, Text, ToolCall, errors, image, tool_result
-from corral.kit.errors import InvalidRequest, OutputInvalid
+from corral.errors import CorralError, InvalidRequest, OutputInvalid
+from corral.kit.errors import by_code
 from corral.kit.json_schema import fault, problem
 from corral.library.messages import messages_of, tool_of
 from corral.library.options import request_of
@@ -211,6 +212,7 @@ def test_options_that_are_not_known_or_wrong_are_refused(options: Any, field: st
         ({"url": "http://127.0.0.1:1", "routes": {}}, "routes"),
         ({"url": "http://127.0.0.1:1", "data": "x"}, "data"),
         ({"key": "secret"}, "key"),
+        ({"settings": {"routes": {}}}, "settings"),
     ],
 )
 def test_what_does_not_go_together_is_refused_at_once(given: Any, field: str) -> None:
@@ -219,8 +221,13 @@ def test_what_does_not_go_together_is_refused_at_once(given: Any, field: str) ->
     assert caught.value.param == field
 
 
-def test_every_code_leads_back_to_its_error() -> None:
+def test_every_error_is_public_and_its_code_leads_back_to_it() -> None:
+    tree = [CorralError]
+    for kind in tree:
+        tree += kind.__subclasses__()
+    ours = {kind.__name__: kind for kind in tree if kind.__module__ == "corral.kit.errors"}
+    assert set(errors.__all__) == set(ours)
     for kind in (errors.RateLimited, errors.OutputInvalid, errors.UpstreamFailed, errors.ModelNotFound):
-        assert errors.by_code(kind.code) is kind
-    assert errors.by_code("internal") is errors.InternalError
-    assert errors.by_code("none of ours") is None
+        assert by_code(kind.code) is kind
+    assert by_code("internal") is errors.InternalError
+    assert by_code("none of ours") is None
