@@ -10,85 +10,30 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from corral.dialects.form import ChatRequest, Format, TextDelta, ToolCall, text_message
-from corral.dialects.gathering import gather
+from corral.dialects.form import ChatRequest, Format, TextDelta, text_message
 from corral.dialects.registry import DIALECTS
 from corral.inference.structured import wanted_by
 from corral.inference.types import Ask
 from corral.kit.errors import CorralError, InvalidRequest, OutputInvalid
-from corral.kit.http import Timeouts
-from corral.providers.types import Abilities
 from tests.support import inference
 from tests.support.gateway import ELSEWHERE, Gateway, model_of
 from tests.support.inference import ANN, provider_of, read, route, said
-from tests.support.inference import Gateway as Own
-from tests.support.providers import FakeProvider
-
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {"city": {"type": "string", "minLength": 2}, "people": {"type": "integer", "minimum": 7}},
-    "required": ["city", "people"],
-    "additionalProperties": False,
-}
-GOOD = {"city": "Käse", "people": 7}
-TEXT = json.dumps(GOOD, ensure_ascii=False)
-DIALECTS_OF_CLIENTS = ["openai_chat", "openai_responses", "anthropic", "ollama_chat", "ollama_generate"]
-UNKNOWN, KEEPS = Abilities(), Abilities(json_schema=True)
-IGNORES, CALLS = Abilities(json_schema=False, tools=False), Abilities(json_schema=False, tools=True)
-QUICK = Timeouts(connect=30.0, head=60.0, idle=20.0)
-
-
-def form(dialect: str, schema: Any = SCHEMA) -> dict[str, Any]:
-    """The field that asks for a schema; for any JSON object without one."""
-    if dialect == "openai_responses":
-        return {
-            "text": {
-                "format": {"type": "json_schema", "name": "a", "schema": schema} if schema else {"type": "json_object"}
-            }
-        }
-    if dialect == "anthropic":
-        return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
-    if dialect.startswith("ollama"):
-        return {"format": schema or "json"}
-    told = (
-        {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}} if schema else {"type": "json_object"}
-    )
-    return {"response_format": told}
-
-
-def ask(model: str, dialect: str, *, stream: bool, repair: int | None = None, schema: Any = SCHEMA, **body: Any) -> Ask:
-    """A request as a client sends it."""
-    if dialect == "ollama_generate":
-        given = {"model": model, "prompt": "Which city?", "stream": stream, **form(dialect, schema), **body}
-        made = Ask("chat", dialect, model, msgspec.json.encode(given), stream)
-    else:
-        made = inference.ask(model, dialect, stream=stream, **form(dialect, schema), **body)
-    headers = {"x-corral-repair": str(repair)} if repair is not None else {}
-    return Ask(made.operation, dialect, model, made.body, stream, headers)
-
-
-def fake(gateway: Gateway, kind: str, **act: Any) -> FakeProvider:
-    provider = gateway.providers[kind]
-    provider.script(act)
-    return provider
-
-
-def own(gateway: Gateway, folder: Path, kind: str, abilities: Abilities = UNKNOWN) -> Any:
-    providers = {kind: provider_of(gateway.providers[kind], timeouts=QUICK, abilities=abilities)}
-    return inference.gateway(folder, providers)
-
-
-async def answered(gate: Own, asked: Ask) -> str:
-    """The text of an answer, whole or streamed. Raises the error that the client reads."""
-    if not asked.stream:
-        reply = await gate.inference.whole(ANN, asked)
-        answer = DIALECTS[asked.dialect].read_answer(reply.body)
-        return "".join(getattr(part, "text", "") for part in answer.choices[0].parts)
-    async with aclosing(await gate.inference.stream(ANN, asked)) as pieces:
-        return said(asked.dialect, b"".join([piece async for piece in pieces]))
+from tests.support.structured import (
+    CALLS,
+    DIALECTS_OF_CLIENTS,
+    GOOD,
+    IGNORES,
+    KEEPS,
+    QUICK,
+    SCHEMA,
+    TEXT,
+    answered,
+    ask,
+    fake,
+    own,
+)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -123,49 +68,6 @@ async def test_json_is_taken_out_of_what_stands_around_it(
             assert await answered(gate, ask(f"{kind}/m", "openai_chat", stream=stream, repair=1)) == TEXT
             assert gate.recorder.last.structured == "extracted"
             assert len(gate.recorder.last.attempts) == 1
-
-
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("kind", ELSEWHERE)
-async def test_an_answer_that_does_not_fit_is_asked_for_again_with_what_is_wrong_with_it(
-    every_provider: Gateway, tmp_path: Path, kind: str, stream: bool
-) -> None:
-    provider = fake(every_provider, kind)
-    async with own(every_provider, tmp_path, kind) as gate:
-        for dialect in DIALECTS_OF_CLIENTS:
-            provider.script(None)
-            provider.then({"honour_schema": False, "schema_text": '{"city": "X", "people": "many"}'})
-            assert json.loads(await answered(gate, ask(f"{kind}/m", dialect, stream=stream, repair=2))) == GOOD
-            record = gate.recorder.last
-            assert (record.structured, record.outcome) == ("repaired", "completed")
-            assert [(one.kind, one.outcome) for one in record.attempts] == [
-                ("first", "completed"),
-                ("repair", "completed"),
-            ]
-            second = json.dumps(provider.seen()[-1]["body"], ensure_ascii=False)
-            assert "$.city: has 1 characters" in second
-            assert "$.people: must be integer" in second
-            assert "many" in second
-
-
-@pytest.mark.parametrize("kind", ELSEWHERE)
-async def test_an_answer_that_never_fits_is_an_error_that_says_why(
-    every_provider: Gateway, tmp_path: Path, kind: str
-) -> None:
-    # It says all of it again rather than what would come after it.
-    wrong = {"honour_schema": False, "schema_text": '{"city": "Ulm", "people": 6}', "resume": "over"}
-    provider = fake(every_provider, kind)
-    async with own(every_provider, tmp_path, kind) as gate:
-        for repair, times in ((None, 3), (0, 1), (1, 2)):
-            provider.script(wrong)
-            with pytest.raises(OutputInvalid, match="people: is 6, at least 7") as caught:
-                await answered(gate, ask(f"{kind}/m", "openai_chat", stream=False, repair=repair))
-            assert (caught.value.status, caught.value.code) == (502, "output_invalid")
-            assert caught.value.details is not None
-            assert caught.value.details["repairs"] == times - 1
-            assert len(provider.seen()) == times
-            assert gate.recorder.last.outcome == "failed"
-            assert gate.inference.health.of(route("r", (kind, "m")).candidates[0]).failed == 0, "it does answer"
 
 
 @pytest.mark.parametrize("kind", ELSEWHERE)
@@ -244,63 +146,6 @@ async def test_one_that_knows_tools_instead_answers_by_calling_one(
         assert "validates against" in json.dumps(provider.seen()[-1]["body"])
 
 
-FORCED: dict[str, dict[str, Any]] = {
-    "openai_chat": {
-        "tools": [{"type": "function", "function": {"name": "place", "parameters": SCHEMA}}],
-        "tool_choice": {"type": "function", "function": {"name": "place"}},
-    },
-    "openai_responses": {
-        "tools": [{"type": "function", "name": "place", "parameters": SCHEMA}],
-        "tool_choice": {"type": "function", "name": "place"},
-    },
-    "anthropic": {
-        "tools": [{"name": "place", "input_schema": SCHEMA}],
-        "tool_choice": {"type": "tool", "name": "place"},
-    },
-}
-
-
-@pytest.mark.parametrize("kind", [kind for kind in ELSEWHERE if kind != "ollama"])
-@pytest.mark.parametrize("dialect", list(FORCED))
-async def test_the_arguments_of_a_tool_that_has_to_be_called_are_held_against_its_schema(
-    every_provider: Gateway, tmp_path: Path, kind: str, dialect: str
-) -> None:
-    wrong = {"tool_calls": [{"name": "place", "arguments": {"city": "X", "people": 7}}]}
-    async with own(every_provider, tmp_path, kind) as gate:
-
-        async def calls(stream: bool, headers: dict[str, str]) -> list[str]:
-            made = inference.ask(f"{kind}/m", dialect, stream=stream, **FORCED[dialect])
-            asked = Ask("chat", dialect, made.model, made.body, stream, headers)
-            if stream:
-                async with aclosing(await gate.inference.stream(ANN, asked)) as pieces:
-                    answer = gather(read(dialect, b"".join([piece async for piece in pieces])))
-            else:
-                answer = DIALECTS[dialect].read_answer((await gate.inference.whole(ANN, asked)).body)
-            return [part.arguments for part in answer.choices[0].parts if isinstance(part, ToolCall)]
-
-        provider = fake(every_provider, kind)
-        for stream in (False, True):
-            provider.script(None)
-            [arguments] = await calls(stream, {})
-            assert json.loads(arguments) == GOOD
-            assert len(gate.recorder.last.attempts) == 1
-            provider.then(wrong)
-            [arguments] = await calls(stream, {"x-corral-repair": "1"})
-            assert json.loads(arguments) == GOOD
-            assert gate.recorder.last.structured == "repaired"
-            told = json.dumps(provider.seen()[-1]["body"])
-            assert "$.city: has 1 characters" in told
-        provider.script(wrong)
-        with pytest.raises(OutputInvalid, match="city: has 1"):
-            await calls(stream=False, headers={"x-corral-repair": "0"})
-        provider.script({**wrong, "pace": 0.01})
-        with pytest.raises(CorralError, match="city: has 1"):
-            await calls(stream=True, headers={})
-        provider.script({"text": "No.", "tool_calls": []})
-        with pytest.raises(OutputInvalid, match="place was not called"):
-            await calls(stream=False, headers={})
-
-
 async def test_one_that_refuses_to_be_asked_so_is_asked_in_words(every_provider: Gateway, tmp_path: Path) -> None:
     provider = fake(every_provider, "compatible", text=TEXT)
     provider.then({"status": 400, "message": "response_format json_schema is not supported"})
@@ -329,33 +174,6 @@ async def test_any_json_object(every_provider: Gateway, tmp_path: Path, kind: st
             assert await answered(gate, ask(f"{kind}/m", dialect, stream=True, schema=None)) == '{"a": 1}'
             if kind in ("openai", "anthropic") and dialect == "ollama_chat":
                 assert "JSON" in json.dumps(provider.seen()[-1]["body"]), "it has to be named"
-
-
-async def test_the_next_candidate_mends_what_one_cannot(every_provider: Gateway, tmp_path: Path) -> None:
-    wrong = {"honour_schema": False, "schema_text": "a poem"}
-    bad, good = fake(every_provider, "compatible", **wrong), fake(every_provider, "openai")
-    spec = route("r", ("compatible", "m"), ("openai", "m"))
-    providers = {kind: provider_of(every_provider.providers[kind]) for kind in ("compatible", "openai")}
-    async with inference.gateway(tmp_path, providers, spec) as gate:
-        for stream in (False, True):
-            assert json.loads(await answered(gate, ask("r", "openai_chat", stream=stream))) == GOOD
-            told = [(one.provider, one.kind) for one in gate.recorder.last.attempts]
-            assert told == [("compatible", "first"), ("compatible", "repair"), ("openai", "repair")]
-            usage = gate.recorder.last.usage
-            assert usage is not None
-            assert usage.prompt_tokens > 20, "all attempts count"
-    assert len(bad.seen()) == 4
-    assert len(good.seen()) == 2
-
-
-async def test_a_repair_that_fails_says_what_was_wrong_and_why_it_stayed_so(
-    every_provider: Gateway, tmp_path: Path
-) -> None:
-    provider = fake(every_provider, "anthropic", honour_schema=False, schema_text="a poem")
-    provider.then({}, {"status": 400, "message": "prompt is too long: 9 tokens > 8 maximum"})
-    async with own(every_provider, tmp_path, "anthropic") as gate:
-        with pytest.raises(OutputInvalid, match=r"no JSON.*could not be asked for again"):
-            await answered(gate, ask("anthropic/m", "openai_chat", stream=False))
 
 
 @pytest.mark.parametrize("then", ["reset", "end", "error"])
