@@ -39,6 +39,8 @@ class StructuredAsking(Asking):
 
     def __init__(self, ask: Ask, route: RouteSpec, wanted: Wanted, request: ChatRequest | None = None) -> None:
         super().__init__(ask, route, request)
+        if request is None:
+            self._request = replace(wanted.request, stream=ask.stream)
         self.wanted = wanted
         self._again: ChatRequest | None = None
         self.whole = False

@@ -45,8 +45,9 @@ _WITH_TOOLS = frozenset(("openai_chat", "openai_responses", "anthropic"))
 class Wanted:
     """The form of an answer. `schema` is None for any JSON object. `repairs`: how often to ask again; None is for nobody having said.
     `before`: what of the answer the client has itself, which the rest has to go on with. `tool`: the arguments of this tool are
-    meant, which has to be called."""
+    meant, which has to be called. `request`: the request that it was read from."""
 
+    request: ChatRequest
     schema: Mapping[str, Any] | None
     repairs: int | None = None
     before: str = ""
@@ -86,7 +87,7 @@ def wanted_by(ask: Ask, request: ChatRequest | None = None) -> Wanted | None:
         return _by_tool(request, ask)
     schema = _checked(form, ask)
     before = text_of(request.messages[-1]) if request.continues else ""
-    return Wanted(schema, _repairs(ask), before)
+    return Wanted(request, schema, _repairs(ask), before)
 
 
 def _by_tool(request: ChatRequest, ask: Ask) -> Wanted | None:
@@ -96,7 +97,7 @@ def _by_tool(request: ChatRequest, ask: Ask) -> Wanted | None:
     tool = next((one for one in request.tools if one.name == name), None)
     if tool is None or tool.schema is None or fault(tool.schema) is not None:
         return None
-    return Wanted(tool.schema, _repairs(ask), tool=tool.name)
+    return Wanted(request, tool.schema, _repairs(ask), tool=tool.name)
 
 
 def _checked(form: Format, ask: Ask) -> Mapping[str, Any] | None:
