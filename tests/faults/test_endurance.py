@@ -40,10 +40,13 @@ class Load:
         dialect, kind, stream = MIXTURE[number % len(MIXTURE)]
         text = f"number {number} " + "x" * (number % 500)
         body = body_of(dialect, f"{kind}/model-{number % 50}", text, stream=stream)
-        async with session.post(self.url + PATHS[dialect], json=body) as answer:
-            said = await answer.read()
-        if answer.status != 200 or told_text(dialect, said, stream=stream) != text:
-            self.wrong.append(f"{dialect} to {kind}: {answer.status} {said[:300]!r}")
+        try:
+            async with session.post(self.url + PATHS[dialect], json=body) as answer:
+                said = await answer.read()
+            if answer.status != 200 or told_text(dialect, said, stream=stream) != text:
+                self.wrong.append(f"{dialect} to {kind}: {answer.status} {said[:300]!r}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self.wrong.append(f"{dialect} to {kind}: {error!r}")
         self.done += 1
 
     async def run(self, server: psutil.Process) -> list[tuple[float, int]]:
