@@ -43,7 +43,7 @@ class Cell:
 def possible(fault: Fault, phase: Phase, dialect: str, first: str) -> bool:
     """Whether a provider of the kind `first` can fail so at all."""
     if dialect == "completions":
-        return first in COMPLETES and phase not in ("thinking", "tool")
+        return first in COMPLETES and phase not in ("thinking", "json", "tool")
     if phase == "thinking":
         # OpenAI's chats do not show any; only its responses do.
         return first != "openai" or dialect == "openai_responses"

@@ -8,15 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.support.failover.cells import Cell
+from tests.support.failover.faults import SCHEMA
 from tests.support.wire_clients import PATHS as CHAT_PATHS
 from tests.support.wire_clients import body_of
 
 PATHS = {**CHAT_PATHS, "completions": "/v1/completions"}
-SCHEMA = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}, "days": {"type": "integer"}, "unit": {"type": "string"}},
-    "required": ["city", "days", "unit"],
-}
 _TOLD = {"name": "weather", "description": "Tells the weather.", "parameters": SCHEMA}
 TOOLS: dict[str, list[dict[str, Any]]] = {
     "openai_chat": [{"type": "function", "function": _TOLD}],
@@ -29,6 +25,15 @@ THINKING: dict[str, dict[str, Any]] = {
     "ollama_chat": {"think": True},
     "openai_responses": {"reasoning": {"effort": "low", "summary": "auto"}},
     "anthropic": {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 4096},
+}
+_FORM = {"type": "json_schema", "name": "place", "schema": SCHEMA, "strict": True}
+JSON: dict[str, dict[str, Any]] = {
+    "openai_chat": {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA, "strict": True}}
+    },
+    "ollama_chat": {"format": SCHEMA},
+    "openai_responses": {"text": {"format": _FORM}},
+    "anthropic": {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
 }
 
 
@@ -67,9 +72,11 @@ def body(cell: Cell, model: str) -> dict[str, Any]:
     more: dict[str, Any] = {}
     if cell.phase == "thinking":
         more = THINKING[cell.dialect]
+    if cell.phase == "json":
+        more = JSON[cell.dialect]
     if cell.phase == "tool":
         more = {"tools": TOOLS[cell.dialect]}
-    return body_of(cell.dialect, model, "Tell me a story.", stream=cell.streaming, **more)
+    return {**body_of(cell.dialect, model, "Tell me a story.", stream=cell.streaming), **more}
 
 
 def read(dialect: str, told: bytes, heard: Heard, *, stream: bool) -> None:

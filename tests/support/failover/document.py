@@ -131,7 +131,7 @@ def _several(words: Iterable[str]) -> str:
 
 
 def _ways(words: Words) -> Iterator[str]:
-    phases: tuple[Phase, ...] = ("thinking", "text", "tool", "end")
+    phases: tuple[Phase, ...] = ("thinking", "text", "json", "tool", "end")
     yield "\n## Who goes on in which way\n"
     yield "Streaming, by the kind of the candidate that goes on; all failures and dialects together, without completions and slow drips.\n"
     yield f"| next candidate | {' | '.join(PHASES[phase] for phase in phases)} |"

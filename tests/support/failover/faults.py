@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Act = dict[str, Any]
-Phase = Literal["connection", "answer", "start", "thinking", "text", "tool", "end", "body"]
+Phase = Literal["connection", "answer", "start", "thinking", "text", "json", "tool", "end", "body"]
 Deadline = Literal["", "silence", "whole"]
 """Which of a route's or provider's times ends what does not end by itself."""
 
@@ -17,11 +18,12 @@ PHASES: Mapping[Phase, str] = {
     "start": "the stream has begun, no content yet",
     "thinking": "in the middle of the thinking",
     "text": "in the middle of the text",
+    "json": "in the middle of JSON by a schema",
     "tool": "in the middle of a tool call's JSON",
     "end": "behind the last word, before the finish reason",
     "body": "in the middle of the body",
 }
-STREAMED: tuple[Phase, ...] = ("start", "thinking", "text", "tool", "end")
+STREAMED: tuple[Phase, ...] = ("start", "thinking", "text", "json", "tool", "end")
 
 WORDS = [f"Wort{number:02}ß " for number in range(24)]
 TEXT = "".join(WORDS)
@@ -29,7 +31,15 @@ TEXT = "".join(WORDS)
 THOUGHTS = " ".join(f"Gedanke{number:02}" for number in range(6))
 ARGUMENTS = {"city": "Köln am Rhein", "days": 3, "unit": "celsius"}
 CALL = {"name": "weather", "arguments": ARGUMENTS}
-CUT: Mapping[Phase, int] = {"start": 0, "thinking": 3, "text": 10, "tool": 4, "end": len(WORDS)}
+VALUE = {"city": "Käse", "days": 7, "unit": "Käse"}
+"""What a scripted provider says by itself, when it is asked for JSON of `SCHEMA`."""
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer"}, "unit": {"type": "string"}},
+    "required": ["city", "days", "unit"],
+    "additionalProperties": False,
+}
+CUT: Mapping[Phase, int] = {"start": 0, "thinking": 3, "text": 10, "json": 3, "tool": 4, "end": len(WORDS)}
 """Behind how many tokens a stream breaks."""
 USAGE = {"prompt": 7, "completion": 24}
 
@@ -38,6 +48,9 @@ def good(phase: Phase) -> Act:
     """What a provider that is well says in a cell of this phase."""
     if phase == "tool":
         return {"tool_calls": [CALL]}
+    if phase == "json":
+        # Asked by a tool it makes the same by itself.
+        return {"text": json.dumps(VALUE, ensure_ascii=False), "usage": USAGE}
     return {"tokens": WORDS, "usage": USAGE, **({"reasoning": THOUGHTS} if phase == "thinking" else {})}
 
 

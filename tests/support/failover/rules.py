@@ -8,7 +8,7 @@ from typing import Any
 from tests.support.failover.cells import Cell
 from tests.support.failover.clients import Heard
 from tests.support.failover.driving import Outcome
-from tests.support.failover.faults import ARGUMENTS, BY_NAME, CUT, TEXT, THOUGHTS, WORDS
+from tests.support.failover.faults import ARGUMENTS, BY_NAME, CUT, TEXT, THOUGHTS, VALUE, WORDS
 
 LOSES_THE_LAST = ("reset",)
 """Failures that take away what was sent a moment before."""
@@ -35,6 +35,8 @@ def _whole(cell: Cell, heard: Heard) -> list[str]:
         told = [(name, _parsed(arguments)) for name, arguments in heard.calls.values()]
         wanted = [("weather", ARGUMENTS)]
         return [] if told == wanted and not heard.text else [f"calls {told}, text {heard.text!r}"]
+    if cell.phase == "json":
+        return [] if _parsed(heard.text) == VALUE and not heard.calls else [f"text {heard.text!r}, calls {heard.calls}"]
     found = [] if heard.text == TEXT else [f"text {heard.text!r}"]
     return found + _thoughts(cell, heard)
 
@@ -67,6 +69,10 @@ def _begun(cell: Cell, heard: Heard) -> list[str]:
         if not json.dumps(ARGUMENTS, ensure_ascii=False).startswith(arguments):
             found.append(f"arguments {arguments!r}")
         return found
+    if cell.phase == "json":
+        return (
+            found if json.dumps(VALUE, ensure_ascii=False).startswith(heard.text) else [*found, f"text {heard.text!r}"]
+        )
     words = WORDS[: CUT[cell.phase]] if cell.phase in ("text", "end", "body") else []
     sent = "".join(words)
     if heard.text != sent and not (cell.fault in LOSES_THE_LAST and sent.startswith(heard.text)):
