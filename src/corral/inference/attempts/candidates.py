@@ -18,6 +18,8 @@ from corral.kit.errors import CorralError, Unavailable
 T = TypeVar("T")
 MOMENT = 2.0
 """Seconds that are waited in the middle of an answer for a candidate to have rested, when nobody else goes on."""
+EARLY = 0.005
+"""Seconds that are waited longer than somebody rests: timers count in milliseconds, and may go off within the last one."""
 
 
 class Candidates:
@@ -75,7 +77,7 @@ class Candidates:
         left = attempts.seconds()
         if wait is None or wait > MOMENT or attempts.left <= 0 or (left is not None and wait >= left):
             return False
-        await self._clock.sleep(wait)
+        await self._clock.sleep(wait + EARLY)
         return True
 
     def _once_more(self, candidate: Candidate, error: CorralError) -> bool:
@@ -92,7 +94,7 @@ class Candidates:
             return False
         order[:] = [one for one in order if self.attempts.may_repeat(one)]
         if order:
-            await self._clock.sleep(seconds)
+            await self._clock.sleep(seconds + EARLY)
         return bool(order)
 
     def _resting(self) -> Unavailable:
