@@ -124,6 +124,10 @@ class _Conversation:
             last_role = message.role
         if not contents and system:
             contents, system = [{"role": "user", "parts": system}], []
+        if not contents:
+            raise InvalidRequest(
+                "The messages say nothing: this provider needs at least one with content.", param="messages"
+            )
         found: dict[str, Any] = {"contents": contents}
         if system:
             found["systemInstruction"] = {"parts": system}
