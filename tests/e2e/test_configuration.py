@@ -216,6 +216,41 @@ def test_profiles_switch_all_that_is_set(page: Page, server: Server) -> None:
     until(page, lambda: server.ask("GET", "/api/profiles")[1]["profiles"] == [], "deleting the profile")
 
 
+def test_engines_with_earlier_settings_are_restarted_by_keyboard_and_what_fails_serves_on(
+    page: Page, server: Server
+) -> None:
+    server.ask("DELETE", f"/api/models/{MODEL}")
+    pid = server.ask("POST", f"/api/models/{MODEL}/start")[1]["engine"]["pid"]
+    version = server.ask("GET", "/api/config")[1]["version"]
+    server.ask("POST", "/api/config", {"version": version, "serverConfig": {"batchSize": 128}})
+    page.goto("/configuration")
+    panel = page.get_by_role("region", name="Engines with earlier settings")
+    expect(panel).to_contain_text(f"One engine still runs with earlier settings: {MODEL}")
+    button = panel.get_by_role("button", name="Restart 1 engine now")
+    expect(button).to_have_accessible_description(re.compile("the one before serves on"))
+    button.press("Enter")
+    expect(panel.get_by_role("status")).to_have_text("1 engine runs with what is set now.")
+    close = panel.get_by_role("button", name="Close")
+    expect(close).to_be_focused()
+    close.press("Enter")
+    expect(panel).to_have_count(0)
+    model = server.ask("GET", f"/api/models/{MODEL}")[1]
+    assert (model["state"], model["engine"]["pid"] != pid) == ("ready", True)
+
+    version = model["configuration"]["version"]
+    server.ask("PUT", f"/api/models/{MODEL}", {"version": version, "changes": {"lora": ["none.gguf"]}})
+    panel.get_by_role("button", name="Restart 1 engine now").click()
+    step = panel.get_by_test_id("renewal-step")
+    expect(step).to_contain_text("The one before serves on.")
+    step.get_by_text("What it said last").click()
+    expect(step).to_contain_text("none.gguf")
+    assert server.ask("GET", f"/api/models/{MODEL}")[1]["engine"]["pid"] == model["engine"]["pid"]
+    server.ask("DELETE", f"/api/models/{MODEL}")
+    version = server.ask("GET", "/api/config")[1]["version"]
+    server.ask("POST", "/api/config", {"version": version, "serverConfig": {"batchSize": None}})
+    server.ask("POST", f"/api/models/{MODEL}/stop")
+
+
 def test_files_of_an_older_dashboard_are_taken_over(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "llama-server-config.json"
     file.write_text(json.dumps({"host": "localhost", "port": 8134, "batch_size": 1024, "ctx_size": 8192}))

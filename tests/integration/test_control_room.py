@@ -112,11 +112,28 @@ async def test_a_model_is_configured_while_it_answers_and_a_bad_change_is_told_b
         later = await bob.must("models:save", name=MODEL, version=after["version"], changes={"ctxSize": 1024})
         assert (later["applied"], later["configuration"]["pending"]) == ("next", True)
         assert (await bob.must("config:get"))["pending"] == [MODEL]
+        # All that run with earlier settings are restarted by one intent; one that does not come up leaves the old one.
+        assert (await bob.must("config:renew"))["engines"] == [{"name": MODEL, "state": "waiting"}]
+        await eventually(lambda: any(not one["renewal"]["running"] for one in ann.of("config:renewal")))
+        renewed = await ann.must("models:get", name=MODEL)
+        assert (await ann.must("config:get"))["renewal"]["engines"] == [{"name": MODEL, "state": "done"}]
+        assert (renewed["state"], renewed["engine"]["pid"] != pid) == ("ready", True)
+        assert renewed["engine"]["contextLength"] == 1024
+        pid, version = renewed["engine"]["pid"], renewed["version"]
+        await bob.must("models:save", name=MODEL, version=version, changes={"lora": ["none.gguf"]})
+        await bob.must("config:renew", names=[MODEL])
+        await eventually(lambda: sum(not one["renewal"]["running"] for one in ann.of("config:renewal")) == 2)
+        everything = await ann.must("config:get")
+        [failed] = everything["renewal"]["engines"]
+        assert (failed["state"], failed["serves"], everything["pending"]) == ("failed", True, [MODEL])
+        assert "none.gguf" in " ".join([failed["error"], *failed["lastLines"]])
+        after = await ann.must("models:get", name=MODEL)
+        assert (after["engine"]["pid"], after["state"]) == (pid, "ready")
         [newest, *_] = (await ann.must("config:history", scope="model", name=MODEL))["entries"]
         await ann.must("config:rollback", id=newest["id"])
         assert (await ann.must("models:get", name=MODEL))["configuration"]["pending"] is False
         # What needs no new start is taken by the engine that runs.
-        pinned = await ann.must("models:save", name=MODEL, version=after["version"] + 2, changes={"pinned": True})
+        pinned = await ann.must("models:save", name=MODEL, version=after["version"] + 1, changes={"pinned": True})
         assert (pinned["engine"]["pid"], pinned["engine"]["pinned"], pinned["applied"]) == (pid, True, "now")
         assert (await ann.must("models:stop", name=MODEL))["state"] == "stopped"
 

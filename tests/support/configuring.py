@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -20,23 +21,28 @@ from tests.support.gguf_files import write
 
 @dataclass
 class ScriptedEngines:
-    """Fills the port to the engines: `up` run, and `refuse` makes the next start fail with these last lines."""
+    """Fills the port to the engines: `up` run, those of `old` with earlier settings; `refuse` makes starts fail with these last lines, `gate` makes them wait."""
 
     up: set[str] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
     refuse: list[str] | None = None
+    old: set[str] = field(default_factory=set)
+    gate: asyncio.Event | None = None
 
     def running(self, name: str) -> bool:
         return name in self.up
 
     def stale(self, name: str) -> bool:
-        return False
+        return name in self.old
 
     async def apply(self, name: str) -> None:
         self.asked.append(("apply", name))
+        if self.gate is not None:
+            await self.gate.wait()
         if self.refuse is not None:
             details = {"code": "crashed", "lastLines": self.refuse}
             raise EngineFailed(f"The engine of {name!r} ended with code 1. See its last lines.", details=details)
+        self.old.discard(name)
 
     async def renew(self) -> None:
         self.asked.append(("renew", ""))

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from corral.accounts.types import Permission
 from corral.models.configuration import Configuration
-from corral.models.configuration.fields import Apply, Key, Label, ModelName, Scope, Text, Values, Version
+from corral.models.configuration.fields import Apply, Key, Label, ModelName, ModelNames, Scope, Text, Values, Version
 from corral.realtime.connection import Connection
 from corral.realtime.intents import Body, Intents, Nothing
 from corral.realtime.ports import ModelsPort
@@ -40,7 +40,7 @@ class SaveTemplateBody(TemplateBody):
 
 
 class ApplyTemplateBody(TemplateBody):
-    models: Annotated[list[ModelName], Field(min_length=1, max_length=5000)]
+    models: ModelNames
     apply: Apply = "next"
 
 
@@ -73,6 +73,10 @@ class HistoryBody(Body):
 class RollbackBody(Body):
     id: Key
     apply: Apply = "next"
+
+
+class RenewBody(Body):
+    names: ModelNames | None = None
 
 
 class ImportBody(Body):
@@ -169,6 +173,14 @@ def _add_settings(intents: Intents, configuration: Configuration) -> None:
     async def take_over(connection: Connection, body: ImportBody) -> Any:
         return await configuration.take_over(body.document, body.kind, by=_by(connection))
 
+    async def renew(connection: Connection, body: RenewBody) -> Any:
+        return configuration.renewing.begin(body.names, by=_by(connection))
+
+    async def finish(_: Connection, __: Nothing) -> Any:
+        return configuration.renewing.finish()
+
+    intents.add("config:renew", Permission.MODELS_MANAGE, RenewBody, renew)
+    intents.add("config:renew:stop", Permission.MODELS_MANAGE, Nothing, finish)
     intents.add("config:get", Permission.CONFIG_READ, Nothing, everything)
     intents.add("config:save", Permission.CONFIG_MANAGE, SaveConfigBody, save)
     intents.add("config:history", Permission.CONFIG_READ, HistoryBody, history)

@@ -33,6 +33,25 @@ export interface Everything {
   settings: readonly AppSetting[];
   /** The models whose engines run with other values than those that count. */
   pending: readonly string[];
+  /** The last restart of engines that ran with earlier settings, or the one under way. */
+  renewal: Renewal | null;
+}
+
+/** Engines that go over to what is set now, one after the other. */
+export interface Renewal {
+  running: boolean;
+  /** Whether it ends after the present engine. */
+  stopping: boolean;
+  by: string;
+  startedAt: string;
+  engines: readonly {
+    name: string;
+    state: "waiting" | "restarting" | "done" | "failed" | "skipped";
+    error?: string;
+    lastLines?: readonly string[];
+    /** Whether an engine of the model answers all the same. */
+    serves?: boolean;
+  }[];
 }
 
 /** One change of the past. */

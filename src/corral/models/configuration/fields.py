@@ -17,6 +17,7 @@ Text = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
 Version = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Apply = Literal["now", "next"]
 Scope = Literal["model", "server", "app", "template", "profile"]
+ModelNames = Annotated[list[ModelName], Field(min_length=1, max_length=5000)]
 RepoName = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A repository of a hub."""
 FileNames = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(min_length=1, max_length=200)]

@@ -21,6 +21,7 @@ from corral.models.configuration.policy import sources, wire
 from corral.models.configuration.ports import EngineControl
 from corral.models.configuration.profiles import Profiles
 from corral.models.configuration.removing import Removing, removal
+from corral.models.configuration.renewing import Renewing
 from corral.models.configuration.sets import Edit, Sets
 from corral.models.configuration.switching import undoable
 from corral.models.configuration.templates import Templates
@@ -61,6 +62,7 @@ class Configuration:
         self.removing = Removing(
             self._sets, self._changing, registry, around.engines, around.data / "trash", self._known
         )
+        self.renewing = Renewing(around.engines, self._pending, clock=around.clock, bus=around.bus)
         self._synced = -1
         self._tasks = Tasks("configuration")
         self._catalogue = catalogue_as_dict()
@@ -78,6 +80,7 @@ class Configuration:
 
     async def stop(self) -> None:
         """Ends the following."""
+        await self.renewing.stop()
         await self._tasks.stop()
 
     async def _follow(self) -> None:
@@ -245,6 +248,7 @@ class Configuration:
             "effective": as_wire(merge(DEFAULTS, settings, server)),
             "settings": self.settings.rows(),
             "pending": self._pending(),
+            "renewal": self.renewing.state(),
         }
 
     def _pending(self) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
 from corral.kit.errors import InvalidRequest
 from corral.models.configuration import Configuration
-from corral.models.configuration.fields import Apply, Key, Label, ModelName, Scope, Text, Values, Version
+from corral.models.configuration.fields import Apply, Key, Label, ModelName, ModelNames, Scope, Text, Values, Version
 from corral.surfaces.api.routing import ApiRouter, CurrentPrincipal
 
 
@@ -35,7 +35,7 @@ class SaveTemplate(_Strict):
 class ApplyTemplate(_Strict):
     """Models that a template is put on."""
 
-    models: Annotated[list[ModelName], Field(min_length=1, max_length=5000)]
+    models: ModelNames
     apply: Apply = "next"
 
 
@@ -65,6 +65,12 @@ class Rollback(_Strict):
 
     id: Key
     apply: Apply = "next"
+
+
+class Renew(_Strict):
+    """Models whose engines are restarted; all with earlier settings without it."""
+
+    names: ModelNames | None = None
 
 
 class Import(_Strict):
@@ -164,6 +170,14 @@ def _config_routes(api: ApiRouter, configuration: Configuration) -> None:
     @api.post("/config/rollback", permission=Permission.CONFIG_MANAGE)
     async def roll_back(body: Rollback, principal: CurrentPrincipal) -> dict[str, Any]:
         return await configuration.roll_back(body.id, by=principal.user_id, apply=body.apply == "now")
+
+    @api.post("/config/renew", permission=Permission.MODELS_MANAGE)
+    async def renew(principal: CurrentPrincipal, body: Renew | None = None) -> dict[str, Any]:
+        return configuration.renewing.begin(body.names if body else None, by=principal.user_id)
+
+    @api.delete("/config/renew", permission=Permission.MODELS_MANAGE)
+    async def finish_renewing() -> dict[str, Any]:
+        return {"renewal": configuration.renewing.finish()}
 
     @api.post("/config/import", permission=Permission.CONFIG_MANAGE)
     async def take_over(body: Import, principal: CurrentPrincipal) -> dict[str, Any]:

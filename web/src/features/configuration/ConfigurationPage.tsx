@@ -1,7 +1,7 @@
 import { useDocumentTitle } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import type { Everything } from "../../api/config";
+import type { Everything, Renewal } from "../../api/config";
 import { useAsked, usePush } from "../../ui/live";
 import { Tabs } from "../../ui/Tabs";
 import { Defaults } from "./Defaults";
@@ -26,7 +26,16 @@ export function ConfigurationPage() {
   const search = useSearch({ strict: false }) as { tab?: string };
   const tab = TABS.find((one) => one.id === search.tab)?.id ?? "defaults";
   const { data, error, isPending, refetch } = useAsked<Everything>("config:get");
-  usePush("config:changed", () => void client.invalidateQueries({ queryKey: ["config:get"] }));
+  const refresh = () => void client.invalidateQueries({ queryKey: ["config:get"] });
+  usePush("config:changed", refresh);
+  usePush<{ renewal: Renewal }>("config:renewal", ({ renewal }) => {
+    client.setQueryData<Everything>(["config:get", {}], (known) => known && { ...known, renewal });
+    if (!renewal.running) refresh();
+  });
+  // An engine that starts or stops may no longer be one with earlier settings.
+  usePush<{ name: string; state: string }>("models:status", ({ name, state }) => {
+    if (data?.pending.includes(name) && ["stopped", "starting", "failed"].includes(state)) refresh();
+  });
   return (
     <div className="page wide">
       <header className="page-head">

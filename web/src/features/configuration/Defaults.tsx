@@ -1,9 +1,9 @@
-import { Link } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import type { Everything } from "../../api/config";
 import type { Catalogue, OptionValue, Values } from "../../api/models";
 import { useAsked, useConnection } from "../../ui/live";
 import { OptionEditor, type SaveRequest } from "../../ui/options/OptionEditor";
+import { RenewalPanel } from "./RenewalPanel";
 
 /** Options that the settings of the server stand in for, and the setting. */
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -38,27 +38,13 @@ export function Defaults({ everything, reload }: { everything: Everything; reloa
   if (!catalogue.data) return <p className="hint late">Reading the options…</p>;
   const save = ({ version, changes }: SaveRequest) =>
     live.request("config:save", { version, serverConfig: changes }, 60_000);
-  const waiting = everything.pending.slice(0, 5);
   return (
     <>
       <p className="hint">
         What is set here counts for every model that sets nothing of its own. Running engines take it with their next
         start.
       </p>
-      {waiting.length > 0 && (
-        <p className="hint" role="status">
-          With earlier settings still run:{" "}
-          {waiting.map((name, at) => (
-            <span key={name}>
-              {at > 0 && ", "}
-              <Link to="/models/$name" params={{ name }}>
-                {name}
-              </Link>
-            </span>
-          ))}
-          {everything.pending.length > waiting.length && ` and ${everything.pending.length - waiting.length} more`}.
-        </p>
-      )}
+      <RenewalPanel pending={everything.pending} renewal={everything.renewal} />
       <OptionEditor
         place="server"
         catalogue={catalogue.data}
