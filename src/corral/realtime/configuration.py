@@ -179,8 +179,8 @@ def _add_settings(intents: Intents, configuration: Configuration) -> None:
     async def finish(_: Connection, __: Nothing) -> Any:
         return configuration.renewing.finish()
 
-    intents.add("config:renew", Permission.MODELS_MANAGE, RenewBody, renew)
-    intents.add("config:renew:stop", Permission.MODELS_MANAGE, Nothing, finish)
+    intents.add("config:renew", Permission.CONFIG_MANAGE, RenewBody, renew)
+    intents.add("config:renew:stop", Permission.CONFIG_MANAGE, Nothing, finish)
     intents.add("config:get", Permission.CONFIG_READ, Nothing, everything)
     intents.add("config:save", Permission.CONFIG_MANAGE, SaveConfigBody, save)
     intents.add("config:history", Permission.CONFIG_READ, HistoryBody, history)

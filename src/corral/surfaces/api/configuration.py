@@ -171,11 +171,11 @@ def _config_routes(api: ApiRouter, configuration: Configuration) -> None:
     async def roll_back(body: Rollback, principal: CurrentPrincipal) -> dict[str, Any]:
         return await configuration.roll_back(body.id, by=principal.user_id, apply=body.apply == "now")
 
-    @api.post("/config/renew", permission=Permission.MODELS_MANAGE)
+    @api.post("/config/renew", permission=Permission.CONFIG_MANAGE)
     async def renew(principal: CurrentPrincipal, body: Renew | None = None) -> dict[str, Any]:
         return configuration.renewing.begin(body.names if body else None, by=principal.user_id)
 
-    @api.delete("/config/renew", permission=Permission.MODELS_MANAGE)
+    @api.delete("/config/renew", permission=Permission.CONFIG_MANAGE)
     async def finish_renewing() -> dict[str, Any]:
         return {"renewal": configuration.renewing.finish()}
 
