@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Protocol
 
 from corral.kit.context import request_id
 from corral.kit.trace import Trace, current_trace, new_span_id, new_trace_id
-from corral.telemetry.otlp.exporter import Exporter
 from corral.telemetry.otlp.spans import Kind, Span, Value
 
 _ALL = 1 << 64
@@ -15,11 +15,19 @@ REMEMBERED = 2000
 """Requests whose traces are remembered for what they began; the oldest are forgotten."""
 
 
+class Spans(Protocol):
+    """Who takes spans (`Exporter`)."""
+
+    def put(self, span: Span) -> None:
+        """Takes one. Never waits."""
+        ...
+
+
 class Tracing:
     """What is traced here. `sample`: the share of the traces that begin here; those of callers are as the caller wants."""
 
-    def __init__(self, exporter: Exporter, sample: float = 1.0) -> None:
-        self._exporter = exporter
+    def __init__(self, spans: Spans, sample: float = 1.0) -> None:
+        self._spans = spans
         self._bound = round(sample * _ALL)
         self._recent: OrderedDict[str, Trace] = OrderedDict()
 
@@ -50,4 +58,4 @@ class Tracing:
     ) -> None:
         """A span has ended; `times` are its beginning and end in nanoseconds since 1970."""
         if trace.sampled:
-            self._exporter.put(Span(trace, name, kind, *times, attributes, error))
+            self._spans.put(Span(trace, name, kind, *times, attributes, error))
