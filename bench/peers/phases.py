@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -50,7 +51,7 @@ class Figures:
     delivered: list[float] = field(default_factory=list)
     """Share of the paced events that came in time."""
     first: list[float] = field(default_factory=list)
-    """Seconds to the first content, of every stream."""
+    """Seconds to the first content, of every stream; infinite where none came in time."""
     lost: int | None = None
     """Of many live streams: events that never came."""
     broken: int = 0
@@ -191,10 +192,9 @@ def first_content(contestants: Sequence[Contestant], plan: Plan, figures: dict[s
     for contestant in in_turn(contestants, rounds):
         kept = figures[contestant.name]
         for answer in uvloop.run(_first(contestant, seconds)):
-            if answer.first:
-                kept.first.append(answer.first - answer.began)
-            else:
-                kept.failed += 1
+            # What never came took longest.
+            kept.first.append(answer.first - answer.began if answer.first else math.inf)
+            kept.failed += not answer.first
         if contestant.program is not None:
             contestant.program.settle(least=0.5)
 

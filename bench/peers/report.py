@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -66,8 +67,8 @@ def rows(told: Comparison) -> list[tuple[str, list[str]]]:
         line(f"processor time a relayed chunk, {FAST} fast streams", lambda _, kept: f"{_middle(kept.chunk_cpu) * 1e6:.0f} µs"),
         line(f"the same, {PACED} paced streams", lambda _, kept: _paced(kept)),
         line(f"events of {PACED} paced streams that came in time", lambda _, kept: f"{_middle(kept.delivered):.1%}"),
-        line(f"added time to first content, {FIRST} streams, p50", lambda _, kept: f"{added(kept, direct, 0.5) * 1e3:.1f} ms"),
-        line("the same, p99", lambda _, kept: f"{added(kept, direct, 0.99) * 1e3:.1f} ms"),
+        line(f"added time to first content, {FIRST} streams, p50", lambda _, kept: _wait(added(kept, direct, 0.5))),
+        line("the same, p99", lambda _, kept: _wait(added(kept, direct, 0.99))),
         line(f"{MANY:,} live streams: events that did not come", many(lambda kept: f"{kept.lost:,}")),
         line("the same: streams that were not whole", many(lambda kept: f"{kept.broken:,}")),
         line("the same: the slowest took, of its nominal time", many(lambda kept: f"{kept.slowest:.2f} times")),
@@ -81,6 +82,10 @@ def rows(told: Comparison) -> list[tuple[str, list[str]]]:
 def _paced(kept: Figures) -> str:
     # What is cut off was paid for too, so an event says nothing then.
     return f"{_middle(kept.paced_cpu) * 1e6:.0f} µs" if _middle(kept.delivered) >= 0.9 else "overloaded"
+
+
+def _wait(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f} ms" if math.isfinite(seconds) else "none in time"
 
 
 def _middle(values: Sequence[float]) -> float:

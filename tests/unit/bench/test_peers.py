@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,14 @@ def test_limits_and_ratios() -> None:
     assert ratio.holds
     assert not Result("x", 49.9, "times", least=50).holds
     assert not Result("x", 151, "µs", 150).holds
+
+
+def test_content_that_never_came_is_over_every_limit() -> None:
+    told = comparison(litellm=False)
+    told.figures[report.OWN].first[:] = [math.inf] * 2
+    late = next(one for one in report.results(told) if one.name == f"{report.OWN}: added time to first content, p99")
+    assert not late.holds
+    assert "none in time" in report.printed(told)
 
 
 def test_ratios_are_those_of_the_same_round() -> None:
