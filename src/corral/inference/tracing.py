@@ -78,10 +78,11 @@ class Traces:
 
     def record(self, record: Record) -> None:
         """See `Recorder.record`."""
-        moment = self._clock.now().timestamp() - self._clock.monotonic()
+        now = self._clock.monotonic()
+        start = int(self._clock.now().timestamp() * 1e9) - int(now * 1e9)
 
         def at(seconds: float | None) -> int:
-            return int((moment + (seconds if seconds is not None else self._clock.monotonic())) * 1e9)
+            return start + int((seconds if seconds is not None else now) * 1e9)
 
         operation = OPERATIONS.get(record.ask.operation, record.ask.operation)
         trace = record.trace or self._tracing.begin()
