@@ -17,6 +17,7 @@ import msgspec
 
 MODEL = "bench"
 KEY = "sk-bench"
+_SAID = b"A short answer of some words."
 _NUMBER = re.compile(rb'"content":\s?"(\d+) "')
 
 
@@ -130,7 +131,7 @@ async def whole(port: int, data: bytes, connections: int, seconds: float) -> Tol
     def answered(connection: Connection) -> None:
         nonlocal left
         answer = connection.answer
-        good = answer is not None and answer.status == 200 and answer.ended > 0
+        good = answer is not None and answer.status == 200 and answer.ended > 0 and _SAID in b"".join(answer.pieces)
         told.done += good
         told.failed += not good
         if connection.alive and loop.time() < until:

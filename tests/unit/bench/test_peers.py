@@ -55,10 +55,11 @@ async def test_the_load_against_the_upstream() -> None:
     assert not refused.status
 
 
-async def test_an_answer_that_is_an_error_counts_as_failed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [b"503 Service Unavailable", b"200 OK"])
+async def test_an_error_and_another_answer_count_as_failed(status: bytes) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(4096)
-        writer.write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno")
+        writer.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno")
         await writer.drain()
         writer.close()
 
