@@ -18,6 +18,7 @@ from corral.dialects.form import (
     Message,
     Part,
     Reasoning,
+    ReasoningDelta,
     Started,
     Text,
     TextDelta,
@@ -31,6 +32,7 @@ from corral.dialects.form import (
 from corral.dialects.gathering import Gathering, gather
 from corral.dialects.ports import About, Dialect, EventReader
 from corral.dialects.registry import DIALECTS
+from corral.inference.splitting import Splitter
 from corral.kit.errors import (
     ContextExceeded,
     CorralError,
@@ -282,6 +284,37 @@ def test_each_piece_is_a_whole_number_of_events(tongue: Tongue, data: st.DataObj
     if not dialect.keep_alive:
         return
     assert read(dialect, *(part for piece in pieces for part in (dialect.keep_alive, piece))) == plain
+
+
+@every
+@many
+@given(data=st.data())
+def test_events_that_are_only_skimmed_are_those_that_need_no_reading(tongue: Tongue, data: st.DataObject) -> None:
+    answer = data.draw(tongue.answers)
+    events = data.draw(told_events(answer))
+    pieces = write(dialect_of(tongue), events, answer)
+    if data.draw(st.booleans()):
+        pieces = [_spoil(data, piece) if piece and data.draw(st.integers(0, 9)) == 0 else piece for piece in pieces]
+    reader, skimming = dialect_of(tongue).reader(), dialect_of(tongue).reader()
+    for event in (event for piece in pieces for event in Splitter(dialect_of(tongue).media_type).feed(piece)):
+        skimmed = skimming.skim(event)
+        found, raised = _fed(reader, event)
+        if skimmed:
+            # What is not fed to the other one must change nothing there.
+            assert raised is None
+            assert [type(one) in (TextDelta, ReasoningDelta) for one in found] == [True] * skimmed
+        else:
+            assert _fed(skimming, event) == (found, raised)
+        if raised is not None:
+            break
+    assert skimming.done == reader.done
+
+
+def _fed(reader: EventReader, event: bytes) -> tuple[list[ChatEvent], str | None]:
+    try:
+        return reader.feed(event), None
+    except CorralError as error:
+        return [], error.message
 
 
 @every

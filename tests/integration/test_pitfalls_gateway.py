@@ -93,9 +93,9 @@ def test_pitfall_21_every_token_leaves_at_once(every_provider: Gateway, kind: st
     assert "no-transform" in asked.headers["cache-control"]
     assert "content-encoding" not in asked.headers
     assert told_text(dialect, b"".join(piece for _, piece in pieces), stream=True) == "".join(words)
-    times = [when for when, piece in pieces if b"word" in piece and b"word0 word1" not in piece]
-    # On a busy machine two may be read at once.
-    assert len(times) >= len(words) - 2
+    # On a busy machine two may be read at once, and the last one may come together with the end, which follows it.
+    times = [next(when for when, piece in pieces if word.strip().encode() in piece) for word in words]
+    assert len(set(times)) >= len(words) - 2
     assert times[-1] - times[0] > 0.15 * (len(words) - 2)
 
 

@@ -42,6 +42,11 @@ class EventReader(Protocol):
         where other events of `chunk` came before it, these are returned and the next call (`feed` or `end`) raises."""
         ...
 
+    def skim(self, event: bytes) -> int:
+        """How many pieces of text and thinking `event` tells, when it is one whole event that tells nothing but these of what has
+        begun already: it is good, and need not be fed. 0 for all others. Only between whole events."""
+        ...
+
     def end(self) -> list[ChatEvent]:
         """The stream has ended. Raises UpstreamFailed unless it had said that the answer is whole."""
         ...

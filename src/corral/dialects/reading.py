@@ -20,6 +20,10 @@ class SseEventReader:
             raise self._failure
         events: list[ChatEvent] = []
         try:
+            one = self._sse.one(chunk)
+            if one is not None:
+                self._take(one[0], one[1], events)
+                return events
             for name, data in self._sse.feed(chunk):
                 self._take(name, data, events)
         except CorralError as failure:
@@ -27,6 +31,10 @@ class SseEventReader:
             if not events:
                 raise
         return events
+
+    def skim(self, event: bytes) -> int:
+        """See `EventReader`: a dialect that does not look gives none."""
+        return 0
 
     def end(self) -> list[ChatEvent]:
         """The stream has ended. Raises UpstreamFailed unless it had said that the answer is whole."""

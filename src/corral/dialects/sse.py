@@ -54,6 +54,23 @@ class SseReader:
             elif line == b"data":
                 self._data.append(b"")
 
+    def one(self, chunk: bytes) -> tuple[bytes, bytes] | None:
+        """The event that `chunk` is, when it is nothing but one whole event of a single line of data, as nearly all are. Else None,
+        and `feed` is for it."""
+        if self._rest or self._data or self._event or not chunk.endswith(b"\n\n") or b"\r" in chunk:
+            return None
+        lines = chunk.count(b"\n")
+        name, place = b"", 0
+        if lines == 3 and chunk.startswith(b"event:"):
+            place = chunk.find(b"\n") + 1
+            name = chunk[6 : place - 1].strip()
+        elif lines != 2:
+            return None
+        if not chunk.startswith(b"data:", place) or len(chunk) > MAX_EVENT:
+            return None
+        self._begun, self._after_cr = True, False
+        return name, chunk[place + (6 if chunk.startswith(b" ", place + 5) else 5) : -2]
+
     def _lines(self, chunk: bytes) -> list[bytes]:
         """The lines that end within `chunk`."""
         if not self._begun:

@@ -40,6 +40,11 @@ class Splitter:
             raise UpstreamFailed("An event of the stream does not end.")
         return events
 
+    @property
+    def waits(self) -> bool:
+        """Whether an event is half said."""
+        return bool(self._rest)
+
     def rest(self) -> bytes:
         """What the stream's end left half said."""
         rest, self._rest = self._rest, b""

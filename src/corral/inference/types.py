@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -72,13 +72,13 @@ class Streaming:
         """Itself: an answer passes once."""
         return self
 
-    async def __anext__(self) -> bytes:
+    def __anext__(self) -> Awaitable[bytes]:
         """The next piece."""
         first = self._first
         if first is not None:
             self._first = None
-            return first
-        return await self._pieces.__anext__()
+            return _said(first)
+        return self._pieces.__anext__()
 
     async def aclose(self) -> None:
         """Ends the work upstream. Needed also after the last piece."""
@@ -93,6 +93,10 @@ class Streaming:
     def when_closed(self, tell: Callable[[], None]) -> None:
         """Has `tell` called once, when it is closed; in the order in which they were given."""
         self._closed.append(tell)
+
+
+async def _said(piece: bytes) -> bytes:
+    return piece
 
 
 AttemptKind = Literal["first", "retry", "failover", "continuation", "completion", "repair", "mirror"]

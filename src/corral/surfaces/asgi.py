@@ -27,6 +27,10 @@ class Peer(Protocol):
         """The body, when all of it has come and nobody has received any of it; else None."""
         ...
 
+    def write(self, piece: bytes) -> bool:
+        """Sends a piece of an answer that has begun and goes on behind it, where that can be done at once; else False."""
+        ...
+
     def when_gone(self, tell: Callable[[], None] | None) -> None:
         """Has `tell` called once, when the client goes before its answer is whole; at once when it has gone already."""
         ...
@@ -86,11 +90,13 @@ class EventStream:
         keep_alive: float = KEEP_ALIVE_SECONDS,
         stall: float = STALL_SECONDS,
         comment: bytes = COMMENT,
+        peer: Peer | None = None,
     ) -> None:
         self.begun = False
         self._comment_bytes = comment
         self._headers = headers
         self._send = send
+        self._peer = peer
         self._keep_alive = keep_alive
         self._stall = stall
         self._loop = asyncio.get_running_loop()
@@ -109,6 +115,14 @@ class EventStream:
         if headers and not self.begun:
             self._headers = [*self._headers, *headers]
         await self._head()
+
+    def push(self, piece: bytes) -> bool:
+        """Sends a piece that an event ends with, where nobody has to wait for that; else False, and `send` is for it."""
+        if self._peer is None or self._ping is not None or not self.begun or not self._peer.write(piece):
+            return False
+        self._since = self._loop.time()
+        self._boundary = True
+        return True
 
     async def send(self, piece: bytes, *, boundary: bool = True) -> None:
         """Sends a piece, waiting while the client is behind; `boundary` tells whether an event ends with it.

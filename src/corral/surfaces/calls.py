@@ -87,13 +87,13 @@ class Calls:
         )  # fmt: skip
         with Watched(receive, visitor.peer):
             if asked.stream:
-                await self._stream(send, visitor.principal, ask, asked.comment)
+                await self._stream(send, visitor, ask, asked.comment)
             else:
                 reply = await self._answers.whole(visitor.principal, ask)
                 headers = [(b"content-type", reply.media_type.encode()), *told(ask, reply.headers)]
                 await respond(send, 200, headers, reply.body)
 
-    async def _stream(self, send: Send, principal: Principal, ask: Ask, comment: bytes | None) -> None:
+    async def _stream(self, send: Send, visitor: Visitor, ask: Ask, comment: bytes | None) -> None:
         dialect = spoken(ask.dialect)
         stream = EventStream(
             send,
@@ -101,13 +101,15 @@ class Calls:
             keep_alive=self._pace.keep_alive,
             stall=self._pace.stall,
             comment=dialect.keep_alive if comment is None else comment,
+            peer=visitor.peer,
         )
         last = b""
         try:
-            async with aclosing(await self._answers.stream(principal, ask)) as answer:
+            async with aclosing(await self._answers.stream(visitor.principal, ask)) as answer:
                 await stream.begin(told(ask, answer.headers))
                 async for piece in answer:
-                    await stream.send(piece)
+                    if not stream.push(piece):
+                        await stream.send(piece)
         except CorralError as error:
             if not stream.begun:
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -48,6 +48,25 @@ class Event(msgspec.Struct):
 EVENT = msgspec.json.Decoder(Event)
 
 
+class PlainDelta(msgspec.Struct):
+    type: Literal["text_delta", "thinking_delta"]
+    text: str = ""
+    thinking: str = ""
+
+
+class Plain(msgspec.Struct):
+    """An event that does nothing but go on with a text or with thinking."""
+
+    type: Literal["content_block_delta"]
+    delta: PlainDelta
+    index: int = 0
+
+
+_PLAIN = msgspec.json.Decoder(Plain)
+_PLAIN_NAME = b"event: content_block_delta\ndata: {"
+_PLAIN_DATA = len(_PLAIN_NAME) - 1
+
+
 @dataclass(slots=True)
 class _Block:
     """A block that is being read. `call`: its number among the tool calls. `begun`: a piece of its input has come."""
@@ -69,6 +88,16 @@ class Reader(SseEventReader):
         self._usage: Usage | None = None
         self._finished = False
         self.done = False
+
+    def skim(self, event: bytes) -> int:
+        """See `EventReader`."""
+        if not event.startswith(_PLAIN_NAME) or not event.endswith(b"}\n\n") or event.count(b"\n") != 3:
+            return 0
+        try:
+            delta = _PLAIN.decode(event[_PLAIN_DATA:-2]).delta
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return 0
+        return 0 if self.done else int(bool(delta.text if delta.type == "text_delta" else delta.thinking))
 
     def _take(self, name: bytes, data: bytes, events: list[ChatEvent]) -> None:
         if self.done:

@@ -41,6 +41,10 @@ class Reader:
         """Whether the line that ends an answer has come."""
         return self._lines.done
 
+    def skim(self, event: bytes) -> int:
+        """See `EventReader`: every line is read."""
+        return 0
+
     def feed(self, chunk: bytes) -> list[ChatEvent]:
         """The events that `chunk` completes. Raises as the port says."""
         if self._failure is not None:

@@ -27,6 +27,7 @@ from corral.dialects.openai_chat.requests import signature_of
 from corral.dialects.reading import SseEventReader
 from corral.kit.errors import UpstreamFailed
 
+_PLAIN = msgspec.json.Decoder(wire.PlainChunk)
 _MAX_CALLS = 256
 _LEGACY = -1
 
@@ -70,6 +71,20 @@ class ChatReader(SseEventReader):
     @property
     def _whole(self) -> bool:
         return bool(self._choices) and all(choice.finished for choice in self._choices.values())
+
+    def skim(self, event: bytes) -> int:
+        """See `EventReader`."""
+        if not event.startswith(b"data: {") or not event.endswith(b"}\n\n") or event.count(b"\n") != 2:
+            return 0
+        try:
+            told = _PLAIN.decode(event[6:-2])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return 0
+        choice = told.choices[0]
+        if choice.index not in self._choices or told.object == "error" or self._done:
+            return 0
+        delta = choice.delta
+        return bool(delta.content) + bool(delta.reasoning_content or delta.reasoning)
 
     def _take(self, name: bytes, data: bytes, events: list[ChatEvent]) -> None:
         if self._done:

@@ -180,6 +180,38 @@ class Choice(msgspec.Struct):
     logprobs: Logprobs | None = None
 
 
+class PlainDelta(msgspec.Struct, forbid_unknown_fields=True):
+    """A delta of text and thinking alone."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    role: str | None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class PlainChoice(msgspec.Struct):
+    delta: PlainDelta
+    index: int = 0
+    finish_reason: None = None
+    logprobs: None = None
+    message: None = None
+
+
+class PlainChunk(msgspec.Struct):
+    """An event of a stream that does nothing but go on with one choice."""
+
+    choices: tuple[PlainChoice]
+    id: str | None = None
+    object: str | None = None
+    created: float | None = None
+    model: str | None = None
+    usage: None = None
+    error: None = None
+
+
 class PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None

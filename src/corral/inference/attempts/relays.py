@@ -31,6 +31,7 @@ from corral.kit.errors import CorralError, UpstreamFailed
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+_PLAIN = frozenset({TextDelta, ReasoningDelta})
 _CONTENT = frozenset({TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ImageDelta})
 ENDED_EARLY = "The provider's answer ended before it was finished."
 
@@ -79,6 +80,8 @@ class NativeRelay:
         self._reader = dialect.reader()
         self._splitter = Splitter(dialect.media_type)
         self._outlet = outlet
+        self._plain = False
+        """Whether the last event told nothing but text, so that the next one may be no more than that."""
         self.done = False
         self.failure: CorralError | None = None
         self.usage: Usage | None = None
@@ -91,15 +94,23 @@ class NativeRelay:
 
     def take(self, chunk: bytes) -> bytes | None:
         """See `Relay.take`."""
+        if self._plain and not self._splitter.waits:
+            count = self._reader.skim(chunk)
+            if count:
+                # Nearly always: one event a chunk, and a piece of text in it.
+                self.count += count
+                return self._outlet.relay(chunk)
         pieces = self._splitter.feed(chunk)
         if len(pieces) == 1:
-            # Nearly always: one event a chunk.
             self._read(pieces[0])
             return self._outlet.relay(pieces[0])
         good: list[bytes] = []
         for piece in pieces:
             try:
-                self._read(piece)
+                count = self._reader.skim(piece) if self._plain else 0
+                self.count += count
+                if not count:
+                    self._read(piece)
             except CorralError as error:
                 if not good:
                     raise
@@ -132,6 +143,7 @@ class NativeRelay:
                 self.usage = event
             elif type(event) in _CONTENT:
                 self.count += 1
+        self._plain = len(events) == 1 and type(events[0]) in _PLAIN
         if reader.done:
             self.done = True
         elif not events and b"[DONE]" in piece and piece.strip() == b"data: [DONE]":

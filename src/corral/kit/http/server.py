@@ -56,6 +56,13 @@ class Cycle(RequestResponseCycle):
         body, self.body = bytes(self.body), bytearray()
         return body
 
+    def write(self, piece: bytes) -> bool:
+        """Sends a piece of an answer that has begun and goes on behind it, where that can be done at once; else False."""
+        if self.flow.write_paused or self.disconnected or self.response_complete or not self.response_started:
+            return False
+        self._body(piece, more=True)
+        return True
+
     def when_gone(self, tell: Callable[[], None] | None) -> None:
         """Has `tell` called once, when the client goes before its answer is whole; at once when it has gone already."""
         self._tell = tell
