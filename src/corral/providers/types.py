@@ -21,6 +21,8 @@ always answered with `{"input_tokens": N}`."""
 
 TIMEOUTS = Timeouts(connect=10.0, head=600.0, idle=300.0)
 
+CONNECTIONS = 256
+"""Requests to one provider under way at once, where nothing else is said."""
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of a whole answer, at most."""
 
@@ -112,7 +114,7 @@ class ProviderSpec:
     prices: Prices | None = None
     vendor: str | None = None
     discover: bool = True
-    connections: int = 256
+    connections: int = CONNECTIONS
 
 
 @dataclass(slots=True)

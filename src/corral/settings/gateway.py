@@ -135,6 +135,12 @@ class ProviderEntry(Entry):
         (), max_length=MAX_MODELS, description="Models with what is known of them."
     )
     discover: bool = Field(True, description="Whether the provider is asked which models it has.")
+    connections: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Requests under way at once, at most; 256 without it. More wait for a moment.",
+    )
 
     @field_validator("base_url")
     @classmethod

@@ -80,6 +80,8 @@ export interface Provider {
   prices: Prices | null;
   models: readonly ProviderModel[];
   discover: boolean;
+  /** Requests under way at once, at most; null is as usual. */
+  connections: number | null;
   keys: readonly ProviderKey[];
   version: number;
   /** `database`, or the file that it is written in. */

@@ -12,7 +12,7 @@ from corral.providers.directory.keys import KnownKey
 from corral.providers.directory.kinds import address, card
 from corral.providers.directory.shelf import Record
 from corral.providers.directory.suggestions import suggested
-from corral.providers.types import TIMEOUTS, Abilities, Health, Prices, ProviderModel, ProviderSpec
+from corral.providers.types import CONNECTIONS, TIMEOUTS, Abilities, Health, Prices, ProviderModel, ProviderSpec
 from corral.settings.changing import wire
 from corral.settings.gateway import LOCAL, AbilitiesEntry, ModelEntry, PriceEntry, ProviderEntry, TimeoutsEntry
 
@@ -32,6 +32,7 @@ def spec_of(name: str, entry: ProviderEntry, keys: Sequence[KnownKey]) -> Provid
         prices=_prices(entry.prices),
         vendor=entry.vendor,
         discover=entry.discover,
+        connections=entry.connections or CONNECTIONS,
     )
 
 

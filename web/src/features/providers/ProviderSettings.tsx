@@ -112,6 +112,22 @@ export function ProviderSettings({ editing }: { editing: Editing<Provider> }) {
         )}
       </FieldRow>
       <FieldRow
+        label="At once"
+        help="Requests under way, at most. More wait for a moment."
+        problem={reason("connections")}
+        disabled={locked}
+      >
+        {(marks) => (
+          <NumberBox
+            marks={marks}
+            value={value.connections}
+            placeholder="256, as usual"
+            unit="requests"
+            onChange={(connections) => set({ connections })}
+          />
+        )}
+      </FieldRow>
+      <FieldRow
         label="Headers"
         help="Sent with every call, one in each line. Keys do not belong here."
         problem={reason("headers")}
