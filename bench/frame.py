@@ -78,8 +78,8 @@ def upstream() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def corral(upstream_port: int | None = None) -> Iterator[Running]:
-    """A server with a data folder of its own, the synthetic upstream attached as the model `bench`."""
+def corral(upstream_port: int | None = None, more: str = "", **environ: str) -> Iterator[Running]:
+    """A server with a data folder of its own, the synthetic upstream attached as the model `bench`, and `more` in its corral.toml."""
     with TemporaryDirectory(prefix="corral-bench-") as folder:
         data = Path(folder)
         if upstream_port is not None:
@@ -89,8 +89,8 @@ def corral(upstream_port: int | None = None) -> Iterator[Running]:
                 f'url = "http://127.0.0.1:{upstream_port}"',
                 f"slots = {SLOTS}",
             ]
-            (data / "corral.toml").write_text("\n".join(lines) + "\n")
-        process, url = start(data)
+            (data / "corral.toml").write_text("\n".join(lines) + "\n" + more)
+        process, url = start(data, **environ)
         try:
             yield Running(url, process.pid, data)
         finally:
@@ -98,10 +98,10 @@ def corral(upstream_port: int | None = None) -> Iterator[Running]:
             process.wait(30)
 
 
-def start(data: Path) -> tuple[subprocess.Popen[str], str]:
+def start(data: Path, **more: str) -> tuple[subprocess.Popen[str], str]:
     """Starts a server; returns it and its address as soon as it listens."""
     command = [str(ROOT / ".venv" / "bin" / "corral"), "serve", "--port", "0", "--data", str(data)]
-    environ = {**os.environ, "CORRAL_LOG_LEVEL": "warning"}
+    environ = {**os.environ, "CORRAL_LOG_LEVEL": "warning", **more}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
     assert process.stdout is not None
     line = process.stdout.readline()

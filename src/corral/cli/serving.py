@@ -23,6 +23,8 @@ from corral.telemetry import LogHub, configure_logging, get_logger
 PORT_EXIT = 5
 GC_THRESHOLD = 10_000
 """Objects made beyond those gone, after which the collector looks at the young ones."""
+SWITCH_SECONDS = 0.001
+"""After so long a thread lets the others have their turn."""
 _log = get_logger("corral.serve")
 
 
@@ -89,6 +91,8 @@ async def _serve(corral: Corral, listener: socket.socket, hub: LogHub) -> None:
     gc.freeze()
     # What a request leaves is gone with it, by counting; the collector has to find cycles only, of which there are few.
     gc.set_threshold(GC_THRESHOLD, 20, 20)
+    # The loop must not wait long for a thread that writes to the database.
+    sys.setswitchinterval(SWITCH_SECONDS)
 
     # Packing a list of thousands of models would hold up the loop for longer than it saves on the way to this machine.
     config = uvicorn.Config(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from corral.accounts.types import Permission, Principal
 from corral.dialects.form import ChatEvent, ChatRequest

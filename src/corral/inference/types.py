@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from corral.dialects.form import ChatRequest, Usage
 from corral.kit.trace import Trace
@@ -19,9 +20,8 @@ Structured = Literal["", "valid", "extracted", "repaired", "streamed"]
 `streamed` one is looked at when it is whole, so it may still end with an error."""
 
 
-@dataclass(slots=True)
-class Ask:
-    """A request as its client sent it. Nobody changes one: it is not frozen because making a frozen one costs several times as much.
+class Ask(msgspec.Struct):
+    """A request as its client sent it. Nobody changes one.
 
     dialect: the name of a `Dialect`; `openai` for operations that are no chats. model: the public name, None for the default.
     body: the JSON as it came, checked by the surface to be an object of the dialect. headers: those of the client (names in lower case).
@@ -33,20 +33,19 @@ class Ask:
     model: str | None
     body: bytes
     stream: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     request_id: str = ""
     request: ChatRequest | None = None
-    facts: Any = field(default=None, init=False, repr=False, compare=False)
+    facts: Any = None
     """What `facts.facts_of` has read in the body."""
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct):
     """A whole answer, not to be changed either, in the asker's dialect. headers: what the surface sends beside its own (X-Corral-*, RateLimit-*)."""
 
     body: bytes
     media_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
 class Streaming:
@@ -104,8 +103,7 @@ AttemptKind = Literal["first", "retry", "failover", "continuation", "completion"
 anybody, because the answer was whole but for its end. `repair`: asking again for an answer that is not in its form."""
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(msgspec.Struct):
     """One try at one candidate. Times are of `Clock.monotonic`; `key` is the label of the provider's key, never its value.
 
     usage: what the provider said; where it said nothing (cancelled, cut) an estimate from what was relayed, and `estimated`.
@@ -124,7 +122,7 @@ class Attempt:
     outcome: Outcome = "running"
     error: str = ""
     message: str = ""
-    counted: tuple[Usage, int | None] | None = field(default=None, init=False, repr=False, compare=False)
+    counted: tuple[Usage, int | None] | None = None
     """What `money.nanos_of` has worked out."""
     usage: Usage | None = None
     estimated: bool = False
@@ -143,8 +141,7 @@ class Attempt:
         )
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct):
     """What became of a request. Filled while it runs; whole when a `Recorder` gets it.
 
     key_id: the API key that it came with. route: the name of the route. relayed: pieces of content that went to the client. usage: what the client was told or would have
@@ -156,7 +153,7 @@ class Record:
     began: float
     key_id: str = ""
     route: str = ""
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[Attempt] = []
     cache: CacheState = ""
     outcome: Outcome = "running"
     error: str = ""

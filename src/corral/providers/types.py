@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Literal, Protocol
 
+import msgspec
+
 from corral.dialects.ports import Dialect
 from corral.kit.http import Timeouts
 from corral.kit.trace import Trace
@@ -70,6 +72,8 @@ class Prices:
 
     def cost(self, prompt: int, completion: int, cached: int = 0, written: int = 0) -> float | None:
         """US dollars of one request; `prompt` includes `cached` and `written`. None when a price that is needed is not known."""
+        if self.input is not None and self.output is not None and not cached and not written:
+            return (prompt * self.input + completion * self.output) / 1e6
         if (self.input is None and prompt) or (self.output is None and completion):
             return None
         read = self.input or 0.0
@@ -117,8 +121,7 @@ class ProviderSpec:
     connections: int = CONNECTIONS
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One call of a provider. Nobody changes one.
 
     dialect: one that the provider speaks for the operation. model: as the provider knows it. body: in that dialect, with the
@@ -134,7 +137,7 @@ class Call:
     body: bytes
     stream: bool = False
     key: ProviderKey | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     timeouts: Timeouts | None = None
     request_id: str = ""
     trace: Trace | None = None

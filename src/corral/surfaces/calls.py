@@ -142,6 +142,18 @@ def told(ask: Ask, headers: Mapping[str, str]) -> Headers:
     return found
 
 
+_NAMES = {
+    name: name.lower().encode()
+    for name in (
+        "X-Corral-Attempts", "X-Corral-Provider", "X-Corral-Model", "X-Corral-Cache",
+        "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy",
+    )
+}  # fmt: skip
+"""Those that nearly every answer has."""
+
+
 def as_bytes(headers: Mapping[str, str]) -> Headers:
     """Headers as ASGI has them."""
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return [
+        (_NAMES.get(name) or name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+    ]

@@ -204,27 +204,18 @@ class Edge:
 
 
 class _Head:
-    """The headers that the edge looks at, found in one pass."""
+    """The headers that the edge looks at."""
 
     __slots__ = ("chunked", "hosts", "length", "origin", "ours")
 
     def __init__(self, scope: Scope) -> None:
-        self.hosts: list[bytes] = []
-        self.origin: bytes | None = None
-        self.length: bytes | None = None
-        self.chunked = False
-        given: bytes | None = None
-        for name, value in scope["headers"]:
-            if name == b"host":
-                self.hosts.append(value)
-            elif name == b"origin":
-                self.origin = value
-            elif name == b"content-length":
-                self.length = value
-            elif name == b"transfer-encoding":
-                self.chunked = True
-            elif name == b"x-request-id":
-                given = value
+        headers: Headers = scope["headers"]
+        told = dict(headers)
+        self.hosts = [value for name, value in headers if name == b"host"]
+        self.origin = told.get(b"origin")
+        self.length = told.get(b"content-length")
+        self.chunked = b"transfer-encoding" in told
+        given = told.get(b"x-request-id")
         self.ours = given if given is not None and _REQUEST_ID.fullmatch(given) else new_request_id().encode()
 
     @property
