@@ -38,7 +38,7 @@ check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import ord
 	$(BIN)/python tools/reference.py --check
 	npm --prefix web run --silent check
 
-bench: $(STAMPS)/dev setup ## measures, prints a table; ONLY=dataplane for one benchmark
+bench: $(STAMPS)/tools setup ## measures, prints a table; ONLY=dataplane for one benchmark
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 docs: $(STAMPS)/dev ## writes docs/reference from the code

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import dashboard, dataplane, dialects, models, peers, startup, swapping, turns
+from bench import dashboard, dataplane, dialects, models, peers, startup, swapping, table, turns
 from bench.frame import Result
 
 BENCHMARKS = {
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "dashboard": dashboard.run,
     "swapping": swapping.run,
     "models": models.run,
+    "table": table.run,
     "peers": peers.run,
 }
 

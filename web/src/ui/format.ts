@@ -1,3 +1,4 @@
+const THOUSANDS = new Intl.NumberFormat("en");
 const BYTES = ["B", "kB", "MB", "GB", "TB"];
 const COUNTS: readonly [number, string][] = [
   [1e12, "T"],
@@ -28,7 +29,7 @@ export function short(value: number): string {
 }
 
 /** A number with its thousands apart. */
-export const whole = (value: number) => Math.round(value).toLocaleString("en");
+export const whole = (value: number) => THOUSANDS.format(Math.round(value));
 
 /** Seconds as a short text: 8 s, 2 min, 1 h 5 min, 3 days. */
 export function duration(seconds: number): string {

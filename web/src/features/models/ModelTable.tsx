@@ -94,19 +94,20 @@ interface Props {
 export function ModelTable({ rows, sorting, onSort, page }: Props) {
   const body = useRef<HTMLTableSectionElement>(null);
   const [above, setAbove] = useState(0);
-  // What stands above the rows may grow; the rows must know where they begin.
-  useLayoutEffect(() => {
-    const top = body.current?.offsetTop ?? 0;
-    if (top !== above) setAbove(top);
-  });
+  const height = ROWS[density()];
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => page.current,
-    estimateSize: () => ROWS[density()],
+    estimateSize: () => height,
     getItemKey: (at) => rows[at]?.name ?? at,
     scrollMargin: above,
     overscan: 8,
   });
+  const { isScrolling } = virtual;
+  // What stands above the rows may grow; the rows must know where they begin. Asking for it lays the page out at once, so it is
+  // asked when a scroll begins and ends, not at each picture.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: they say when
+  useLayoutEffect(() => setAbove(body.current?.offsetTop ?? 0), [isScrolling, rows]);
   return (
     <table aria-label="Models" aria-rowcount={rows.length + 1} className="table">
       <thead className="table-head">
