@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,21 +24,28 @@ class Surfaces:
 def by_path(surfaces: Surfaces) -> App:
     """The application that hands each request to the surface of its path."""
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    # It hands on what is to be awaited: a step of its own for every request is not needed.
+    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope["path"]
         if path.startswith("/llamaproxws/"):
-            await surfaces.realtime(scope, receive, send)
+            found: Awaitable[None] = surfaces.realtime(scope, receive, send)
         elif scope["type"] != "http":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            found = _closed(receive, send)
         elif path.startswith(("/v1/", "/ollama/", "/upstream/")) or path == "/ollama":
-            await surfaces.gateway(scope, receive, send)
+            found = surfaces.gateway(scope, receive, send)
         elif path.startswith("/api/") or path in _API or scope["method"] not in ("GET", "HEAD"):
-            await surfaces.api(scope, receive, send)
+            found = surfaces.api(scope, receive, send)
         else:
-            await surfaces.web(scope, receive, send)
+            found = surfaces.web(scope, receive, send)
+        return found
 
     return serve
+
+
+async def _closed(receive: Receive, send: Send) -> None:
+    """There is no such socket."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1008})
 
 
 async def not_started(scope: Scope, receive: Receive, send: Send) -> None:

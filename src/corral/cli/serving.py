@@ -96,7 +96,7 @@ async def _serve(corral: Corral, listener: socket.socket, hub: LogHub) -> None:
 
     # Packing a list of thousands of models would hold up the loop for longer than it saves on the way to this machine.
     config = uvicorn.Config(
-        corral.asgi, http=ServerProtocol, ws="wsproto", ws_per_message_deflate=False, lifespan="off", log_config=None, access_log=False, server_header=False,
+        corral.asgi, interface="asgi3", http=ServerProtocol, ws="wsproto", ws_per_message_deflate=False, lifespan="off", log_config=None, access_log=False, server_header=False,
         date_header=False, proxy_headers=False, timeout_keep_alive=75, h11_max_incomplete_event_size=64 * 1024,
     )  # fmt: skip
     server = _Server(config)

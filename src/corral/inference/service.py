@@ -100,12 +100,14 @@ class Inference:
         self._hooks = Hooks()
         # For the order of candidates and for pauses; nobody gains by guessing it.
         self._chance = random.Random()  # noqa: S311
+        self._parts = Parts(self._directory, self.health, self._clock, self._chance, self.local.waiting)
         self._mirror = Mirror()
         self._closing = False
 
     def use(self, directory: Directory, hooks: Hooks | None = None) -> None:
         """From now on routes and providers are asked of `directory`, and `hooks` stand around requests."""
         self._directory = directory
+        self._parts = self._parts._replace(directory=directory)
         if hooks is not None:
             self._hooks = hooks
 
@@ -310,9 +312,8 @@ class Inference:
     def _candidates(self, ask: Ask, route: RouteSpec, record: Record, reservation: Reservation | None) -> Candidates:
         gatekeeper = self._hooks.gatekeeper
         admit = partial(gatekeeper.admit, reservation) if gatekeeper is not None and reservation is not None else None
-        parts = Parts(self._directory, self.health, self._clock, self._chance, self.local.waiting)
         ordered = order(route, self._chance, self._latency, self._price)
-        return Candidates(Attempts(parts, ask, route, record, admit), ordered, self._chance, self._clock)
+        return Candidates(Attempts(self._parts, ask, route, record, admit), ordered, self._chance, self._clock)
 
     def _about(self, asking: Asking, route: RouteSpec, began: float) -> About:
         ask, clock = asking.ask, self._clock

@@ -56,8 +56,8 @@ class RouteTable:
         ]
         return whole + half
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request. Raises CorralError for the edge to render."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """One request: what is to be awaited. Raises CorralError for the edge to render."""
         path = scope["path"]
         methods, rest = self._whole.get(path), ""
         if methods is None:
@@ -69,7 +69,7 @@ class RouteTable:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         principal = self._accounts.authenticate(headers)
         principal.require(permission)
-        await endpoint(scope, receive, send, Visitor(principal, headers, rest, peer_of(scope)))
+        return endpoint(scope, receive, send, Visitor(principal, headers, rest, peer_of(scope)))
 
     def _find(self, path: str) -> tuple[dict[str, _Entry], str]:
         for (start, end), methods in self._open.items():

@@ -64,8 +64,8 @@ class AnswerCache:
 
         found = await self._find(principal, ask, route, record, work)
         if found is None:
-            reply = await make(record)
-        elif isinstance(found, Kept):
+            return await make(record)
+        if isinstance(found, Kept):
             record.first_content = self._clock.monotonic()
             record.outcome, record.relayed = "completed", 1
             reply = Reply(found.body, found.media_type, found.headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from corral.kit.context import request_id
@@ -26,6 +26,8 @@ from corral.telemetry import get_logger
 _log = get_logger("corral.edge")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,80}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_SEEN = 64
 
 BODY_RATE = 16 * 1024
 """Bytes a second at which a body must come in the long run."""
@@ -51,10 +53,17 @@ class EdgePolicy:
     hosts: frozenset[bytes]
     max_body: int
     body_grace: float = 20.0
+    seen: set[bytes] = field(default_factory=set, init=False, compare=False)
+    """Host headers that name this server, as they were written."""
 
     def admits_host(self, value: bytes | None) -> bool:
         """Whether a Host header names this server; the port does not matter."""
-        return value is not None and host_name(value) in self.hosts
+        if value is None or value in self.seen:
+            return value is not None
+        good = host_name(value) in self.hosts
+        if good and len(self.seen) < _SEEN:
+            self.seen.add(value)
+        return good
 
     def admits_origin(self, origin: bytes | None, host: bytes | None) -> bool:
         """Whether a page of `origin` may change things here: none given, or the page that we serve."""
