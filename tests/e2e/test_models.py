@@ -130,10 +130,11 @@ def test_a_model_tells_what_it_is_and_what_its_engine_says(page: Page, server: S
     expect(page.get_by_role("tab", name="Engine log")).to_be_focused()
     lines = page.get_by_role("listbox", name="Log lines").get_by_role("option")
     expect(lines.first).to_be_visible()
-    server.ask("POST", "/api/chat", {"message": "ping"})
+    ping = {"message": "ping", "model": "corral-demo"}
+    assert server.ask("POST", "/api/chat", ping)[0] == 200
     expect(lines.filter(has_text="slot release").last).to_be_visible()
     page.get_by_role("button", name="Pause").click()
-    server.ask("POST", "/api/chat", {"message": "ping"})
+    assert server.ask("POST", "/api/chat", ping)[0] == 200
     page.get_by_role("button", name=re.compile(r"Resume · \d+ new")).click()
     page.get_by_role("link", name="Open them in Logs").click()
     expect(page).to_have_url(re.compile("/logs"))
