@@ -1,7 +1,7 @@
 """The data plane against its floor: the same requests to the synthetic upstream directly and through Corral.
 
-Everything that stands around a request is on: a key of the caller and one of the provider, limits of requests, tokens, streams and
-money, a route with two candidates, usage written down, the log at its usual level.
+Everything that stands around a request is on: a key of the caller and one of the provider, a limit of the user's requests, tokens,
+streams and money, a route with two candidates, usage written down, the log at its usual level.
 """
 
 from __future__ import annotations
@@ -45,14 +45,6 @@ requests_per_minute = 100_000_000
 tokens_per_minute = 1_000_000_000_000
 concurrent = 100_000
 budget_day = 1_000_000.0
-[[limits]]
-scope = "model"
-subject = "chat"
-requests_per_minute = 100_000_000
-[[limits]]
-scope = "provider"
-subject = "one"
-requests_per_minute = 100_000_000
 """
 ROUNDS = 8
 """Rounds of processor time; the middle one counts, since another program may have had the machine's caches in one."""

@@ -289,6 +289,26 @@ def test_each_piece_is_a_whole_number_of_events(tongue: Tongue, data: st.DataObj
 @every
 @many
 @given(data=st.data())
+def test_a_glance_at_an_answer_finds_what_reading_finds(tongue: Tongue, data: st.DataObject) -> None:
+    dialect = dialect_of(tongue)
+    answer = data.draw(tongue.answers)
+    body = dialect.write_answer(answer, about(answer))
+    if data.draw(st.booleans()):
+        body = _spoil(data, body)
+    try:
+        expected: Any = dialect.read_answer(body).usage
+    except CorralError as error:
+        expected = error.message
+    try:
+        found: Any = dialect.glance(body)
+    except CorralError as error:
+        found = error.message
+    assert found == expected
+
+
+@every
+@many
+@given(data=st.data())
 def test_events_that_are_only_skimmed_are_those_that_need_no_reading(tongue: Tongue, data: st.DataObject) -> None:
     answer = data.draw(tongue.answers)
     events = data.draw(told_events(answer))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from corral.dialects.form import Answer, ChatEvent, ChatRequest
+from corral.dialects.form import Answer, ChatEvent, ChatRequest, Usage
 from corral.kit.errors import CorralError
 
 
@@ -96,6 +96,10 @@ class Dialect(Protocol):
 
     def read_answer(self, body: bytes) -> Answer:
         """A whole answer. Raises UpstreamFailed for nonsense and the error for one that is told inside a 200."""
+        ...
+
+    def glance(self, body: bytes) -> Usage | None:
+        """What a whole answer says that it used, None when it does not tell. Raises as `read_answer`, with less work."""
         ...
 
     def write_answer(self, answer: Answer, about: About) -> bytes:

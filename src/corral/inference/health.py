@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from corral.inference.breaker import Breaker
@@ -55,11 +55,20 @@ class Health:
 
     def of(self, candidate: Candidate) -> Condition:
         """The condition of a candidate, made when it is new."""
-        return _kept(self._candidates, (candidate.provider, candidate.model), Condition)
+        key = candidate.provider, candidate.model
+        found = self._candidates.get(key)
+        if found is None:
+            return _new(self._candidates, key, Condition())
+        self._candidates.move_to_end(key)
+        return found
 
     def standing(self, provider: str) -> Standing:
         """The standing of a provider, made when it is new."""
-        return _kept(self._providers, provider, Standing)
+        found = self._providers.get(provider)
+        if found is None:
+            return _new(self._providers, provider, Standing())
+        self._providers.move_to_end(provider)
+        return found
 
     def forget(self, provider: str) -> None:
         """The provider was changed: what was learned of it counts no more."""
@@ -89,12 +98,8 @@ def soonest(waits: Iterable[float]) -> float:
     return max(1.0, min(waits, default=1.0))
 
 
-def _kept(known: OrderedDict[K, V], key: K, make: Callable[[], V]) -> V:
-    found = known.get(key)
-    if found is None:
-        found = known[key] = make()
-        if len(known) > KEPT:
-            known.popitem(last=False)
-    else:
-        known.move_to_end(key)
-    return found
+def _new(known: OrderedDict[K, V], key: K, made: V) -> V:
+    known[key] = made
+    if len(known) > KEPT:
+        known.popitem(last=False)
+    return made

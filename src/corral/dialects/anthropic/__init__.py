@@ -11,7 +11,7 @@ from corral.dialects.anthropic.answers import read_count, write_count
 from corral.dialects.anthropic.prefix import has_billing_line, normalise_prefix
 from corral.dialects.anthropic.reader import Reader
 from corral.dialects.anthropic.writer import KEEP_ALIVE, Writer
-from corral.dialects.form import Answer, ChatRequest
+from corral.dialects.form import Answer, ChatRequest, Usage
 from corral.dialects.ports import About, Dialect, EventReader, EventWriter, Written
 from corral.kit.errors import CorralError
 
@@ -34,6 +34,9 @@ class _Anthropic:
 
     def read_answer(self, body: bytes) -> Answer:
         return answers.read_answer(body)
+
+    def glance(self, body: bytes) -> Usage | None:
+        return answers.read_answer(body).usage
 
     def write_answer(self, answer: Answer, about: About) -> bytes:
         return answers.write_answer(answer, about)

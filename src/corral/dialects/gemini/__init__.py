@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from corral.dialects.form import Answer, ChatRequest
+from corral.dialects.form import Answer, ChatRequest, Usage
 from corral.dialects.gemini import answers, errors, reading, streams, wire, writing
 from corral.dialects.gemini.answers import read_count
 from corral.dialects.ports import About, Dialect, EventReader, EventWriter, Written
@@ -35,6 +35,9 @@ class _Gemini:
 
     def read_answer(self, body: bytes) -> Answer:
         return answers.read_answer(body)
+
+    def glance(self, body: bytes) -> Usage | None:
+        return answers.read_answer(body).usage
 
     def write_answer(self, answer: Answer, about: About) -> bytes:
         return answers.write_answer(answer, about)

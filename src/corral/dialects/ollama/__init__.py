@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from corral.dialects.form import Answer, ChatRequest
+from corral.dialects.form import Answer, ChatRequest, Usage
 from corral.dialects.ollama import answers, errors, reading, streams, wire, writing
 from corral.dialects.ports import About, Dialect, EventReader, EventWriter, Written
 from corral.kit.errors import CorralError
@@ -41,6 +41,9 @@ class _Ollama:
 
     def read_answer(self, body: bytes) -> Answer:
         return answers.read_answer(body)
+
+    def glance(self, body: bytes) -> Usage | None:
+        return answers.read_answer(body).usage
 
     def write_answer(self, answer: Answer, about: About) -> bytes:
         return self._write_answer(answer, about)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from corral.dialects.form import Answer, ChatRequest
+from corral.dialects.form import Answer, ChatRequest, Usage
 from corral.dialects.openai_chat import answers, errors, requests, writing
 from corral.dialects.openai_chat.reader import ChatReader
 from corral.dialects.openai_chat.writer import ChatWriter
@@ -35,6 +35,10 @@ class OpenAIChat:
     def read_answer(self, body: bytes) -> Answer:
         """A whole answer. Raises UpstreamFailed for nonsense and the error for one that is told inside a 200."""
         return answers.read_answer(body)
+
+    def glance(self, body: bytes) -> Usage | None:
+        """See `Dialect`."""
+        return answers.glance(body)
 
     def write_answer(self, answer: Answer, about: About) -> bytes:
         """A whole answer for a client."""

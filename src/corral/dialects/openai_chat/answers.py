@@ -16,6 +16,7 @@ from corral.dialects.form import (
     Refusal,
     Text,
     ToolCall,
+    Usage,
 )
 from corral.dialects.openai_chat import facts, wire
 from corral.dialects.openai_chat.errors import told_error
@@ -38,6 +39,24 @@ def read_answer(body: bytes) -> Answer:
     choices = tuple(_choice(choice, told.id or "") for choice in sorted(told.choices, key=lambda one: one.index))
     usage = facts.read_usage(told.usage) if told.usage is not None else None
     return Answer(choices, usage, told.id or "", told.model or "", int(told.created or 0))
+
+
+def glance(body: bytes) -> Usage | None:
+    """What an answer says that it used. Raises as `read_answer`, which reads all that is not plain text."""
+    told = read_told(CHUNK, body)
+    if told.error is not None or told.object == "error" or not told.choices:
+        return read_answer(body).usage
+    for choice in told.choices:
+        message = choice.message
+        if (
+            message is None
+            or message.tool_calls
+            or message.function_call is not None
+            or message.images
+            or message.reasoning_details
+        ):
+            return read_answer(body).usage
+    return facts.read_usage(told.usage) if told.usage is not None else None
 
 
 def _choice(told: wire.Choice, identity: str) -> Choice:

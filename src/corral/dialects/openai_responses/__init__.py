@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from corral.dialects.form import Answer, ChatRequest
+from corral.dialects.form import Answer, ChatRequest, Usage
 from corral.dialects.openai_chat import errors
 from corral.dialects.openai_responses import answers, requests, writing
 from corral.dialects.openai_responses.proofs import without_foreign_proofs
@@ -33,6 +33,10 @@ class OpenAIResponses:
     def read_answer(self, body: bytes) -> Answer:
         """A whole answer. Raises UpstreamFailed for nonsense and the error for one that is told inside a 200."""
         return answers.read_answer(body)
+
+    def glance(self, body: bytes) -> Usage | None:
+        """See `Dialect`."""
+        return answers.read_answer(body).usage
 
     def write_answer(self, answer: Answer, about: About) -> bytes:
         """A whole answer for a client."""

@@ -80,10 +80,12 @@ class WholeRun:
 
     def _chat(self, opened: Opened, body: bytes) -> Whole:
         """A chat's answer: untouched where its dialect is the asker's, but read all the same, so that half of one is none."""
-        answer = DIALECTS[opened.question.dialect].read_answer(body)
-        opened.attempt.usage = answer.usage
+        dialect = DIALECTS[opened.question.dialect]
         if opened.question.native:
+            opened.attempt.usage = dialect.glance(body)
             return Whole(body, opened.exchange.media_type or "application/json")
+        answer = dialect.read_answer(body)
+        opened.attempt.usage = answer.usage
         return Whole(DIALECTS[self._asking.ask.dialect].write_answer(answer, self._about()), "application/json")
 
 

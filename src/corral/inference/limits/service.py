@@ -161,28 +161,36 @@ class Limits:
         if ticket.settled:
             return
         ticket.settled = True
+        spent = self._spent(ticket, real)
+        if spent:
+            self._ledger.settle(ticket.owner, spent)
+
+    def _spent(self, ticket: Ticket, real: Sequence[Attempt]) -> list[Spent]:
+        """What was really used of all that it holds, and of what it owes."""
         used: dict[Place, tuple[int, int]] = {}
         counted: set[str] = set()
         spent = []
         for held, place in [*ticket.held, *self._owed(ticket, real)]:
             take = held.take
-            if take.measure == "requests":
+            measure = take.measure
+            if measure == "requests":
                 # It was one, and stays one.
                 continue
-            if take.measure == "concurrent":
+            if measure == "concurrent":
                 spent.append(Spent(held, None))
                 continue
             found = used.get(place)
             if found is None:
                 found = used[place] = _used(real, place)
-            # Of several that hold the same counter for the same request, one settles all of it.
-            actual = found[take.measure == "budget"] if take.counter not in counted else 0
-            counted.add(take.counter)
+            actual = found[measure == "budget"]
+            if len(ticket.providers) > 1:
+                # Of several that hold the same counter for the same request, one settles all of it.
+                actual = actual if take.counter not in counted else 0
+                counted.add(take.counter)
             if take.budget is not None and self._book is not None:
                 self._book.add(take.budget, actual)
             spent.append(Spent(held, actual))
-        if spent:
-            self._ledger.settle(ticket.owner, spent)
+        return spent
 
     def _owed(self, ticket: Ticket, attempts: Sequence[Attempt]) -> list[tuple[Held, Place]]:
         """The counters of money and of providers' tokens that were used and are not held."""
