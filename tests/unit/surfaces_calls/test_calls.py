@@ -127,7 +127,11 @@ async def visit(
         "type": "http", "method": "POST", "path": "/here",
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
     }  # fmt: skip
-    return wire, asyncio.create_task(table(scope, wire.receive, wire.send))
+
+    async def served() -> None:
+        await table(scope, wire.receive, wire.send)
+
+    return wire, asyncio.create_task(served())
 
 
 async def until(true: Callable[[], Any]) -> None:
