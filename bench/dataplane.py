@@ -77,16 +77,17 @@ def body(*, stream: bool, **bench: Any) -> bytes:
     return msgspec.json.encode({"model": MODEL, "messages": [message], "stream": stream, "max_tokens": 100})
 
 
-async def many(count: int, at_once: int, work: Callable[[], Awaitable[Any]]) -> list[Any]:
-    """Does `work` `count` times, `at_once` at a time."""
+async def many(count: int, at_once: int, work: Callable[[], Awaitable[Any]], spread: float = 0.0) -> list[Any]:
+    """Does `work` `count` times, `at_once` at a time, of which the first begin within `spread` seconds."""
     left = iter(range(count))
     results: list[Any] = []
 
-    async def worker() -> None:
+    async def worker(number: int) -> None:
+        await asyncio.sleep(number * spread / at_once)
         for _ in left:
             results.append(await work())
 
-    await asyncio.gather(*(worker() for _ in range(at_once)))
+    await asyncio.gather(*(worker(number) for number in range(at_once)))
     return results
 
 
@@ -123,14 +124,15 @@ async def _identical(direct: Client, through: Client) -> Result:
 async def _time_to_first_token(
     direct: Client, through: Client, streams: int, limits: tuple[float | None, float], rounds: int
 ) -> list[Result]:
-    # Streams of different lengths, so that they do not all begin in the same moment, as people do not.
+    # Streams of different lengths that do not all begin in the same moment, as people do not.
     lengths = itertools.cycle(range(12, 29))
     asked = {length: body(stream=True, chunks=length, interval=0.02) for length in range(12, 29)}
     plain: list[float] = []
     ours: list[float] = []
+    await many(streams, streams, lambda: through.first_byte(asked[12]))
     for _ in range(rounds):
-        plain += await many(streams * 6, streams, lambda: direct.first_byte(asked[next(lengths)]))
-        ours += await many(streams * 6, streams, lambda: through.first_byte(asked[next(lengths)]))
+        plain += await many(streams * 6, streams, lambda: direct.first_byte(asked[next(lengths)]), 0.4)
+        ours += await many(streams * 6, streams, lambda: through.first_byte(asked[next(lengths)]), 0.4)
     rows = []
     for share, name, limit in ((0.5, "p50", limits[0]), (0.99, "p99", limits[1])):
         base, value = percentile(plain, share) * 1e3, percentile(ours, share) * 1e3

@@ -48,13 +48,9 @@ def glance(body: bytes) -> Usage | None:
         return read_answer(body).usage
     for choice in told.choices:
         message = choice.message
-        if (
-            message is None
-            or message.tool_calls
-            or message.function_call is not None
-            or message.images
-            or message.reasoning_details
-        ):
+        if message is None or message.tool_calls or message.function_call is not None or message.images:
+            return read_answer(body).usage
+        if message.reasoning_details or choice.finish_reason == "error":
             return read_answer(body).usage
     return facts.read_usage(told.usage) if told.usage is not None else None
 
