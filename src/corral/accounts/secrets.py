@@ -106,6 +106,10 @@ class Secrets:
         keys = self._all(make=False)
         return bool(keys) and sealed[1 : 1 + _MARK] == keys[0].mark
 
+    def marks(self) -> tuple[str, ...]:
+        """The marks of all keys there are, the one that seals first. Raises SecretUnreadable."""
+        return tuple(key.mark.hex() for key in self._all(make=False))
+
     def _all(self, *, make: bool) -> tuple[MasterKey, ...]:
         if not self._keys:
             self._keys = read_keys(self._given, self.place) if self._given else self._from_file()

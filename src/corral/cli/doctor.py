@@ -49,6 +49,7 @@ def examine(data: Path | None, *, quick: bool) -> Iterator[Finding]:
     yield Finding("settings", "ok", "valid")
     yield from data_folder(settings.data)
     yield database(settings)
+    yield from secrets(settings)
     yield from parts()
     yield from server(settings)
     if not quick:
@@ -116,6 +117,14 @@ def database(settings: Settings) -> Finding:
         return Finding("database", "problem", text, "Install that version, or choose another folder with --data.")
     later = "" if revision == HEAD else f", brought to {HEAD} at the next start"
     return Finding("database", "ok", f"{location.dialect}, schema {revision or 'none yet'}{later}")
+
+
+def secrets(settings: Settings) -> Iterator[Finding]:
+    """Whether the master key is there, its owner's alone, and opens the stored keys."""
+    from corral.cli.master_key import NAME, master_key
+
+    for level, text, remedy in master_key(settings):
+        yield Finding(NAME, level, text, remedy)
 
 
 def parts() -> Iterator[Finding]:

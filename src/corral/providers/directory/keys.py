@@ -64,14 +64,14 @@ class _Sealed(msgspec.Struct):
 
 def seal(secrets: Secrets, row: tuple[str, str], value: str, address: str) -> bytes:
     """`value` for the key and the provider of these ids, and for the host of `address` alone."""
-    return secrets.seal(msgspec.json.encode(_Sealed(value, _origin(address))).decode(), _about(*row))
+    return secrets.seal(msgspec.json.encode(_Sealed(value, _origin(address))).decode(), about(*row))
 
 
 def unseal(secrets: Secrets, row: KeyRow, address: str) -> KnownKey:
     """A key, with its value when it may be used at `address`; else with the reason why not."""
     problem, key = None, None
     try:
-        sealed = msgspec.json.decode(secrets.open(row.secret, _about(row.id, row.provider_id)), type=_Sealed)
+        sealed = msgspec.json.decode(secrets.open(row.secret, about(row.id, row.provider_id)), type=_Sealed)
         if sealed.origin == _origin(address):
             key = ProviderKey(row.label, sealed.value)
         else:
@@ -127,7 +127,8 @@ def _unfit(value: str) -> str | None:
     return None
 
 
-def _about(key: str, provider: str) -> str:
+def about(key: str, provider: str) -> str:
+    """What the sealed key of these ids is bound to."""
     return f"provider_keys/{key}/{provider}"
 
 
