@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.conftest import INCLUDED
 from tests.e2e.actions import online, until
 from tests.e2e.conftest import Watch
 from tests.support.server import Server
@@ -101,6 +102,20 @@ def test_what_cannot_start_is_refused_beside_its_field(page: Page, server: Serve
     page.get_by_test_id("option-lora").get_by_role("textbox").fill("/nowhere/adapter.gguf")
     save(page, "Save and apply now")
     expect(page.get_by_test_id("option-lora").get_by_role("alert")).not_to_be_empty()
+    page.get_by_role("button", name="Discard").click()
+    page.get_by_role("searchbox", name="Search options").fill("--chat-template")
+    page.get_by_test_id("option-chatTemplate").get_by_role("textbox").fill("{{ messages | nothing }}")
+    save(page, "Save and apply now")
+    reason = page.get_by_test_id("option-chatTemplate").get_by_role("alert")
+    expect(reason).to_contain_text("line 1, column 13: Unknown (built-in) filter 'nothing'")
+    page.get_by_role("button", name="Discard").click()
+    page.get_by_role("searchbox", name="Search options").fill("draft model")
+    cut = server.data / "cut.gguf"
+    cut.write_bytes(INCLUDED.read_bytes()[:-1000])
+    page.get_by_test_id("option-modelDraft").get_by_role("textbox").fill(str(cut))
+    expect(page.get_by_test_id("option-modelDraft").get_by_role("alert")).to_contain_text("is cut short")
+    expect(page.get_by_text("Not predicted while this cannot be used: Draft model.")).to_be_visible()
+    page.get_by_role("button", name="Discard").click()
     assert own(server) == {}
     found = server.ask("GET", f"/api/models/{MODEL}")[1]
     assert (found["state"], found["engine"]["pid"]) == ("ready", before)

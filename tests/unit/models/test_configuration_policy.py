@@ -13,6 +13,14 @@ from corral.models.configuration.policy import before_and_after, blame, changed,
 LORA = "0.00.017.791 E llama_adapter_lora_init: failed to open '/m/none.gguf': No such file or directory"
 LOADING = "0.00.196.799 I common_speculative_init_result: loading draft model '/nowhere/x.gguf'"
 DRAFT = "0.00.196.890 E srv    load_model: failed to load draft model, '/nowhere/x.gguf'"
+HINT = "0.00.1 E srv          init: init: please consider disabling jinja, or use a custom chat template via --chat-template"
+"""It names the flag, but not what is wrong."""
+EOF = ["0.00.3 E common_chat_templates_init: error: parser: Parser Error: Unexpected EOF", "...{{...", "   ^",
+       "0.00.3 E srv          init: init: chat template parsing error: std::exception", HINT]  # fmt: skip
+FILTER = ["0.00.0 E srv          init: init: chat template parsing error: Unable to generate parser for this template:",
+          "------------", "While executing FilterExpression at line 1, column 13 in source:", "...{{ messages | no }}...",
+          "               ^", "Error: Unknown (built-in) filter 'no' for type Array", HINT]  # fmt: skip
+TOKEN = ["0.00.0 E common_chat_templates_init: error: Unexpected token type", HINT, "Error: of something else"]
 FLAG = 'error while handling argument "--rope-scaling": no such kind'
 
 
@@ -25,6 +33,11 @@ FLAG = 'error while handling argument "--rope-scaling": no such kind'
          {"model_draft": "failed to load draft model, '/nowhere/x.gguf'"}),
         ({"model_draft": "/nowhere/x.gguf"}, [LOADING], "killed", {"model_draft": "loading draft model '/nowhere/x.gguf'"}),
         ({"rope_scaling": "yarn", "seed": 1}, [FLAG], "unknown_flag", {"rope_scaling": FLAG}),
+        ({"chat_template": "{{", "seed": 1}, EOF, "bad_option", {"chat_template": "Parser Error: Unexpected EOF at ...{{..."}),
+        ({"chat_template": "{{ messages | no }}"}, FILTER, "bad_option",
+         {"chat_template": "line 1, column 13: Unknown (built-in) filter 'no' for type Array at ...{{ messages | no }}..."}),
+        ({"chat_template": "{% if x %}"}, TOKEN, "bad_option", {"chat_template": "Unexpected token type"}),
+        ({"seed": 1, "lora": ["none.gguf"]}, EOF, "bad_option", {"seed": "why", "lora": "why"}),
         ({"ctx_size": 9, "seed": 1}, ["nothing"], "out_of_memory", {"ctx_size": "why"}),
         ({"ctx_size": None, "parallel": 3}, [], "killed", {"ctx_size": "why", "parallel": "why"}),
         ({"temperature": 1.0}, [], "out_of_memory", {"temperature": "why"}),

@@ -14,6 +14,10 @@ Values = Mapping[str, Any]
 
 _PREFIX = re.compile(r"^\s*(?:[\d.]+\s+)?[DIWE]\s+(?:\w+\s+)?(?:[\w()]+:\s+)*")
 """What llama.cpp writes before what it says: the time, the level, and who says it."""
+_TEMPLATE = re.compile(r"common_chat_templates_init: error: (?:parser: )?(.+)|chat template parsing error: (.+)")
+"""What llama.cpp says of a chat template that it cannot read; where it is, and why, come in lines of their own."""
+_PLACE = re.compile(r"at line (\d+), column (\d+)")
+_WHY = re.compile(r"^Error: (.+)")
 _ERROR = re.compile(r"^\s*(?:[\d.]+\s+)?E\s")
 _MEMORY = (
     "ctx_size", "parallel", "batch_size", "ubatch_size", "gpu_layers", "cache_type_k", "cache_type_v", "cache_ram", "load_mode",
@@ -73,6 +77,8 @@ def blame(changes: Values, lines: Sequence[str], code: str, reason: str) -> dict
         for name in changes
         if (line := next((one for one in worst_first if _names(name, changes[name], one)), None)) is not None
     }
+    if changes.get("chat_template") and (reason_of := _of_template(lines)):
+        told["chat_template"] = reason_of
     if told:
         return told
     if code in ("out_of_memory", "killed"):
@@ -80,6 +86,26 @@ def blame(changes: Values, lines: Sequence[str], code: str, reason: str) -> dict
         if hungry:
             return dict.fromkeys(hungry, reason)
     return {name: reason for name in changes if BY_NAME[name].restart} or dict.fromkeys(changes, reason)
+
+
+def _of_template(lines: Sequence[str]) -> str | None:
+    """What is wrong with a chat template, and where, when an engine's last lines say so."""
+    at = next((number for number, line in enumerate(lines) if _TEMPLATE.search(line)), None)
+    if at is None:
+        return None
+    found = _TEMPLATE.search(lines[at])
+    said = (found.group(1) or found.group(2) if found else "").strip()
+    # Lines that belong to it have no time and no level before them.
+    more = []
+    for line in lines[at + 1 :]:
+        if _PREFIX.match(line):
+            break
+        more.append(line.strip())
+    why = next((found.group(1) for line in more if (found := _WHY.match(line))), said)
+    place = next((found for line in more if (found := _PLACE.search(line))), None)
+    source = next((line for line in more if line.startswith("...")), None)
+    where = f"line {place.group(1)}, column {place.group(2)}: " if place else ""
+    return f"{where}{why}{f' at {source}' if source else ''}"
 
 
 def _names(name: str, value: Any, line: str) -> bool:

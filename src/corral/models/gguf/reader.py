@@ -149,12 +149,12 @@ class _Cursor:
     def string(self, limit: int) -> str:
         length = self.u64()
         if length > limit:
-            raise GgufError(f"a text of {length} bytes is longer than the {limit} allowed")
+            raise GgufError(f"has a text of {length} bytes, longer than the {limit} allowed")
         return self.take(length).decode("utf-8", "replace")
 
     def _use(self, count: int) -> None:
         if count > self.left:
-            raise GgufError("the header is cut short or longer than allowed")
+            raise GgufError("is cut short, or its header is longer than allowed")
         self.left -= count
         self.place += count
 
@@ -163,7 +163,7 @@ class _Cursor:
         rest = self._piece[self._at :]
         self._piece, self._at = rest + self._file.read(max(PIECE, count) - len(rest)), 0
         if len(self._piece) < count:
-            raise GgufError("the file is cut short")
+            raise GgufError("is cut short")
 
 
 def read_header(path: Path) -> Header:
@@ -214,14 +214,14 @@ def _value(cursor: _Cursor, key: str, kind: int, lengths: dict[str, int]) -> Val
         return _array(cursor, key, lengths)
     form = _SCALARS.get(kind)
     if form is None:
-        raise GgufError(f"the key {key[:80]!r} has the unknown type {kind}")
+        raise GgufError(f"has the key {key[:80]!r} of the unknown type {kind}")
     return cursor.scalar(form)
 
 
 def _array(cursor: _Cursor, key: str, lengths: dict[str, int]) -> Value:
     kind, count = cursor.u32(), cursor.u64()
     if count > MAX_ARRAY or count > cursor.left:
-        raise GgufError(f"the list {key[:80]!r} claims {count} items")
+        raise GgufError(f"has the list {key[:80]!r} that claims {count} items")
     lengths[key] = count
     kept: list[str | int | float | bool] = []
     if kind == _STRING:
@@ -233,7 +233,7 @@ def _array(cursor: _Cursor, key: str, lengths: dict[str, int]) -> Value:
         return tuple(kept)
     form = _SCALARS.get(kind)
     if form is None:
-        raise GgufError(f"the list {key[:80]!r} has items of type {kind}, which is not read")
+        raise GgufError(f"has the list {key[:80]!r} with items of type {kind}, which is not read")
     kept.extend(cursor.scalar(form) for _ in range(min(count, KEPT_NUMBERS)))
     cursor.skip(struct.calcsize(form) * (count - len(kept)))
     return tuple(kept)
@@ -243,11 +243,11 @@ def _tensor(cursor: _Cursor) -> Tensor:
     name = cursor.string(MAX_NAME)
     dims = cursor.u32()
     if not 1 <= dims <= MAX_DIMS:
-        raise GgufError(f"the tensor {name[:80]!r} has {dims} dimensions")
+        raise GgufError(f"has the tensor {name[:80]!r} with {dims} dimensions")
     shape = tuple(cursor.u64() for _ in range(dims))
     tensor = Tensor(name, shape, cursor.u32(), cursor.u64())
     if any(size == 0 or size > MAX_ELEMENTS for size in shape) or tensor.elements > MAX_ELEMENTS:
-        raise GgufError(f"the tensor {name[:80]!r} has an impossible shape")
+        raise GgufError(f"has the tensor {name[:80]!r} of an impossible shape")
     return tensor
 
 

@@ -133,6 +133,11 @@ export function ModelPage() {
         </p>
       )}
       {detail.isPending && <p className="hint late">Reading the model…</p>}
+      {model?.problem && (
+        <p role="alert" className="error">
+          It cannot be used: {model.problem}. Another file put in its place is noticed by itself.
+        </p>
+      )}
       {model && (
         <Tabs
           label={`About ${name}`}

@@ -32,7 +32,14 @@ function Prediction({ name, options, effective, changes, put, blame }: Predictio
   useEffect(() => {
     blame(error instanceof Refused ? ((error.details.fields ?? {}) as Record<string, string>) : {});
   }, [error, blame]);
-  if (error && !data) return null;
+  const fields = error instanceof Refused ? ((error.details.fields ?? {}) as Record<string, string>) : {};
+  const wrong = options.filter(({ key }) => key in fields).map(({ label }) => label);
+  if (error && !data)
+    return (
+      <p role="status" className="error">
+        {wrong.length > 0 ? `Not predicted while this cannot be used: ${wrong.join(", ")}.` : error.message}
+      </p>
+    );
   if (!data) return <p className="hint late">Predicting the memory…</p>;
   const advised = options.filter(({ key }) => {
     const value = data.recommended?.[key];
@@ -114,16 +121,18 @@ export function OptionsTab({ model, reload }: { model: ModelDetail; reload: () =
         save={save}
         reload={reload}
       >
-        {(changes, put, blame) => (
-          <Prediction
-            name={model.name}
-            options={options}
-            effective={configuration.effective}
-            changes={changes}
-            put={put}
-            blame={blame}
-          />
-        )}
+        {(changes, put, blame) =>
+          !model.problem && (
+            <Prediction
+              name={model.name}
+              options={options}
+              effective={configuration.effective}
+              changes={changes}
+              put={put}
+              blame={blame}
+            />
+          )
+        }
       </OptionEditor>
     </>
   );

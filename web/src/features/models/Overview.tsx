@@ -61,7 +61,8 @@ function Facts({ title, entries }: { title: string; entries: [string, string | n
 
 /** What is known of a model: its trouble, whether it fits, its engine, its file. */
 export function Overview({ model, fit }: { model: ModelDetail; fit: Fit | undefined }) {
-  const problem = trouble(model);
+  // What is wrong with the file stands above all tabs.
+  const problem = model.problem ? null : trouble(model);
   const lines = model.engine?.error?.lastLines ?? model.error?.lastLines ?? [];
   return (
     <>
