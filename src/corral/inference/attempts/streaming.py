@@ -63,7 +63,7 @@ class StreamRun(Generic[T]):
                         # What a dialect's writer holds back begins nothing.
                         if piece:
                             yield piece
-                        if _over(relay):
+                        if relay.done or relay.failure is not None:
                             break
                     for piece in _rest(relay):
                         yield piece
@@ -264,10 +264,6 @@ class StreamRun(Generic[T]):
             yield
         finally:
             timer.cancel()
-
-
-def _over(relay: Relay[T]) -> bool:
-    return relay.done or relay.failure is not None
 
 
 def _rest(relay: Relay[T]) -> Sequence[T]:
