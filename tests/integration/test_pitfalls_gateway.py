@@ -144,7 +144,7 @@ def test_pitfall_28_a_body_of_20_mb_stalls_nobody(every_provider: Gateway, kind:
         assert told_text(dialect, answer.read(), stream=False) == TEXT
         stop.set()
         took = beats.result()
-    assert len(took) > 20
+    assert len(took) > 5
     assert max(took) < 1.0, sorted(took)[-5:]
 
 

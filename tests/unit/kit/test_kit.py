@@ -183,6 +183,7 @@ TABLE = {
     "ShuttingDown": (503, "shutting_down", True),
     "Interrupted": (503, "interrupted", True),
     "StorageUnavailable": (503, "storage_unavailable", True),
+    "OutputInvalid": (502, "output_invalid", True),
     "UpstreamTimeout": (504, "upstream_timeout", True),
     "StorageFull": (507, "storage_full", True),
 }
