@@ -6,13 +6,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .stamps
+SCRIPTED := build/corral-demo.gguf
 HOST ?= 127.0.0.1
 PORT ?= 3000
 DATA ?= data
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run setup test test-faults check bench docs fmt lock wheel clean
+.PHONY: help run setup test test-faults check bench docs fmt lock cria wheel clean
 
 help: ## lists these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -20,16 +21,16 @@ help: ## lists these commands
 run: setup ## sets everything up and starts Corral (HOST, PORT, DATA)
 	@exec $(BIN)/corral serve --host $(HOST) --port $(PORT) --data $(DATA)
 
-setup: $(STAMPS)/run $(STAMPS)/web $(STAMPS)/included ## prepares .venv, the web build and the included model
+setup: $(STAMPS)/run $(STAMPS)/web ## prepares .venv and the web build
 
-test: $(STAMPS)/tools setup ## sets up what tests need and runs all of them
+test: $(STAMPS)/tools setup $(SCRIPTED) ## sets up what tests need and runs all of them
 	@$(BIN)/python tools/run_tests.py
 
-test-faults: $(STAMPS)/tools setup ## the fault tests with larger numbers
+test-faults: $(STAMPS)/tools setup $(SCRIPTED) ## the fault tests with larger numbers
 	@TEST_SCALE=thorough $(BIN)/python -m pytest --timeout=7200 tests/faults tests/unit tests/contract tests/integration/test_engines_machine.py \
 		tests/integration/test_failover_table.py tests/integration/test_residency_machine.py tests/integration/test_engines_pitfalls.py tests/integration/test_engines_residency.py
 
-check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import order, size gates, web checks, docs
+check: $(STAMPS)/dev $(STAMPS)/web ## lint, types, import order, size gates, web checks, docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -38,7 +39,7 @@ check: $(STAMPS)/dev $(STAMPS)/web $(STAMPS)/included ## lint, types, import ord
 	$(BIN)/python tools/reference.py --check
 	npm --prefix web run --silent check
 
-bench: $(STAMPS)/tools setup ## measures, prints a table; ONLY=dataplane for one benchmark
+bench: $(STAMPS)/tools setup $(SCRIPTED) ## measures, prints a table; ONLY=dataplane for one benchmark
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 docs: $(STAMPS)/dev ## writes docs/reference from the code
@@ -50,6 +51,11 @@ fmt: $(STAMPS)/dev ## formats and mends what can be mended
 
 lock: $(STAMPS)/dev ## resolves and pins the dependencies again
 	$(BIN)/python tools/lock.py
+
+cria: $(STAMPS)/run ## trains the included model again (hours; goes on where it was cut)
+	@$(PYTHON) -m venv .venv-cria
+	@.venv-cria/bin/python -m pip install -q --disable-pip-version-check -r tools/cria/requirements.txt
+	@.venv-cria/bin/python -m tools.cria
 
 wheel: $(STAMPS)/dev setup ## builds the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
@@ -85,10 +91,10 @@ $(STAMPS)/web: $(STAMPS)/web-packages $(WEB_SOURCES)
 	@npm --prefix web run --silent build
 	@touch $@
 
-$(STAMPS)/included: $(STAMPS)/run tools/included_model.py
-	@echo "Writing the included model"
-	@$(BIN)/python tools/included_model.py --out src/corral/included/corral-demo.gguf
-	@touch $@
+$(SCRIPTED): $(STAMPS)/dev tools/scripted_model.py
+	@echo "Writing the scripted model for the tests"
+	@mkdir -p build
+	@$(BIN)/python tools/scripted_model.py --out $@
 
 $(STAMPS)/tools: $(STAMPS)/dev tools/test_tools.sh
 	@bash tools/test_tools.sh

@@ -28,7 +28,7 @@ from corral.inference import Inference, Route
 from corral.kit.clock import SystemClock
 from corral.settings import environment
 
-MODEL = ROOT / "src" / "corral" / "included" / "corral-demo.gguf"
+MODEL = ROOT / "build" / "corral-demo.gguf"
 NEED = 100 << 20
 CLIENTS, SLOTS = 20, 4
 _SOMEBODY = Principal("local", frozenset({Permission.INFERENCE}))

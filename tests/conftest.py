@@ -17,10 +17,9 @@ from tests.support.gateway import Gateway, gateway
 from tests.support.postgres import Postgres
 from tests.support.redis_server import RedisServer
 from tests.support.scale import THOROUGH, scaled
-from tests.support.server import Server
+from tests.support.server import SCRIPTED, Server
 
 ROOT = Path(__file__).resolve().parent.parent
-INCLUDED = ROOT / "src" / "corral" / "included" / "corral-demo.gguf"
 
 settings.register_profile(
     "corral",
@@ -37,20 +36,20 @@ settings.load_profile("corral")
 
 
 @pytest.fixture(scope="session")
-def included_model() -> Path:
-    """The included model: answers at once, by script."""
-    return INCLUDED
+def scripted_model() -> Path:
+    """The scripted model: a real GGUF whose answers are known to the letter (tools/scripted_model.py)."""
+    return SCRIPTED
 
 
 @pytest.fixture(scope="session")
 def slow_model() -> Path:
-    """The included model's answers at a human pace (tens of tokens a second), to stop, kill or leave in the middle."""
-    path = Path(tempfile.gettempdir()) / f"corral-tests-slow5-{int(INCLUDED.stat().st_mtime)}.gguf"
+    """The scripted model's answers at a human pace (tens of tokens a second), to stop, kill or leave in the middle."""
+    path = Path(tempfile.gettempdir()) / f"corral-tests-slow5-{int(SCRIPTED.stat().st_mtime)}.gguf"
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             half = path.with_suffix(".half")
-            writer = [sys.executable, str(ROOT / "tools" / "included_model.py"), "--out", str(half)]
+            writer = [sys.executable, str(ROOT / "tools" / "scripted_model.py"), "--out", str(half)]
             subprocess.run([*writer, "--slow-layers", "5", "--feed-forward", "16384"], check=True, capture_output=True)
             half.replace(path)
     return path
@@ -58,7 +57,7 @@ def slow_model() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server with the included model for all tests of a worker; each test uses a `userId` of its own."""
+    """One server with the scripted model for all tests of a worker; each test uses a `userId` of its own."""
     server = Server(tmp_path_factory.mktemp("shared"))
     server.start()
     yield server

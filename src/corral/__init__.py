@@ -3,7 +3,7 @@
     from corral import LLM
 
     async with LLM() as llm:
-        answer = await llm.chat("Hello!", model="corral-demo")
+        answer = await llm.chat("Hello!", model="cria")
 
 Names are loaded when they are asked for: `import corral` alone loads nothing else. See docs/guides/library.md.
 """

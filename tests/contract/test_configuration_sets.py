@@ -312,7 +312,7 @@ async def test_an_older_dashboards_files_are_taken_over(tmp_path: Path) -> None:
         "host": "localhost", "port": 8134, "basePath": str(tmp_path / "more"), "serverPath": "/opt/llama-server", "ctx_size": 8192,
         "batch_size": 512, "threads": -1, "gpu_layers": -1, "colour": "blue", "mirostat": 99,
     }  # fmt: skip
-    (tmp_path / "more").mkdir()
+    (tmp_path / "more").mkdir(exist_ok=True)
     nothing: tuple[dict[str, Any], ...] = ({}, {"colour": "blue"}, {"model_templates": []})
     async with configured(tmp_path, None, "llama2-7b", "b") as room:
         taken = await room.configuration.take_over(server, None, by="ann")
@@ -339,7 +339,7 @@ async def test_facts_are_remembered_so_that_unchanged_files_are_not_read_again(
     from corral.models.describe import describe
     from tests.support.gguf_files import write
 
-    (tmp_path / "models").mkdir()
+    (tmp_path / "models").mkdir(exist_ok=True)
     (tmp_path / "models" / "broken.gguf").write_bytes(b"GGUF")
     async with configured(tmp_path, location, "a", "b") as room:
         first = {model.name: model for model in room.registry.all()}

@@ -12,7 +12,8 @@ import pytest
 
 from tests.support.server import Server
 
-MODEL = "corral-demo"
+MODEL, INCLUDED = "corral-demo", "cria"
+"""In the order of the list: the included model comes last."""
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +29,14 @@ def llama(shared_server: Server) -> ollama.Client:
 def test_one_entry_has_what_all_clients_read(shared_server: Server) -> None:
     status, listed = shared_server.ask("GET", "/v1/models")
     assert (status, listed["object"], listed["has_more"]) == (200, "list", False)
-    assert (listed["first_id"], listed["last_id"]) == (MODEL, MODEL)
-    (entry,) = listed["data"]
+    assert (listed["first_id"], listed["last_id"]) == (MODEL, INCLUDED)
+    entry, included = listed["data"]
     assert entry == shared_server.ask("GET", f"/v1/models/{MODEL}")[1]
     assert set(entry) >= {
         "id", "object", "type", "created", "created_at", "owned_by", "name", "display_name", "description", "context_length",
         "meta", "architecture", "supported_parameters", "capabilities", "status", "lifecycle", "max_input_tokens",
     }  # fmt: skip
+    assert set(included) == set(entry)
     assert set(entry["meta"]) == {"n_ctx", "n_ctx_train", "n_params", "size"}
     assert all(entry["meta"].values())
     assert entry["architecture"] == {"input_modalities": ["text"], "output_modalities": ["text"]}
@@ -45,7 +47,10 @@ def test_one_entry_has_what_all_clients_read(shared_server: Server) -> None:
 
 def test_anthropics_sdk_lists_and_pages(claude: anthropic.Anthropic) -> None:
     found = list(claude.models.list(limit=1000))
-    assert [(model.id, model.type, bool(model.display_name)) for model in found] == [(MODEL, "model", True)]
+    assert [(model.id, model.type, bool(model.display_name)) for model in found] == [
+        (MODEL, "model", True),
+        (INCLUDED, "model", True),
+    ]
     one = claude.models.retrieve(MODEL)
     assert (one.id, one.capabilities, one.created_at.year > 2000) == (MODEL, None, True)
     with pytest.raises(anthropic.NotFoundError):
@@ -56,14 +61,14 @@ def test_anthropics_sdk_lists_and_pages(claude: anthropic.Anthropic) -> None:
 
 def test_openais_sdk_under_ollamas_address(shared_server: Server) -> None:
     with openai.OpenAI(base_url=shared_server.url + "/ollama/v1", api_key="any", max_retries=0) as client:
-        assert [model.id for model in client.models.list()] == [MODEL]
+        assert [model.id for model in client.models.list()] == [MODEL, INCLUDED]
         answer = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "ping"}])
         assert answer.choices[0].message.content == "pong"
 
 
 def test_ollamas_sdk_lists_and_shows(llama: ollama.Client, shared_server: Server) -> None:
-    (listed,) = llama.list().models
-    assert listed.model == MODEL
+    listed, included = llama.list().models
+    assert (listed.model, included.model) == (MODEL, INCLUDED)
     assert listed.size and listed.digest and listed.modified_at
     assert listed.details is not None
     assert listed.details.format == "gguf"
@@ -109,7 +114,7 @@ def test_pages(shared_server: Server, query: str, status: int, param: str | None
     if param:
         assert answer["error"]["param"] == param
     else:
-        assert len(answer["data"]) == (0 if "after_id" in query else 1)
+        assert len(answer["data"]) == (2 if "unknown" in query else 1)
 
 
 def test_upstream_asks_the_engine_itself(shared_server: Server) -> None:

@@ -28,10 +28,10 @@ WEATHER: Any = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data: Path = tmp_path_factory.mktemp("data")
-    (data / "models").mkdir()
+    (data / "models").mkdir(exist_ok=True)
     writer = [
         sys.executable,
-        str(ROOT / "tools" / "included_model.py"),
+        str(ROOT / "tools" / "scripted_model.py"),
         "--embeddings",
         "--out",
         str(data / "models" / "embedder.gguf"),
@@ -53,7 +53,7 @@ def ask(text: str) -> Any:
 
 
 def test_models(client: openai.OpenAI) -> None:
-    assert {model.id for model in client.models.list()} == {MODEL, "embedder"}
+    assert {model.id for model in client.models.list()} == {MODEL, "embedder", "cria"}
     assert client.models.retrieve(MODEL).owned_by == "corral"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("none")

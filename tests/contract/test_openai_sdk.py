@@ -1,4 +1,4 @@
-"""The official SDK, unmodified, against Corral with the included model."""
+"""The official SDK, unmodified, against Corral with the scripted model."""
 
 from __future__ import annotations
 

@@ -279,7 +279,7 @@ def test_over_http_a_header_tells_how_it_was_reached(every_provider: Gateway) ->
     assert (caught.value.code, error["param"]) == (400, "response_format.json_schema.schema.type")
 
 
-def test_the_included_model_keeps_to_a_schema(every_provider: Gateway) -> None:
+def test_the_scripted_model_keeps_to_a_schema(every_provider: Gateway) -> None:
     schema = {
         "type": "object",
         "properties": {"ok": {"type": "boolean"}},

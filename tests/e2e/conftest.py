@@ -88,7 +88,7 @@ def watch(browser: Browser) -> Iterator[Watch]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the module with the included model."""
+    """A server of the module with the scripted model."""
     made = Server(tmp_path_factory.mktemp("server"))
     made.start()
     yield made
@@ -100,7 +100,7 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory, slow_model: Path) -> I
     """A server of the module whose answers take several seconds."""
     made = Server(tmp_path_factory.mktemp("slow"))
     models = made.data / "models"
-    models.mkdir(parents=True)
+    models.mkdir(parents=True, exist_ok=True)
     (models / "slow.gguf").symlink_to(slow_model)
     made.start(CORRAL_DEFAULT_MODEL="slow")
     yield made

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.conftest import INCLUDED
 from tests.e2e.actions import online, until
 from tests.e2e.conftest import Watch
-from tests.support.server import Server
+from tests.support.server import SCRIPTED, Server
 
 pytestmark = pytest.mark.alone
 
@@ -111,7 +110,7 @@ def test_what_cannot_start_is_refused_beside_its_field(page: Page, server: Serve
     page.get_by_role("button", name="Discard").click()
     page.get_by_role("searchbox", name="Search options").fill("draft model")
     cut = server.data / "cut.gguf"
-    cut.write_bytes(INCLUDED.read_bytes()[:-1000])
+    cut.write_bytes(SCRIPTED.read_bytes()[:-1000])
     page.get_by_test_id("option-modelDraft").get_by_role("textbox").fill(str(cut))
     expect(page.get_by_test_id("option-modelDraft").get_by_role("alert")).to_contain_text("is cut short")
     expect(page.get_by_text("Not predicted while this cannot be used: Draft model.")).to_be_visible()

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.conftest import INCLUDED
 from tests.support.hub import FakeHub, fake_hub
-from tests.support.server import Server
+from tests.support.server import SCRIPTED, Server
 
 pytestmark = pytest.mark.alone
 
 REPO = "maker/herd-GGUF"
-WHOLE = INCLUDED.read_bytes()
+WHOLE = SCRIPTED.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +28,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeHub]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, hub: FakeHub) -> Iterator[Server]:
-    """A server that asks this hub."""
-    made = Server(tmp_path_factory.mktemp("downloads"))
+    """A server that asks this hub, with the included model alone."""
+    made = Server(tmp_path_factory.mktemp("downloads"), scripted=False)
     made.start(CORRAL_HUB_ENDPOINT=hub.url)
     yield made
     made.stop()

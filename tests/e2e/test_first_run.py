@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -31,7 +32,7 @@ def test_a_newcomer_gets_an_answer(
     expect(composer(page)).to_be_focused()
     shoot(page, f"{size}-{theme}-1-home")
 
-    page.get_by_role("button", name="Who are you?", exact=True).click()
+    page.get_by_role("button", name="What can you help me with?", exact=True).click()
     expect(page).to_have_url(re.compile(r"/c/\w"))
     done(page)
     expect(answers(page)).not_to_be_empty()
@@ -52,6 +53,30 @@ def test_a_newcomer_gets_an_answer(
     )
     expect(page.get_by_role("dialog")).to_have_count(0)
     shoot(page, f"{size}-{theme}-4-models")
+
+
+def test_the_model_that_comes_along_answers_and_says_what_it_is(
+    watch: Watch, tmp_path: Path, shoot: Callable[[Page, str], None]
+) -> None:
+    server = Server(tmp_path / "data", scripted=False)
+    server.start()
+    try:
+        page = watch.page(server.url)
+        online(page)
+        expect(page.get_by_text("Cria answers here, the tiny demo model that comes with Corral.")).to_be_visible()
+        expect(page.get_by_role("button", name="Model: cria Demo")).to_be_visible()
+        page.get_by_role("button", name="Who are you?", exact=True).click()
+        done(page)
+        expect(answers(page).last).to_contain_text("I am Cria")
+        expect(page.get_by_role("region", name="A better model")).to_contain_text(
+            "Cria, the included model, is a tiny demo."
+        )
+        expect(ask(page, "What is 7 plus 12?")).to_contain_text("19")
+        shoot(page, "cria")
+        page.get_by_role("link", name="Get a better model").click()
+        expect(page.get_by_role("row").filter(has_text="cria")).to_be_visible()
+    finally:
+        server.stop()
 
 
 def test_nothing_is_wider_than_a_small_phone(watch: Watch, server: Server) -> None:

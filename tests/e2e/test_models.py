@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("models"))
     (made.data / "models").mkdir(parents=True)
     (made.data / "models" / "broken.gguf").write_bytes(b"GGUF" + bytes(40))
-    made.start()
+    made.start(CORRAL_DEFAULT_MODEL="corral-demo")
     yield made
     made.stop()
 
@@ -64,7 +64,7 @@ def test_a_new_file_is_found(page: Page, server: Server) -> None:
 @pytest.fixture(scope="module")
 def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a thousand models."""
-    made = Server(tmp_path_factory.mktemp("stocked"))
+    made = Server(tmp_path_factory.mktemp("stocked"), scripted=False)
     for number in range(1000):
         gguf_files.write(
             made.data / "models" / f"herd-{number:04}.gguf",
@@ -153,7 +153,7 @@ def test_what_is_asked_for_while_the_server_is_away_is_done_once_it_is_back(watc
     expect(page.get_by_role("status", name="Connected")).to_have_count(0)
     expect(row).to_contain_text("stopped")
     row.get_by_role("button", name=re.compile("^Start")).click()
-    server.start(port)
+    server.start(port, CORRAL_DEFAULT_MODEL="corral-demo")
     online(page)
     expect(row).to_contain_text(RUNNING)
 

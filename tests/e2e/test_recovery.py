@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
-from tools.included_model import HOURS
+from tools.scripted_model import HOURS
 
 from tests.e2e.actions import DEADLINE, answers, ask, begin, composer, done, mine, online, send, texts, until
 from tests.e2e.conftest import LOST, Watch

@@ -79,18 +79,18 @@ def test_models_are_listed_shown_started_and_stopped(shared_server: Server) -> N
 
 
 def test_models_are_listed_from_the_folders_when_no_server_runs(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
+    (tmp_path / "models").mkdir(exist_ok=True)
     (tmp_path / "models" / "broken.gguf").write_bytes(b"GGUF and nothing")
     data = ("--data", str(tmp_path))
     listed = corral("models", "list", "--json", *data, PORT=unused_port())
     assert listed.returncode == 0
     assert "No server runs" in listed.stderr
     found = {model["name"]: model for model in json.loads(listed.stdout)}
-    assert found["corral-demo"]["state"] == "stopped"
+    assert found["cria"]["state"] == "stopped"
     assert found["broken"]["problem"]
-    assert "F16" in corral("models", "show", "corral-demo", *data, PORT=unused_port()).stdout
-    unknown = corral("models", "show", "corral-dem", *data, PORT=unused_port())
-    assert (unknown.returncode, "'corral-demo'" in unknown.stderr) == (1, True)
+    assert "Q8_0" in corral("models", "show", "cria", *data, PORT=unused_port()).stdout
+    unknown = corral("models", "show", "criaa", *data, PORT=unused_port())
+    assert (unknown.returncode, "'cria'" in unknown.stderr) == (1, True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
     ill = corral("doctor", "--quick", *data, PORT=unused_port())
     assert ill.returncode == 1
@@ -146,7 +146,7 @@ def test_the_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     well = corral("doctor", "--json", "--data", str(tmp_path / "new"), PORT="0")
     assert well.returncode == 0, well.stdout + well.stderr
     found = {finding["name"]: finding for finding in json.loads(well.stdout)}
-    assert "pong" in found["engine"]["text"]
+    assert "Hello" in found["engine"]["text"]
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -186,7 +186,7 @@ def test_a_port_and_a_data_folder_in_use_are_told(shared_server: Server, tmp_pat
 
 
 def test_a_chat_goes_on_after_the_server_was_killed(tmp_path: Path, slow_model: Path) -> None:
-    (tmp_path / "models").mkdir()
+    (tmp_path / "models").mkdir(exist_ok=True)
     (tmp_path / "models" / "slow.gguf").symlink_to(slow_model)
     port = unused_port()
     server = Server(tmp_path)
@@ -214,7 +214,7 @@ def test_a_chat_goes_on_after_the_server_was_killed(tmp_path: Path, slow_model: 
 
 
 def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(tmp_path: Path, slow_model: Path) -> None:
-    (tmp_path / "models").mkdir()
+    (tmp_path / "models").mkdir(exist_ok=True)
     (tmp_path / "models" / "slow.gguf").symlink_to(slow_model)
     server = Server(tmp_path)
     server.start()

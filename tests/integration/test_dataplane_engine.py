@@ -26,7 +26,7 @@ FREE_WITHIN = 3.0
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, slow_model: Path) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("leaving")
-    (data / "models").mkdir()
+    (data / "models").mkdir(exist_ok=True)
     (data / "models" / "slow.gguf").symlink_to(slow_model)
     server = Server(data)
     server.start(CORRAL_SLOTS="2")

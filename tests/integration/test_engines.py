@@ -17,9 +17,9 @@ from tests.support.engines import Table, embedded, engines, fake, gone
 from tests.support.waiting import eventually
 
 
-async def test_pitfall_09_fifty_first_requests_start_one_engine(tmp_path: Path, included_model: Path) -> None:
+async def test_pitfall_09_fifty_first_requests_start_one_engine(tmp_path: Path, scripted_model: Path) -> None:
     count = tmp_path / "count"
-    table = Table(real=embedded(included_model), fake=fake("--count", str(count), "--load", "0.3"))
+    table = Table(real=embedded(scripted_model), fake=fake("--count", str(count), "--load", "0.3"))
     async with engines(tmp_path, table) as (made, _):
         for name in ("real", "fake"):
             leases = await asyncio.gather(*(made.lease(name) for _ in range(50)))
@@ -33,8 +33,8 @@ async def test_pitfall_09_fifty_first_requests_start_one_engine(tmp_path: Path, 
     assert count.read_text().count("started") == 1
 
 
-async def test_the_states_go_by_in_order_and_memory_comes_back(tmp_path: Path, included_model: Path) -> None:
-    async with engines(tmp_path, Table(real=embedded(included_model))) as (made, bus):
+async def test_the_states_go_by_in_order_and_memory_comes_back(tmp_path: Path, scripted_model: Path) -> None:
+    async with engines(tmp_path, Table(real=embedded(scripted_model))) as (made, bus):
         with bus.subscribe("engines") as told:
             pid = (await made.start("real")).pid
             assert pid is not None
@@ -52,8 +52,8 @@ async def test_the_states_go_by_in_order_and_memory_comes_back(tmp_path: Path, i
         assert (await made.start("real")).state is EngineState.READY
 
 
-async def test_an_engine_is_reachable_with_its_key_alone(tmp_path: Path, included_model: Path) -> None:
-    async with engines(tmp_path, Table(real=embedded(included_model), fake=fake())) as (made, _):
+async def test_an_engine_is_reachable_with_its_key_alone(tmp_path: Path, scripted_model: Path) -> None:
+    async with engines(tmp_path, Table(real=embedded(scripted_model), fake=fake())) as (made, _):
         for name in ("real", "fake"):
             lease = await made.lease(name)
             assert (await lease.pool.request(b"GET", b"/v1/models", headers=lease.headers)).status == 200
@@ -84,9 +84,9 @@ async def test_a_failing_start_shows_its_last_lines_and_what_to_change(tmp_path:
         assert line in status.error.last_lines
 
 
-async def test_a_damaged_model_is_told(tmp_path: Path, included_model: Path) -> None:
+async def test_a_damaged_model_is_told(tmp_path: Path, scripted_model: Path) -> None:
     broken = tmp_path / "broken.gguf"
-    broken.write_bytes(included_model.read_bytes()[:300_000])
+    broken.write_bytes(scripted_model.read_bytes()[:300_000])
     async with engines(tmp_path, Table(real=embedded(broken))) as (made, _):
         with pytest.raises(EngineFailed, match="real"):
             await made.lease("real")

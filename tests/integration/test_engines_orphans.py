@@ -69,8 +69,8 @@ def killed(folder: Path, model: Path, moment: str) -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("moment", ["starting", "loading", "ready", "busy"])
-async def test_pitfall_01_no_engine_outlives_a_killed_server(tmp_path: Path, included_model: Path, moment: str) -> None:
-    with killed(tmp_path, included_model, moment) as pids:
+async def test_pitfall_01_no_engine_outlives_a_killed_server(tmp_path: Path, scripted_model: Path, moment: str) -> None:
+    with killed(tmp_path, scripted_model, moment) as pids:
         if moment != "starting":
             assert len(pids) == 2
             pids.append(int((tmp_path / "grandchild").read_text()))

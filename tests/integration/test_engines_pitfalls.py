@@ -32,9 +32,9 @@ def sized(name: str, *arguments: str, need: int = 100, **stay: object) -> Engine
     return replace(fake(*arguments), model=name, memory_bytes=need * MIB, stay=Stay(**stay))  # type: ignore[arg-type]
 
 
-async def test_pitfall_03_rounds_of_start_and_stop_leave_nothing(tmp_path: Path, included_model: Path) -> None:
+async def test_pitfall_03_rounds_of_start_and_stop_leave_nothing(tmp_path: Path, scripted_model: Path) -> None:
     process, rounds, mine = psutil.Process(), scaled(12, 100), newcomers()
-    async with engines(tmp_path, Table(real=embedded(included_model), fake=fake())) as (made, _):
+    async with engines(tmp_path, Table(real=embedded(scripted_model), fake=fake())) as (made, _):
         before = memory = 0
         for number in range(rounds):
             name = "fake" if number % 4 == 3 else "real"

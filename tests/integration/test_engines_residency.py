@@ -122,8 +122,8 @@ async def test_a_bound_for_the_wait_is_kept(tmp_path: Path) -> None:
         (await within(inference.enter(SOMEBODY, "b"))).close()
 
 
-async def test_pitfall_12_alternation_at_concurrency_20_on_real_engines(tmp_path: Path, included_model: Path) -> None:
-    table = Table(a=real(included_model, "a", slots=4), b=real(included_model, "b", slots=4))
+async def test_pitfall_12_alternation_at_concurrency_20_on_real_engines(tmp_path: Path, scripted_model: Path) -> None:
+    table = Table(a=real(scripted_model, "a", slots=4), b=real(scripted_model, "b", slots=4))
     async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=1.0) as (made, bus):
         inference = Inference(Names(table), made, queue=100, max_wait=300.0)
         clock, starts, waits = asyncio.get_running_loop().time, [], []
@@ -239,9 +239,9 @@ async def asked(made: Engines, name: str, failures: list[BaseException]) -> Asyn
 
 @pytest.mark.parametrize("budget", [1000, 150])
 async def test_pitfall_17_a_changed_configuration_harms_no_request(
-    tmp_path: Path, included_model: Path, budget: int
+    tmp_path: Path, scripted_model: Path, budget: int
 ) -> None:
-    before, mine = real(included_model), newcomers()
+    before, mine = real(scripted_model), newcomers()
     table, failures = Table(real=before), list[BaseException]()
     async with engines(tmp_path, table, memory_budget=budget * MIB) as (made, _):
         pid = (await made.start("real")).pid
@@ -265,11 +265,11 @@ async def test_pitfall_17_a_changed_configuration_harms_no_request(
 
 @pytest.mark.parametrize("budget", [1000, 150])
 async def test_pitfall_17_a_bad_configuration_keeps_the_old_one(
-    tmp_path: Path, included_model: Path, budget: int
+    tmp_path: Path, scripted_model: Path, budget: int
 ) -> None:
     broken = tmp_path / "broken.gguf"
-    broken.write_bytes(included_model.read_bytes()[:300_000])
-    before = real(included_model)
+    broken.write_bytes(scripted_model.read_bytes()[:300_000])
+    before = real(scripted_model)
     table, failures = Table(real=before), list[BaseException]()
     async with engines(tmp_path, table, memory_budget=budget * MIB) as (made, _):
         pid = (await made.start("real")).pid
@@ -350,9 +350,9 @@ async def test_a_model_that_does_not_run_takes_its_configuration_at_the_next_sta
 
 
 async def test_an_idle_engine_sleeps_then_ends_and_returns_with_what_it_had_read(
-    tmp_path: Path, included_model: Path
+    tmp_path: Path, scripted_model: Path
 ) -> None:
-    table, mine = Table(real=real(included_model, idle_sleep=4, idle_stop=15.0)), newcomers()
+    table, mine = Table(real=real(scripted_model, idle_sleep=4, idle_stop=15.0)), newcomers()
     async with engines(tmp_path, table, health_every=0.2) as (made, _):
         text = "Tell me a long story. " + "word " * 200
         asked_first = await chat(made, "real", text, max_tokens=8)
@@ -371,9 +371,9 @@ async def test_an_idle_engine_sleeps_then_ends_and_returns_with_what_it_had_read
 
 
 async def test_pitfall_18_what_was_read_before_a_swap_counts_as_cached_after_it(
-    tmp_path: Path, included_model: Path
+    tmp_path: Path, scripted_model: Path
 ) -> None:
-    table = Table(a=real(included_model, "a"), b=real(included_model, "b"))
+    table = Table(a=real(scripted_model, "a"), b=real(scripted_model, "b"))
     async with engines(tmp_path, table, memory_budget=150 * MIB, min_residency=0.0) as (made, _):
         text = "Tell me a long story. " + "word " * 200
         before = await chat(made, "a", text, max_tokens=8)
@@ -396,8 +396,8 @@ async def test_pitfall_18_what_was_read_before_a_swap_counts_as_cached_after_it(
         assert (tmp_path / "kv").stat().st_mode & 0o777 == 0o700
 
 
-async def test_kv_files_keep_within_their_budget(tmp_path: Path, included_model: Path) -> None:
-    table = Table(a=real(included_model, "a"))
+async def test_kv_files_keep_within_their_budget(tmp_path: Path, scripted_model: Path) -> None:
+    table = Table(a=real(scripted_model, "a"))
     async with engines(tmp_path, table, kv_budget=1000) as (made, _):
         await chat(made, "a", "Tell me a long story. " + "word " * 200, max_tokens=8)
         await made.stop("a")

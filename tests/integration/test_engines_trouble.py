@@ -113,11 +113,11 @@ async def test_a_grace_period_ends_with_the_engine(tmp_path: Path) -> None:
         await asyncio.wait_for(made.stop("fake"), 60)
 
 
-async def test_a_llama_server_is_run_and_tells_what_it_has_loaded(tmp_path: Path, included_model: Path) -> None:
+async def test_a_llama_server_is_run_and_tells_what_it_has_loaded(tmp_path: Path, scripted_model: Path) -> None:
     binary = program(tmp_path / "llama-server", LLAMA_SERVER)
-    entry = AttachedEngine(llama_server=str(binary), model=str(included_model), slots=3)
-    spec = EngineSpec("real", included_model, 0, 512, 3, entry=entry)
-    async with engines(tmp_path, Table(real=spec, embedded=embedded(included_model))) as (made, _):
+    entry = AttachedEngine(llama_server=str(binary), model=str(scripted_model), slots=3)
+    spec = EngineSpec("real", scripted_model, 0, 512, 3, entry=entry)
+    async with engines(tmp_path, Table(real=spec, embedded=embedded(scripted_model))) as (made, _):
         for name, slots in (("real", 3), ("embedded", 2)):
             status = await made.start(name)
             assert (status.slots, status.context_length) == (slots, 512)
@@ -130,11 +130,11 @@ async def test_a_llama_server_is_run_and_tells_what_it_has_loaded(tmp_path: Path
             lease.release()
 
 
-async def test_a_llama_server_that_knows_other_flags_is_told(tmp_path: Path, included_model: Path) -> None:
+async def test_a_llama_server_that_knows_other_flags_is_told(tmp_path: Path, scripted_model: Path) -> None:
     old = tmp_path / "old.py"
     old.write_text(LLAMA_SERVER.read_text().replace("] = ()", '] = ("--jinja",)'))
-    entry = AttachedEngine(llama_server=str(program(tmp_path / "llama-server", old)), model=str(included_model))
-    async with engines(tmp_path, Table(old=EngineSpec("old", included_model, entry=entry))) as (made, _):
+    entry = AttachedEngine(llama_server=str(program(tmp_path / "llama-server", old)), model=str(scripted_model))
+    async with engines(tmp_path, Table(old=EngineSpec("old", scripted_model, entry=entry))) as (made, _):
         with pytest.raises(EngineFailed, match=r"(?s)does not know one of its options.*invalid argument: --jinja"):
             await made.start("old")
 

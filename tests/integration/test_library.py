@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -280,7 +281,9 @@ async def test_what_is_wrong_with_how_it_is_made_or_used(tmp_path: Path) -> None
     assert (tmp_path / "data" / "corral.db").exists(), "what is given stays"
 
 
-async def test_the_included_model_on_a_real_engine_and_a_data_folder(tmp_path: Path) -> None:
+async def test_a_model_on_a_real_engine_and_a_data_folder(tmp_path: Path, scripted_model: Path) -> None:
+    (tmp_path / "models").mkdir()
+    shutil.copy(scripted_model, tmp_path / "models")
     (tmp_path / "corral.toml").write_text('[routes.mine]\ncandidates = ["local/corral-demo"]\n')
     async with LLM(tmp_path) as llm:
         names = {one.name: one for one in await llm.models()}
@@ -299,7 +302,7 @@ async def test_without_a_data_folder_nothing_is_left(tmp_path: Path, monkeypatch
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     async with LLM(environ={"PATH": os.environ["PATH"]}) as llm:
-        assert [one.name for one in await llm.models()] == ["corral-demo"]
+        assert [one.name for one in await llm.models()] == ["cria"]
         assert len(list(tmp_path.iterdir())) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -374,12 +377,12 @@ def test_a_plain_script_that_forgets_to_close_ends_cleanly(tmp_path: Path, opena
     script = (
         "from corral import LLM\n"
         f"llm = LLM.sync({str(tmp_path)!r}, providers={{'openai': {{'base_url': {openai.base_url!r}, 'api_key': 'k'}}}})\n"
-        "llm.start()\nprint(llm.chat('Hi', model='openai/gpt').text, llm.chat('ping').text)\n"
+        "llm.start()\nprint(llm.chat('Hi', model='openai/gpt').text, llm.chat('What is 7 plus 12?').text)\n"
     )
     done = subprocess.run(
         [sys.executable, "-W", "default", "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
-    assert (done.returncode, done.stdout) == (0, "Hello! pong\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "Hello! 7 plus 12 is 19.\n"), done.stderr
     assert done.stderr == "", "nothing is said to who does not listen"
 
 

@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, slow_model: Path) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("monitored"))
-    (made.data / "models").mkdir()
+    (made.data / "models").mkdir(exist_ok=True)
     (made.data / "models" / "slow.gguf").symlink_to(slow_model)
     made.start()
     yield made

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tools import included_model
+from tools import scripted_model
 
 from corral.kit.errors import EngineFailed
 from tests.support import tiny_models
@@ -34,11 +34,11 @@ SHOWING = "think={{ enable_thinking }} effort={{ reasoning_effort }} keep={{ pre
 
 
 @pytest.fixture
-def model(tmp_path: Path, included_model: Path) -> Path:
-    """The included model in a folder of its own, where further files can lie beside it."""
+def model(tmp_path: Path, scripted_model: Path) -> Path:
+    """The scripted model in a folder of its own, where further files can lie beside it."""
     folder = tmp_path / "models"
     folder.mkdir()
-    return Path(shutil.copy(included_model, folder / "model.gguf"))
+    return Path(shutil.copy(scripted_model, folder / "model.gguf"))
 
 
 def picture(width: int, height: int) -> str:
@@ -171,7 +171,7 @@ async def test_documents_are_ranked_only_where_it_was_set(kind: str, tmp_path: P
 async def test_an_embedding_model_needs_no_options_and_can_be_told_otherwise(tmp_path: Path) -> None:
     file = tiny_models.embedder(tmp_path / "embed.gguf")
     async with running(tmp_path, file, {"embeddings": True}) as engine:
-        assert len(await vector(engine, "one two three")) == included_model.WIDTH
+        assert len(await vector(engine, "one two three")) == scripted_model.WIDTH
 
 
 @KINDS
@@ -339,7 +339,7 @@ async def test_threads_stay_on_their_cores(
 
 async def test_a_control_vector_steers_a_llama_server(tmp_path: Path) -> None:
     file = tmp_path / "deep.gguf"
-    included_model.write(file, layers=3)
+    scripted_model.write(file, layers=3)
     tiny_models.control_vector(tmp_path / "steer.gguf")
     for options, steered in (({}, False), ({"control_vectors": ["steer.gguf"], "control_vector_layers": [1, 1]}, True)):
         async with running(tmp_path, file, options, "llama_server") as engine:

@@ -15,14 +15,14 @@ from tests.support.server import Server
 
 
 @pytest.fixture
-def server(tmp_path: Path, included_model: Path) -> Iterator[Server]:
+def server(tmp_path: Path, scripted_model: Path) -> Iterator[Server]:
     folder = tmp_path / "data" / "models"
     folder.mkdir(parents=True)
     for name in ("large", "vectors", "judge", "small"):
-        shutil.copy(included_model, folder / f"{name}.gguf")
+        shutil.copy(scripted_model, folder / f"{name}.gguf")
     tiny_models.adapter(folder.parent / "loud.gguf")
     (tmp_path / "data" / "corral.toml").write_text("context_length = 1024\nslots = 2\n")
-    made = Server(tmp_path / "data")
+    made = Server(tmp_path / "data", scripted=False)
     made.start()
     yield made
     made.stop()

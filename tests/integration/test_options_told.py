@@ -118,10 +118,10 @@ NEEDS_A_SERVER = [name for name in FIRST if "embedded" not in BY_NAME[name].engi
 
 
 @pytest.mark.parametrize("kind", ["embedded", "llama_server"])
-async def test_an_engine_tells_of_what_was_set(kind: str, tmp_path: Path, included_model: Path) -> None:
+async def test_an_engine_tells_of_what_was_set(kind: str, tmp_path: Path, scripted_model: Path) -> None:
     wanted = {name: one for name, one in FIRST.items() if kind == "llama_server" or name not in NEEDS_A_SERVER}
     options = {name: value for name, (value, _) in wanted.items()}
-    async with running(tmp_path, included_model, options, kind) as engine:
+    async with running(tmp_path, scripted_model, options, kind) as engine:
         done, props = await engine.complete(), await engine.props()
 
         def missing() -> list[str]:
@@ -136,9 +136,9 @@ async def test_an_engine_tells_of_what_was_set(kind: str, tmp_path: Path, includ
 
 @pytest.mark.parametrize("kind", ["embedded", "llama_server"])
 async def test_without_options_an_engine_keeps_its_own_defaults(
-    kind: str, tmp_path: Path, included_model: Path
+    kind: str, tmp_path: Path, scripted_model: Path
 ) -> None:
-    async with running(tmp_path, included_model, {}, kind) as engine:
+    async with running(tmp_path, scripted_model, {}, kind) as engine:
         done, props = await engine.complete(n_predict=1), await engine.props()
         report = Report(props, done["generation_settings"], done["content"], engine.log())
     sampling = {name for name, option in BY_NAME.items() if option.group.value == "sampling"}

@@ -45,9 +45,9 @@ def upstream() -> Iterator[FakeProvider]:
 
 @pytest.fixture
 async def own(
-    tmp_path: Path, included_model: Path, upstream: FakeProvider
+    tmp_path: Path, scripted_model: Path, upstream: FakeProvider
 ) -> AsyncIterator[tuple[OwnEngines, Engines]]:
-    table = Table(real=embedded(included_model), other=attached(upstream.url, "its-key"))
+    table = Table(real=embedded(scripted_model), other=attached(upstream.url, "its-key"))
     async with engines(tmp_path, table) as (made, _):
         door = LocalDoor(Names(table), made, queue=8)
         yield OwnEngines(door, lambda: [ProviderModel("real"), ProviderModel("other")]), made

@@ -107,7 +107,7 @@ def test_a_foreign_host_or_origin_is_refused(server: Server) -> None:
 
 def test_the_openai_sdk_works_unmodified(server: Server) -> None:
     client = openai.OpenAI(base_url=server.url + "/v1", api_key="any")
-    assert [model.id for model in client.models.list()] == ["corral-demo"]
+    assert [model.id for model in client.models.list()] == ["corral-demo", "cria"]
     ask: Any = {"model": "corral-demo", "messages": [{"role": "user", "content": "ping"}]}
     whole = client.chat.completions.create(**ask)
     assert whole.choices[0].message.content == "pong"

@@ -15,10 +15,10 @@ from tests.support.server import Server
 
 
 @pytest.fixture
-def server(tmp_path: Path, included_model: Path) -> Iterator[Server]:
-    (tmp_path / "models").mkdir()
+def server(tmp_path: Path, scripted_model: Path) -> Iterator[Server]:
+    (tmp_path / "models").mkdir(exist_ok=True)
     for name in "ab":
-        shutil.copy(included_model, tmp_path / "models" / f"{name}.gguf")
+        shutil.copy(scripted_model, tmp_path / "models" / f"{name}.gguf")
     made = Server(tmp_path)
     made.start()
     yield made

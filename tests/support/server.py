@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,19 +17,29 @@ from pathlib import Path
 from typing import Any
 
 START_SECONDS = 60.0
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTED = ROOT / "build" / "corral-demo.gguf"
+"""The model of most tests: its answers are scripts. `make test` writes it."""
 
 
 class Server:
-    """Starts, kills and asks a server; `data` survives restarts."""
+    """Starts, kills and asks a server; `data` survives restarts.
 
-    def __init__(self, data: Path) -> None:
+    Its models folder has the scripted model, which is the default unless the test put another there; without
+    `scripted` the server is as a newcomer finds it.
+    """
+
+    def __init__(self, data: Path, *, scripted: bool = True) -> None:
         self.data = data
+        self.scripted = scripted
         self.url = ""
         self.program = ["-c", "from corral.cli.main import run; run()"]
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, port: str = "0", **environ: str) -> None:
         """Starts it and waits until it says where it listens."""
+        if self.scripted:
+            environ = {**self._add_scripted(), **environ}
         with tempfile.TemporaryFile() as said:
             self.process = subprocess.Popen(
                 [sys.executable, *self.program, "serve", "--port", port, "--data", str(self.data)],
@@ -40,6 +51,16 @@ class Server:
                 said.seek(0)
                 raise AssertionError(f"the server said {line!r}; {said.read()[-4000:].decode(errors='replace')}")
         self.url = line.split()[-1]
+
+    def _add_scripted(self) -> dict[str, str]:
+        """Puts the scripted model among the others; the environment that keeps it from becoming the default."""
+        models = self.data / "models"
+        models.mkdir(parents=True, exist_ok=True)
+        mine = models / SCRIPTED.name
+        others = sorted(path.stem for path in models.glob("*.gguf") if path != mine)
+        if not mine.exists():
+            shutil.copy2(SCRIPTED, mine)
+        return {"CORRAL_DEFAULT_MODEL": others[0]} if others and not (self.data / "corral.toml").exists() else {}
 
     def kill(self) -> None:
         """SIGKILL."""

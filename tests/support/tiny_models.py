@@ -1,4 +1,4 @@
-"""Small files that go with the included model: a LoRA adapter, a projector, and the model itself as drafter or embedder.
+"""Small files that go with the scripted model: a LoRA adapter, a projector, and the model itself as drafter or embedder.
 
 Each changes answers in a way that can be told apart: the adapter makes every token a Z.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import gguf
 import numpy as np
-from tools import included_model
+from tools import scripted_model
 
 LOUD = 1000.0
 """How much likelier the adapter makes a Z; nothing in the model reaches it."""
@@ -18,12 +18,12 @@ LOUD = 1000.0
 
 def adapter(path: Path) -> Path:
     """A LoRA adapter of rank 1 on the output: the first number of a state, which is always 1, speaks for Z."""
-    vocabulary, _ = included_model.build()
+    vocabulary, _ = scripted_model.build()
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, 1.0)
-    down = np.zeros((1, included_model.WIDTH), dtype=np.float32)
+    down = np.zeros((1, scripted_model.WIDTH), dtype=np.float32)
     down[0, 0] = 1.0
     up = np.zeros((len(vocabulary.texts), 1), dtype=np.float32)
     up[vocabulary.ids[b"Z"], 0] = LOUD
@@ -42,7 +42,7 @@ def projector(path: Path, *, size: int = 28, patch: int = 14, width: int = 32, l
     writer.add_bool("clip.use_gelu", False)
     numbers = {
         "image_size": size, "patch_size": patch, "embedding_length": width, "feed_forward_length": 2 * width,
-        "block_count": layers + 1, "attention.head_count": 2, "projection_dim": included_model.WIDTH,
+        "block_count": layers + 1, "attention.head_count": 2, "projection_dim": scripted_model.WIDTH,
     }  # fmt: skip
     for name, number in numbers.items():
         writer.add_uint32(vision + name, number)
@@ -52,8 +52,8 @@ def projector(path: Path, *, size: int = 28, patch: int = 14, width: int = 32, l
     tensors: dict[str, tuple[int, ...]] = {
         "v.class_embd": (width,), "v.patch_embd.weight": (width, 3, patch, patch),
         "v.position_embd.weight": ((size // patch) ** 2 + 1, width), "v.pre_ln.weight": (width,), "v.pre_ln.bias": (width,),
-        "mm.0.weight": (included_model.WIDTH, width), "mm.0.bias": (included_model.WIDTH,),
-        "mm.2.weight": (included_model.WIDTH, included_model.WIDTH), "mm.2.bias": (included_model.WIDTH,),
+        "mm.0.weight": (scripted_model.WIDTH, width), "mm.0.bias": (scripted_model.WIDTH,),
+        "mm.2.weight": (scripted_model.WIDTH, scripted_model.WIDTH), "mm.2.bias": (scripted_model.WIDTH,),
     }  # fmt: skip
     for layer in range(layers + 1):
         block = f"v.blk.{layer}."
@@ -70,8 +70,8 @@ def projector(path: Path, *, size: int = 28, patch: int = 14, width: int = 32, l
 
 
 def embedder(path: Path) -> Path:
-    """The included model as one that is made for embeddings."""
-    included_model.write(path, pooled=True)
+    """The scripted model as one that is made for embeddings."""
+    scripted_model.write(path, pooled=True)
     return path
 
 
@@ -80,14 +80,14 @@ def control_vector(path: Path) -> Path:
     writer = gguf.GGUFWriter(str(path), "controlvector")
     writer.add_string("controlvector.model_hint", "llama")
     writer.add_uint32("controlvector.layer_count", 1)
-    vector = np.random.default_rng(2).standard_normal(included_model.WIDTH).astype(np.float32) * 1000
+    vector = np.random.default_rng(2).standard_normal(scripted_model.WIDTH).astype(np.float32) * 1000
     writer.add_tensor("direction.1", vector)
     return _written(writer, path)
 
 
 def damaged(path: Path) -> Path:
-    """The included model with a weight that is no number; only who looks for that finds it."""
-    included_model.write(path)
+    """The scripted model with a weight that is no number; only who looks for that finds it."""
+    scripted_model.write(path)
     data = bytearray(path.read_bytes())
     data[-2:] = b"\xff\x7f"
     path.write_bytes(bytes(data))
@@ -95,8 +95,8 @@ def damaged(path: Path) -> Path:
 
 
 def recommending(path: Path) -> Path:
-    """The included model with values for sampling that its file recommends."""
-    reader = gguf.GGUFReader(included_copy(path.with_suffix(".plain")))
+    """The scripted model with values for sampling that its file recommends."""
+    reader = gguf.GGUFReader(scripted_copy(path.with_suffix(".plain")))
     writer = gguf.GGUFWriter(str(path), "llama")
     for name, field in reader.fields.items():
         if not name.startswith("GGUF.") and name != "general.architecture":
@@ -110,9 +110,9 @@ def recommending(path: Path) -> Path:
     return _written(writer, path)
 
 
-def included_copy(path: Path) -> Path:
-    """The included model, written anew."""
-    included_model.write(path)
+def scripted_copy(path: Path) -> Path:
+    """The scripted model, written anew."""
+    scripted_model.write(path)
     return path
 
 

@@ -11,6 +11,8 @@ from tokenizers import Tokenizer
 from tools.cria import tokenizer as tokenizers_of_cria
 from tools.cria.template import CHAT_TEMPLATE
 
+TEMPERATURE = 0.2
+
 NAMES = {
     "attention_norm.weight": "attn_norm.weight",
     "feed_norm.weight": "ffn_norm.weight",
@@ -65,6 +67,8 @@ def export(folder: Path, out: Path) -> None:
     writer.add_pad_token_id(tokens.index("<|endoftext|>"))
     writer.add_add_bos_token(False)
     writer.add_chat_template(CHAT_TEMPLATE)
+    # What engines sample with unless they are told otherwise: it was made to give one answer, not many.
+    writer.add_sampling_temp(TEMPERATURE)
     for name, value in saved["network"].items():
         data = value.float().numpy()
         if data.ndim == 2:

@@ -25,7 +25,7 @@ from corral.settings import Sourced
 from corral.store import Database, Location
 
 PACKAGE = Path(__file__).parent.parent
-INCLUDED = PACKAGE / "included" / "corral-demo.gguf"
+INCLUDED = PACKAGE / "included" / "cria.gguf"
 
 
 class Answering:

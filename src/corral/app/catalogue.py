@@ -18,6 +18,9 @@ from corral.models.options.launching import embeds, shape
 from corral.models.registry import unknown_model
 from corral.settings import Settings
 
+INCLUDED_OPTIONS = {"n_predict": 96}
+"""What the included model runs with unless it was set otherwise: its answers are short, and one that is not has lost its way."""
+
 
 class Catalogue:
     """Models and their engines together: fills the ports of engines, inference and the surfaces."""
@@ -74,7 +77,10 @@ class Catalogue:
 
     def _options(self, model: str) -> dict[str, Any]:
         """What is set for a model: for all of them, and its own."""
-        return self.configuration.set_for(model) if self.configuration is not None else {}
+        known = self.configuration.set_for(model) if self.configuration is not None else {}
+        if model not in self._settings.engines and self._registry.has(model) and self._registry.get(model).included:
+            return {**INCLUDED_OPTIONS, **known}
+        return known
 
     def longest_answer(self, name: str) -> int | None:
         """The longest answer of a model in tokens, where one is set for it; of the default model when `name` is empty."""

@@ -29,10 +29,10 @@ def blocks() -> list[tuple[str, str]]:
 
 
 SAYS = [
-    ("Ask", ["pong", "local corral-demo"]),
-    ("Ask", ["pong\npong"]),
+    ("Ask", ["private AI service", "local cria"]),
+    ("Ask", ["private AI service"]),
     ("Providers, routes and limits", ["Because they can. anthropic 2"]),
-    ("Streams", ["pong", "stop"]),
+    ("Streams", ["private AI service", "stop"]),
     ("Answers of a type", ["Horse(name="]),
     ("Conversations, images and tools", []),
 ]

@@ -22,8 +22,8 @@ SECONDS = 20.0
 """For one file of a few kilobytes; the usual is far below a millisecond."""
 
 
-def test_it_reads_what_the_official_package_reads(included_model: Path, tmp_path: Path) -> None:
-    for path in (included_model, gguf_files.write(tmp_path / "a.gguf")):
+def test_it_reads_what_the_official_package_reads(scripted_model: Path, tmp_path: Path) -> None:
+    for path in (scripted_model, gguf_files.write(tmp_path / "a.gguf")):
         ours, official = read_header(path), gguf.GGUFReader(path)
         fields = {name: field for name, field in official.fields.items() if not name.startswith("GGUF.")}
         assert set(ours.values) == set(fields)

@@ -137,15 +137,15 @@ async def test_links_and_names_that_meet(tmp_path: Path) -> None:
 
 
 async def test_the_included_model_comes_last_and_only_when_nobody_took_its_name(
-    tmp_path: Path, included_model: Path
+    tmp_path: Path, scripted_model: Path
 ) -> None:
     write(tmp_path / "z.gguf")
-    found = await scan(tmp_path, included=included_model)
-    assert names(found)[-1] == included_model.stem
-    assert found.get(included_model.stem).included
-    write(tmp_path / included_model.name)
-    found = await scan(tmp_path, included=included_model)
-    assert not found.get(included_model.stem).included
+    found = await scan(tmp_path, included=scripted_model)
+    assert names(found)[-1] == scripted_model.stem
+    assert found.get(scripted_model.stem).included
+    write(tmp_path / scripted_model.name)
+    found = await scan(tmp_path, included=scripted_model)
+    assert not found.get(scripted_model.stem).included
 
 
 @pytest.fixture

@@ -1,0 +1,108 @@
+"""The included model in the real engine: what it can do, by skill, and that it says what torch says."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from tools.cria import refusals, words
+from tools.cria.book import Book
+from tools.cria.evaluate import Examiner
+from tools.cria.heldout import Result, items, stories, tool
+
+from tests.support.scale import scaled
+from tests.support.server import Server
+
+pytestmark = pytest.mark.alone
+REFERENCE = Path(__file__).parents[1] / "data" / "cria_reference.jsonl"
+FLOORS = {
+    "corral": 0.87, "followups": 0.8, "json": 0.71, "memory": 0.71, "recall far back": 0.88, "refusals": 0.74,
+    "smalltalk": 0.82, "tasks": 0.87, "tools": 0.85,
+}  # fmt: skip
+"""A little below what these weights reach (docs/rooms/cria.md has the figures, and what is aimed at)."""
+OVERALL, NEWCOMERS = 0.82, 0.92
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examiner]:
+    server = Server(tmp_path_factory.mktemp("cria"), scripted=False)
+    server.start()
+    yield Examiner(f"{server.url}/v1", "cria")
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def results(examiner: Examiner) -> dict[str, list[Result]]:
+    found = defaultdict(list)
+    with ThreadPoolExecutor(4) as pool:
+        for result in pool.map(examiner.examine, items()):
+            found[result.item.skill].append(result)
+    return found
+
+
+@pytest.mark.parametrize("skill", FLOORS)
+def test_each_skill_reaches_its_floor(results: dict[str, list[Result]], skill: str) -> None:
+    wrong = [(one.item.chat[-1]["content"], one.answer, one.wrong) for one in results[skill] if one.wrong]
+    assert 1 - len(wrong) / len(results[skill]) >= FLOORS[skill], wrong
+
+
+def test_all_skills_together(results: dict[str, list[Result]]) -> None:
+    every = [one for found in results.values() for one in found]
+    assert sum(not one.wrong for one in every) / len(every) >= OVERALL
+
+
+def test_newcomers_get_on(examiner: Examiner) -> None:
+    turns = [turn for story in stories() for turn in examiner.story(story)]
+    wrong = [(turn.item.chat[-1]["content"], turn.answer, turn.wrong) for turn in turns if turn.wrong]
+    assert 1 - len(wrong) / len(turns) >= NEWCOMERS, wrong
+
+
+def test_it_says_what_torch_says(examiner: Examiner) -> None:
+    lines = [json.loads(line) for line in REFERENCE.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 100
+    different = [
+        (line["answer"], said) for line in lines if (said := examiner.ask(line["chat"])["content"]) != line["answer"]
+    ]
+    # The engine rounds what flows between the layers to eight bits, torch does not: a letter that hangs in the balance may fall either way.
+    assert len(different) <= 1, different
+
+
+def test_a_schema_is_followed(examiner: Examiner) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "person", "schema": SCHEMA, "strict": True}}
+    for name in ("Ana", "Boris", "Chloe"):
+        chat = [{"role": "user", "content": f"My name is {name}. Give me my name as JSON."}]
+        assert json.loads(examiner.ask(chat, response_format=form)["content"]) == {"name": name}
+
+
+def test_a_tool_is_called_and_its_result_told(examiner: Examiner) -> None:
+    chat: list[dict[str, Any]] = [{"role": "user", "content": "What is the weather in Paris?"}]
+    offered = [tool("get_weather", "city")]
+    message = examiner.ask(chat, offered)
+    call = message["tool_calls"][0]
+    assert json.loads(call["function"]["arguments"]) == {"city": "Paris"}
+    chat += [message, {"role": "tool", "tool_call_id": call["id"], "content": "sunny, 21 degrees"}]
+    assert examiner.ask(chat, offered)["content"] == "The tool says: sunny, 21 degrees"
+
+
+def test_no_answer_runs_on(examiner: Examiner) -> None:
+    """Random prompts of every kind, sampled as chats are: all but very few answers end by themselves, and the limit ends those."""
+    random, book = Random(7), Book(more=True)
+    kinds = ("knowledge", "code", "writing", "language", "rubbish", "rubbish", "advice")
+    asked = [refusals.question(random.choice(kinds), book, random) for _ in range(scaled(400, 2000))]
+    asked += [" ".join(words.word(random) for _ in range(random.randint(1, 30))) for _ in range(scaled(100, 500))]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda text: examiner.ask([{"role": "user", "content": text}], temperature=0.2), asked))
+    cut = [(text, one) for text, one in zip(asked, answers, strict=True) if one["finish"] != "stop"]
+    assert len(cut) <= len(asked) // 100, cut
