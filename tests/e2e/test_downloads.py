@@ -17,6 +17,11 @@ REPO = "maker/herd-GGUF"
 WHOLE = SCRIPTED.read_bytes()
 
 
+def shown_size(size: int) -> str:
+    """Bytes as the page says them."""
+    return f"{size / 1e6:.1f} MB"
+
+
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeHub]:
     """A hub with one repository of two quantisations."""
@@ -64,16 +69,16 @@ def test_what_is_not_there_says_so(page: Page) -> None:
 
 
 def test_a_model_is_picked_paused_resumed_and_used(page: Page, hub: FakeHub, server: Server) -> None:
-    hub.act(rate=400_000)
+    hub.act(rate=300_000)
     look(page, f"https://hub.example/{REPO}/tree/main")
     expect(page).to_have_url(re.compile("repo="))
     rows = page.get_by_role("row")
-    expect(rows.filter(has_text="Q8_0")).to_contain_text("2.1 MB")
+    expect(rows.filter(has_text="Q8_0")).to_contain_text(shown_size(len(WHOLE) + 500_000))
     row = rows.filter(has_text="Q4_K_M")
     expect(row).to_contain_text(re.compile("Fits|Tight"))
     row.get_by_role("button", name="Get Q4_K_M").click()
     expect(row.get_by_role("button", name="Getting Q4_K_M")).to_be_disabled()
-    expect(shown(page)).to_contain_text(re.compile(r"downloading · \d.* of 1\.6 MB · .*/s"))
+    expect(shown(page)).to_contain_text(re.compile(rf"downloading · \d.* of {shown_size(len(WHOLE))} · .*/s"))
     expect(shown(page).get_by_role("progressbar")).to_be_visible()
     page.get_by_role("button", name=f"Pause {REPO}").click()
     expect(shown(page)).to_contain_text("paused")
