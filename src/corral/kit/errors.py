@@ -133,6 +133,12 @@ class RangeNotSatisfiable(CorralError):
     status, code = 416, "range_not_satisfiable"
 
 
+class FieldsInvalid(InvalidRequest):
+    """Fields of a request are missing, unknown or out of their range; `details.fields` names each with what is wrong with it."""
+
+    status, code = 422, "fields_invalid"
+
+
 class Misdirected(CorralError):
     """The Host header names another server."""
 

@@ -14,6 +14,8 @@ from corral.kit.context import request_id
 from corral.kit.errors import CorralError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, PayloadTooLarge
 from corral.kit.rendering import render_api
 from corral.surfaces.api.routing import ApiRouter, undeclared_routes
+from corral.surfaces.v1.envelope import failed, is_v1
+from corral.surfaces.v1.reading import fields_at_fault
 from corral.telemetry import get_logger
 from corral.version import __version__
 
@@ -36,25 +38,28 @@ def build_api(routers: Sequence[ApiRouter]) -> FastAPI:
     return app
 
 
-def error_response(error: CorralError) -> JSONResponse:
-    """The answer that tells of `error`."""
+def error_response(error: CorralError, path: str) -> JSONResponse:
+    """The answer that tells of `error`, in the form of `path`."""
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
-    return JSONResponse(render_api(error, request_id.get()), status_code=error.status, headers=headers)
+    told = failed(error, request_id.get()) if is_v1(path) else render_api(error, request_id.get())
+    return JSONResponse(told, status_code=error.status, headers=headers)
 
 
-async def _corral_error(_: Request, error: Exception) -> JSONResponse:
+async def _corral_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CorralError)
-    return error_response(error)
+    return error_response(error, request.url.path)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if is_v1(request.url.path):
+        return error_response(fields_at_fault(error.errors()), request.url.path)
     problems = [_problem(item) for item in error.errors()[:_MAX_PROBLEMS]]
     first = problems[0] if problems else {"field": "body", "problem": "is not valid"}
     text = f"{first['field']}: {first['problem']}"
-    return error_response(InvalidRequest(text, param=first["field"], details={"problems": problems}))
+    return error_response(InvalidRequest(text, param=first["field"], details={"problems": problems}), request.url.path)
 
 
 def _problem(item: dict[str, Any]) -> dict[str, str]:
@@ -75,14 +80,15 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         known = PayloadTooLarge("The body is too large.")
     else:
         known = InvalidRequest(str(error.detail))
-    response = error_response(known)
+    response = error_response(known, request.url.path)
     if error.headers and "allow" in {name.lower() for name in error.headers}:
         response.headers["Allow"] = dict(error.headers).get("Allow", "")
     return response
 
 
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     _log.error("request_failed", exc_info=error)
     return error_response(
-        InternalError("Something went wrong in Corral; its log has the details under this request id.")
+        InternalError("Something went wrong in Corral; its log has the details under this request id."),
+        request.url.path,
     )

@@ -8,6 +8,7 @@ from corral.dialects.registry import DIALECTS
 from corral.kit.errors import CorralError
 from corral.kit.rendering import render_api, render_openai
 from corral.surfaces.asgi import Headers, Scope, header
+from corral.surfaces.v1.envelope import failed, is_v1
 
 _OPENAI = ("/v1/", "/ollama/v1/", "/upstream/")
 
@@ -23,7 +24,8 @@ def error_body(scope: Scope, error: CorralError, request_id: str) -> tuple[bytes
         return msgspec.json.encode(render_openai(error)), []
     if path.startswith("/ollama/") or path == "/ollama":
         return msgspec.json.encode({"error": error.message}), []
-    return msgspec.json.encode(render_api(error, request_id)), []
+    told = failed(error, request_id) if is_v1(path) else render_api(error, request_id)
+    return msgspec.json.encode(told), []
 
 
 def speaks_anthropic(scope: Scope) -> bool:

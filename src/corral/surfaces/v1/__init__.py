@@ -1,0 +1,1 @@
+"""`/api/v1`: the API with one envelope around every answer."""
