@@ -103,6 +103,29 @@ def test_the_palette_holds_the_focus_and_gives_it_back(page: Page) -> None:
     expect(composer(page)).to_be_focused()
 
 
+def test_the_list_of_models_by_keyboard(page: Page) -> None:
+    online(page)
+    picker = page.get_by_role("button", name="Model: ")
+    entries = page.get_by_role("menu", name="Models").get_by_role("menuitem")
+    picker.press("ArrowDown")
+    expect(page.get_by_role("menuitemradio", checked=True)).to_be_focused()
+    page.keyboard.press("End")
+    expect(entries.last).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("menuitemradio").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(entries).to_have_count(0)
+    expect(picker).to_be_focused()
+    picker.click()
+    expect(entries.last).to_be_visible()
+    composer(page).click()
+    expect(entries).to_have_count(0)
+    picker.press("Enter")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Models", level=1)).to_be_visible()
+
+
 def test_the_menu_of_a_phone_gives_the_focus_back(watch: Watch, server: Server) -> None:
     page = watch.page(server.url, viewport={"width": 390, "height": 844})
     opener = page.get_by_role("button", name="Open menu")

@@ -1,15 +1,35 @@
-import { Drawer } from "@mantine/core";
 import { useHotkeys, useLocalStorage, useMediaQuery } from "@mantine/hooks";
 import { Outlet, useNavigate, useParams } from "@tanstack/react-router";
-import { useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 import { ConnectionPill } from "../ui/ConnectionPill";
 import { MenuIcon } from "../ui/icons";
-import { Help } from "./Help";
 import { Outage } from "./Outage";
-import { Palette } from "./Palette";
 import { Sidebar } from "./Sidebar";
 import { connection } from "./services";
 import { useUnread } from "./useUnread";
+
+// What opens over the page is loaded when it first opens.
+const Help = lazy(async () => ({ default: (await import("./Help")).Help }));
+const Palette = lazy(async () => ({ default: (await import("./Palette")).Palette }));
+const Sheet = lazy(async () => ({ default: (await import("./Sheet")).Sheet }));
+
+interface Late {
+  opened: boolean;
+  children: (opened: boolean) => ReactNode;
+}
+
+/** Mounts its part closed when it is first wanted, and opens it then: so the part sees where the focus was before. */
+function Late({ opened, children }: Late) {
+  const [wanted, setWanted] = useState(opened);
+  if (opened && !wanted) setWanted(true);
+  return <Suspense fallback={null}>{wanted && <Mounted opened={opened}>{children}</Mounted>}</Suspense>;
+}
+
+function Mounted({ opened, children }: Late) {
+  const [there, setThere] = useState(false);
+  useEffect(() => setThere(true), []);
+  return children(there && opened);
+}
 
 function focusMain(): void {
   const main = document.querySelector("main");
@@ -70,16 +90,13 @@ export function Shell() {
             <strong>Corral</strong>
             <ConnectionPill connection={connection} />
           </header>
-          <Drawer
-            opened={sheet}
-            onClose={() => setSheet(false)}
-            size={288}
-            title="Menu"
-            closeButtonProps={{ "aria-label": "Close menu" }}
-            transitionProps={{ duration: 150 }}
-          >
-            {sidebar}
-          </Drawer>
+          <Late opened={sheet}>
+            {(opened) => (
+              <Sheet opened={opened} onClose={() => setSheet(false)}>
+                {sidebar}
+              </Sheet>
+            )}
+          </Late>
         </>
       ) : (
         <aside data-collapsed={collapsed}>{sidebar}</aside>
@@ -88,8 +105,8 @@ export function Shell() {
         <Outage />
         <Outlet />
       </main>
-      <Palette opened={palette} onClose={() => setPalette(false)} />
-      <Help opened={help} onClose={() => setHelp(false)} />
+      <Late opened={palette}>{(opened) => <Palette opened={opened} onClose={() => setPalette(false)} />}</Late>
+      <Late opened={help}>{(opened) => <Help opened={opened} onClose={() => setHelp(false)} />}</Late>
     </div>
   );
 }

@@ -18,6 +18,7 @@ import "@mantine/core/styles/Progress.css";
 import "../ui/app.css";
 import "../ui/chat.css";
 import "../ui/markdown.css";
+import "../ui/menu.css";
 import "../ui/pages.css";
 import "../ui/narrow.css";
 import { createTheme, MantineProvider } from "@mantine/core";

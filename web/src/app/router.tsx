@@ -25,7 +25,13 @@ const home = createRoute({
   path: "/",
   component: () => <ChatPage agentId={null} parts={parts} />,
 });
-const chat = createRoute({ getParentRoute: () => root, path: "/c/$agentId", component: Conversation });
+const chat = createRoute({
+  getParentRoute: () => root,
+  path: "/c/$agentId",
+  // What shows answers is on its way while the conversation is asked for.
+  beforeLoad: () => void import("../ui/markdown/Markdown"),
+  component: Conversation,
+});
 const models = createRoute({
   getParentRoute: () => root,
   path: "/models",

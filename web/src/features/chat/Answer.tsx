@@ -1,8 +1,7 @@
-import { memo, useCallback, useEffect, useSyncExternalStore } from "react";
+import { lazy, memo, Suspense, useCallback, useEffect, useSyncExternalStore } from "react";
 import type { Message } from "../../api/types";
 import type { TurnStreams } from "../../engine/turns";
 import { CopyButton } from "../../ui/CopyButton";
-import { Markdown } from "../../ui/markdown/Markdown";
 import { LogButton } from "./LogButton";
 import { type Around, figures, leftOutLabel, stateLabel } from "./labels";
 
@@ -20,6 +19,8 @@ export interface AnswerProps {
   question: string;
 }
 
+// The renderer weighs as much as the page around it, and an empty conversation needs none.
+const Markdown = lazy(async () => ({ default: (await import("../../ui/markdown/Markdown")).Markdown }));
 const CONTINUE = "Please continue where you stopped.";
 
 /** Whether a turn in this state is still to be answered. */
@@ -44,7 +45,9 @@ export const Answer = memo(function Answer(props: AnswerProps) {
   return (
     <article className="assistant" aria-label="Answer" aria-busy={live} aria-live="off">
       <div data-testid="message-assistant">
-        <Markdown text={text} live={live} />
+        <Suspense fallback={<p className="as-written">{text}</p>}>
+          <Markdown text={text} live={live} />
+        </Suspense>
       </div>
       {live && text === "" && <span className="caret" aria-hidden="true" />}
       {view?.error && <p className="error">{view.error}</p>}

@@ -1,7 +1,7 @@
-import { Menu } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { Model } from "../../api/types";
 import { CheckIcon, ChevronIcon, DownIcon, ModelsIcon } from "../../ui/icons";
+import { MenuButton } from "../../ui/Menu";
 
 interface Props {
   models: readonly Model[];
@@ -29,42 +29,48 @@ export function ModelPicker({ models, current, onPick }: Props) {
   const demo = shown?.included === true;
   const place = demo ? "Demo" : "Server";
   return (
-    <Menu position="bottom-start" width={300} shadow="md" transitionProps={{ duration: 120 }}>
-      <Menu.Target>
-        <button type="button" className="picker" aria-label={`Model: ${name} ${place}`}>
+    <MenuButton
+      className="picker"
+      label={`Model: ${name} ${place}`}
+      listLabel="Models"
+      listClassName="picker-list"
+      face={
+        <>
           <span className="mark" data-state={shown?.state ?? "none"} aria-hidden="true" />
           <span className="picker-name">{name}</span> <span className="badge">{place}</span>
           <ChevronIcon />
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown className="picker-list" aria-label="Models">
-        {models.map((model) => (
-          <Menu.Item
-            key={model.name}
-            role="menuitemradio"
-            aria-checked={model.name === current}
-            disabled={!!model.problem}
-            rightSection={model.name === current ? <CheckIcon /> : null}
-            onClick={() => onPick(model.name)}
-          >
+        </>
+      }
+    >
+      {models.map((model) => (
+        <button
+          key={model.name}
+          type="button"
+          role="menuitemradio"
+          aria-checked={model.name === current}
+          disabled={!!model.problem}
+          onClick={() => onPick(model.name)}
+        >
+          <span>
             <span className="picker-name">{model.name}</span>
             <span className="facts">
               {[model.quantization, told(model), model.included ? "demo" : null, model.default ? "default" : null]
                 .filter(Boolean)
                 .join(" · ")}
             </span>
-          </Menu.Item>
-        ))}
-        {models.length > 0 && <Menu.Divider />}
-        {demo && (
-          <Menu.Item component={Link} to="/models" leftSection={<DownIcon />}>
-            Get a better model
-          </Menu.Item>
-        )}
-        <Menu.Item component={Link} to="/models" leftSection={<ModelsIcon />}>
-          Manage models
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+          </span>
+          {model.name === current && <CheckIcon />}
+        </button>
+      ))}
+      {models.length > 0 && <hr />}
+      {demo && (
+        <Link to="/models" role="menuitem">
+          <DownIcon /> Get a better model
+        </Link>
+      )}
+      <Link to="/models" role="menuitem">
+        <ModelsIcon /> Manage models
+      </Link>
+    </MenuButton>
   );
 }
