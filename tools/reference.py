@@ -40,6 +40,7 @@ from corral.surfaces.api.agents import agents_router
 from corral.surfaces.api.application import build_api
 from corral.surfaces.api.chat import chat_router
 from corral.surfaces.api.configuration import configuration_router
+from corral.surfaces.api.device import device_router
 from corral.surfaces.api.health import health_router
 from corral.surfaces.api.logs import logs_router
 from corral.surfaces.api.models import models_router
@@ -197,6 +198,7 @@ def http() -> str:
         providers_router(accounts, nothing),
         routes_router(accounts, nothing, nothing),
         limits_router(accounts, nothing),
+        device_router(accounts, nothing),
     ]
     described = build_api(routers).openapi()
     rows = []

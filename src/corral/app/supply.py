@@ -1,4 +1,4 @@
-"""The fit analysis and the downloads: made, wired and run."""
+"""The fit analysis, the downloads, and the models for browsers: made, wired and run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from corral.engines import Engines
 from corral.kit.clock import Clock
 from corral.models import ModelRegistry
 from corral.models.configuration import Configuration
+from corral.models.device import DeviceModels, Digests, Readers
 from corral.models.downloads import TOPIC, Downloads, Hub, Limits, Places
 from corral.models.fit import Base, Fit, look
 from corral.realtime.downloads import add_downloads, add_fit
 from corral.realtime.intents import Intents
 from corral.settings import Settings
+from corral.surfaces.api.device import device_router
 from corral.surfaces.api.downloads import downloads_router, fit_router
 from corral.surfaces.api.routing import ApiRouter
 
@@ -74,7 +76,7 @@ class Arrivals:
 
 
 class Supply:
-    """What a model needs of this machine, and getting models. `start`, and `stop` before the configuration stops."""
+    """What a model needs of this machine, getting models, and giving them to browsers. `start`, and `stop` before the configuration stops."""
 
     def __init__(
         self,
@@ -94,13 +96,18 @@ class Supply:
             places, hub, self.fit.judge_choices, Arrivals(registry), clock=clock, bus=bus, limits=limits
         )
 
+        digests = Digests(data / "device" / "digests.json")
+        self.device = DeviceModels(registry, digests, Readers(), limit=settings.device_max_bytes)
+
     async def start(self) -> None:
         """Goes on with downloads, and analyses models that have no analysis yet."""
         self.fit.start()
         await self.downloads.start()
+        await self.device.start()
 
     async def stop(self) -> None:
         """Leaves downloads for the next start."""
+        await self.device.stop()
         await self.downloads.stop()
         await self.fit.stop()
 
@@ -110,5 +117,9 @@ class Supply:
         add_fit(intents, self.fit)
 
     def routers(self, accounts: Accounts) -> list[ApiRouter]:
-        """The routes of both."""
-        return [downloads_router(accounts, self.downloads), fit_router(accounts, self.fit)]
+        """The routes of all."""
+        return [
+            downloads_router(accounts, self.downloads),
+            fit_router(accounts, self.fit),
+            device_router(accounts, self.device),
+        ]

@@ -115,6 +115,24 @@ class ConfigRefused(Conflict):
     code = "config_refused"
 
 
+class Gone(CorralError):
+    """It was there, and is not any more."""
+
+    status, code = 410, "gone"
+
+
+class ModelVersionGone(Gone):
+    """The files of a model are no longer those of the version that was asked for."""
+
+    code = "model_version_gone"
+
+
+class PreconditionFailed(CorralError):
+    """What the request depends on is not so."""
+
+    status, code = 412, "precondition_failed"
+
+
 class PayloadTooLarge(CorralError):
     """The body is over the limit."""
 
@@ -128,7 +146,7 @@ class UnsupportedMedia(CorralError):
 
 
 class RangeNotSatisfiable(CorralError):
-    """An offset beyond the end of a finished turn."""
+    """An offset beyond the end of a finished turn, or a range that a file does not have."""
 
     status, code = 416, "range_not_satisfiable"
 

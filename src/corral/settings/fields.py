@@ -136,6 +136,11 @@ class Settings(BaseModel):
         ge=0,
         description="Disk for what engines have read, kept while they are stopped, in bytes or like 2GiB; 0 keeps nothing.",
     )
+    device_max_bytes: int = Field(
+        3 * 1024**3,
+        ge=0,
+        description="Largest model that browsers may download to run it themselves, in bytes or like 3GiB; 0 gives them none.",
+    )
     hub_endpoint: str = Field(
         "https://huggingface.co",
         pattern=r"^https?://[^\s/]+",
@@ -189,7 +194,7 @@ class Settings(BaseModel):
     otel: OtelEntry = Field(OtelEntry(), description="Where traces and metrics are sent, by OpenTelemetry's protocol; nowhere without it.")  # fmt: skip
     faultpoint: str | None = Field(None, description="Named crash point, for fault tests only.")
 
-    @field_validator("memory_budget", "kv_budget", "cache_bytes", mode="before")
+    @field_validator("memory_budget", "kv_budget", "cache_bytes", "device_max_bytes", mode="before")
     @classmethod
     def _bytes(cls, value: Any) -> Any:
         found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None

@@ -40,7 +40,7 @@ def build_api(routers: Sequence[ApiRouter]) -> FastAPI:
 
 def error_response(error: CorralError, path: str) -> JSONResponse:
     """The answer that tells of `error`, in the form of `path`."""
-    headers = {}
+    headers = dict(error.headers or {})
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     told = failed(error, request_id.get()) if is_v1(path) else render_api(error, request_id.get())

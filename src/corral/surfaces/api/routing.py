@@ -40,6 +40,10 @@ class ApiRouter:
         """Declares a GET route."""
         return self._route("GET", path, permission, options)
 
+    def head(self, path: str, *, permission: Permission, **options: Any) -> Callable[[F], F]:
+        """Declares a HEAD route."""
+        return self._route("HEAD", path, permission, options)
+
     def post(self, path: str, *, permission: Permission, **options: Any) -> Callable[[F], F]:
         """Declares a POST route."""
         return self._route("POST", path, permission, options)

@@ -20,6 +20,7 @@ const NAMES: Record<string, string> = {
   log_days: "Days of log",
   log_max_bytes: "Largest log",
   max_body_bytes: "Largest request",
+  device_max_bytes: "Largest model for browsers",
   hub_endpoint: "Address of the hub",
   cache_store: "Keep answers in",
   cache_bytes: "Room for kept answers",
