@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from corral.accounts.service import LocalAccounts
 from corral.app.gateway import build_gateway
 from corral.cli.main import EXIT_CODES, app
-from corral.kit import errors
 from corral.models import options
 from corral.models.options import Kind, Option
 from corral.models.options.forms import GROUPS
@@ -47,7 +46,12 @@ from corral.surfaces.api.models import models_router
 from corral.surfaces.api.monitoring import monitoring_router
 from corral.surfaces.api.providers import limits_router, providers_router, routes_router
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import error_table  # noqa: E402 - a script does not see the folder that it lies in as a package
+
+FOLDER = ROOT / "docs" / "reference"
 MADE = "<!-- Written by tools/reference.py from the code; `make docs` writes it again. -->\n"
 GATEWAY = {
     "/v1/chat/completions": "Chat in OpenAI's form: tools, images, JSON schema, streaming.",
@@ -305,27 +309,9 @@ def option_tables() -> str:
     return "\n".join(parts)
 
 
-def error_tree() -> str:
+def error_page() -> str:
     """The page of the errors."""
-    found: list[type[errors.CorralError]] = []
-    waiting = [errors.CorralError]
-    while waiting:
-        one = waiting.pop()
-        waiting += one.__subclasses__()
-        if one.__module__ == errors.__name__:
-            found.append(one)
-    rows = [
-        (f"`{one.code}`", one.status, "yes" if one.retryable else "no", (one.__doc__ or "").splitlines()[0])
-        for one in sorted(found, key=lambda one: (one.status, one.code))
-    ]
-    return "\n".join(
-        [
-            MADE,
-            "# Errors\n",
-            "What every surface tells, in its own dialect.\n",
-            table(("code", "status", "try again", "meaning"), rows),
-        ]
-    )
+    return "\n".join([MADE, "# Errors\n", error_table.page(table)])
 
 
 PAGES = {
@@ -334,7 +320,8 @@ PAGES = {
     "options.md": option_tables,
     "http.md": http,
     "socketio.md": socketio,
-    "errors.md": error_tree,
+    "errors.md": error_page,
+    "../../web/src/api/errors.ts": error_table.typescript,
 }
 
 
