@@ -37,8 +37,8 @@ _ONSETS, _VOWELS, _CODAS = (_WORDS[name] for name in ("onsets", "vowels", "codas
 
 
 def made_up(random: Random) -> str:
-    """A lower-case word that may not exist, of 2 to 10 letters."""
-    syllables = random.choices((1, 2, 3), (4, 6, 2))[0]
+    """A lower-case word that may not exist, of 2 to 12 letters; most have two or three syllables, as names do."""
+    syllables = random.choices((1, 2, 3, 4), (2, 6, 4, 1))[0]
     word = ""
     for _ in range(syllables):
         word += random.choice(_ONSETS) if random.random() < 0.9 or word else ""
@@ -46,12 +46,38 @@ def made_up(random: Random) -> str:
         word += random.choice(_CODAS) if random.random() < 0.45 else ""
     if random.random() < 0.04:
         word = "".join(random.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(random.randint(2, 8)))
-    return word[:10] if len(word) > 1 else word + "n"
+    return word[:12] if len(word) > 1 else word + "n"
+
+
+def _chain(real: list[str]) -> dict[str, str]:
+    """Which letters follow each two in `real`; "^" begins a word and "$" ends it."""
+    found: dict[str, str] = {}
+    for one in real:
+        padded = f"^^{one.lower()}$"
+        for place in range(2, len(padded)):
+            found[padded[place - 2 : place]] = found.get(padded[place - 2 : place], "") + padded[place]
+    return found
+
+
+_NAME_CHAIN, _WORD_CHAIN = _chain(NAMES + CITIES), _chain(COMMON)
+
+
+def blended(random: Random, chain: dict[str, str]) -> str:
+    """A lower-case word of 3 to 12 letters that sounds like those of the chain."""
+    while True:
+        text = "^^"
+        while len(text) < 15 and (letter := random.choice(chain[text[-2:]])) != "$":
+            text += letter
+        if 3 <= len(text) - 2 <= 12 and text.isascii():
+            return text[2:]
 
 
 def name(random: Random) -> str:
     """A given name, often a made-up one."""
-    return random.choice(NAMES) if random.random() < 0.55 else made_up(random).capitalize()
+    roll = random.random()
+    if roll < 0.35:
+        return random.choice(NAMES)
+    return (blended(random, _NAME_CHAIN) if roll < 0.75 else made_up(random)).capitalize()
 
 
 def full_name(random: Random) -> str:
@@ -69,7 +95,10 @@ def city(random: Random) -> str:
     """A city, sometimes a made-up one."""
     if random.random() < 0.06:
         return f"{random.choice(CITY_HEADS)} {made_up(random).capitalize()}"
-    return random.choice(CITIES) if random.random() < 0.5 else made_up(random).capitalize()
+    roll = random.random()
+    if roll < 0.4:
+        return random.choice(CITIES)
+    return (blended(random, _NAME_CHAIN) if roll < 0.75 else made_up(random)).capitalize()
 
 
 def code(random: Random) -> str:
@@ -102,7 +131,10 @@ def place(random: Random) -> str:
 
 def word(random: Random) -> str:
     """Any lower-case word."""
-    return random.choice(COMMON) if random.random() < 0.6 else made_up(random)
+    roll = random.random()
+    if roll < 0.5:
+        return random.choice(COMMON)
+    return blended(random, _WORD_CHAIN) if roll < 0.8 else made_up(random)
 
 
 def pick(real: list[str], random: Random, share: float = 0.6) -> str:

