@@ -22,6 +22,9 @@ MAX_ROWS = 5000
 
 
 _NAMES = tuple(column.name for column in table.columns)
+_TOGETHER = 100
+"""Rows that one statement writes. SQLite's driver gives the interpreter to the other threads and waits for it again with every
+statement, which costs more than a row."""
 
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -31,9 +34,11 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     much as writing it.
     """
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    values = ", ".join([mark] * len(_NAMES))
-    words = f"INSERT INTO {table.name} ({', '.join(_NAMES)}) VALUES ({values}) ON CONFLICT (id) DO NOTHING"  # noqa: S608 - names of our own
-    connection.exec_driver_sql(words, [tuple([row[name] for name in _NAMES]) for row in rows])
+    values = f"({', '.join([mark] * len(_NAMES))})"
+    for start in range(0, len(rows), _TOGETHER):
+        some = rows[start : start + _TOGETHER]
+        words = f"INSERT INTO {table.name} ({', '.join(_NAMES)}) VALUES {', '.join([values] * len(some))} ON CONFLICT (id) DO NOTHING"  # noqa: S608 - names of our own
+        connection.exec_driver_sql(words, tuple([row[name] for row in some for name in _NAMES]))
 
 
 def prune(connection: Connection, before: int, most: int) -> int:
