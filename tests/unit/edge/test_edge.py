@@ -16,8 +16,8 @@ from corral.surfaces.edge.middleware import Edge, EdgePolicy, host_name, known_h
 HEADERS = {
     b"content-security-policy": (
         b"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        b"img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; "
-        b"frame-ancestors 'none'"
+        b"img-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+        b"form-action 'self'; frame-ancestors 'none'"
     ),
     b"x-frame-options": b"DENY",
     b"x-content-type-options": b"nosniff",

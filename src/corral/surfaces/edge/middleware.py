@@ -33,8 +33,9 @@ BODY_RATE = 16 * 1024
 """Bytes a second at which a body must come in the long run."""
 CSP = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    "img-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
+"""Workers also from blobs: the engine in the browser (wllama) makes its worker and the threads in it from those."""
 SECURITY: Headers = [
     (b"content-security-policy", CSP.encode()),
     (b"x-frame-options", b"DENY"),

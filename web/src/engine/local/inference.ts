@@ -1,0 +1,269 @@
+/** The loaded model of this browser, in the tab that holds it. */
+import type { Capabilities } from "./capabilities";
+import { continues, Joint, remaining } from "./continuing";
+import { failure, type LocalError, localError } from "./errors";
+import { readShape } from "./gguf";
+import { PATIENCE, type Patience, type Spawn, spawnWorker, WorkerHandle } from "./handle";
+import { type Plan, planLoad, type Wish } from "./plan";
+import type { Source, Work } from "./protocol";
+import { Queue } from "./queue";
+import type { CompiledModel, EngineState, LocalAnswer, ModelSource } from "./types";
+
+export interface Parts {
+  files: ModelSource;
+  capabilities(): Promise<Capabilities>;
+  /** Models compiled for WebGPU, which do not come from `files`. */
+  compiled?: readonly CompiledModel[];
+  wish?: Wish;
+  spawn?: Spawn;
+  patience?: Patience;
+}
+
+/** What the one who asked hears while it waits. */
+export interface Ear {
+  text(text: string, tokens: number): void;
+  alive?(): void;
+}
+
+/** Requests that may wait behind the one at work. */
+const WAITING = 8;
+/** After these the worker is made anew. */
+const LOST = new Set(["device_worker_lost", "device_gpu_lost", "device_stalled"]);
+
+/** An answer as far as it was told. */
+interface Draft {
+  text: string;
+  tokens: number;
+  begun: number;
+  first?: number;
+}
+
+type State = Omit<EngineState, "leader">;
+interface Holding {
+  model: string;
+  source: Source;
+  plan: Plan;
+  threads: number;
+  handle: WorkerHandle;
+}
+
+/** Loads, answers, recovers. One piece of work at a time. */
+export class Inference {
+  private holding: Holding | null = null;
+  private readonly queue = new Queue(WAITING);
+  private readonly ears = new Set<Ear>();
+  private ended: LocalError | null = null;
+
+  constructor(
+    private readonly parts: Parts,
+    private readonly tell: (state: State) => void,
+  ) {}
+
+  load(model: string, ear?: Ear): Promise<void> {
+    return this.turn(ear, async () => {
+      await this.hold(model);
+    });
+  }
+
+  async generate(model: string, work: Work, ear: Ear, signal: AbortSignal): Promise<LocalAnswer> {
+    if (signal.aborted) return nothing();
+    let leave: () => void = () => undefined;
+    const left = new Promise<LocalAnswer>((resolve) => {
+      leave = () => resolve(nothing());
+    });
+    signal.addEventListener("abort", leave, { once: true });
+    const turn = this.turn(ear, async () => {
+      signal.removeEventListener("abort", leave);
+      if (signal.aborted) return nothing();
+      return this.answer(model, work, ear, signal);
+    });
+    // Who stops waiting in the queue need not wait for the answers before it.
+    return Promise.race([turn, left]);
+  }
+
+  /** Unloads at once; what is under way fails. */
+  unload(): void {
+    this.drop(failure("device_unloaded", "The model was unloaded.", true));
+    this.tell({ kind: "idle" });
+  }
+
+  /** The end of this engine: nothing more is begun. */
+  end(reason: LocalError): void {
+    this.ended = reason;
+    this.drop(reason);
+  }
+
+  private turn<T>(ear: Ear | undefined, work: () => Promise<T>): Promise<T> {
+    if (ear) this.ears.add(ear);
+    const run = this.queue.run(() => {
+      if (this.ended) throw this.ended;
+      return work();
+    });
+    return run.finally(() => ear && this.ears.delete(ear));
+  }
+
+  private drop(reason: LocalError): void {
+    this.holding?.handle.end(reason);
+    this.holding = null;
+  }
+
+  private async hold(model: string): Promise<Holding> {
+    const { holding } = this;
+    if (holding?.model === model && !holding.handle.dead) return holding;
+    this.drop(failure("device_unloaded", "Another model is loaded.", true));
+    this.tell({ kind: "loading", model, progress: 0 });
+    try {
+      const { source, plan } = await this.prepare(model);
+      return await this.start(model, source, plan);
+    } catch (error) {
+      const reason = localError(error, "device_load_failed");
+      if (reason.code !== "device_unloaded") this.tell({ kind: "failed", model, reason: reason.message });
+      throw reason;
+    }
+  }
+
+  private async prepare(model: string): Promise<{ source: Source; plan: Plan }> {
+    const capabilities = await this.parts.capabilities();
+    const compiled = this.parts.compiled?.find(({ id }) => id === model);
+    if (compiled) {
+      if (capabilities.webgpu === "none" || capabilities.webgpu === "software") {
+        throw failure(
+          "device_gpu_missing",
+          "This model is compiled for WebGPU, and there is no graphics adapter for it.",
+        );
+      }
+      const plan: Plan = { backend: "webgpu", threads: 1, context: compiled.context ?? 4_096, batch: 512 };
+      return { source: { kind: "mlc", model: compiled }, plan };
+    }
+    const files = await this.parts.files.open(model);
+    const [first] = files;
+    if (!first) throw failure("device_model_unreadable", "The model has no file on this device.");
+    const bytes = files.reduce((sum, file) => sum + file.size, 0);
+    const plan = planLoad(bytes, await readShape(first), capabilities, this.parts.wish);
+    return { source: { kind: "gguf", files }, plan };
+  }
+
+  /** Starts a worker with the model; where the graphics card fails, the processor takes its place. */
+  private async start(model: string, source: Source, plan: Plan): Promise<Holding> {
+    const handle = new WorkerHandle(this.parts.spawn ?? spawnWorker, this.parts.patience ?? PATIENCE);
+    // Held before it is loaded, so that it can be ended meanwhile.
+    const holding: Holding = { model, source, plan, threads: plan.threads, handle };
+    this.holding = holding;
+    try {
+      const loaded = await handle.load(source, plan, {
+        progress: (progress) => this.tell({ kind: "loading", model, progress }),
+        alive: () => this.pulse(),
+      });
+      holding.threads = loaded.threads;
+      this.tell({ kind: "ready", model });
+      return holding;
+    } catch (error) {
+      const reason = localError(error, "device_load_failed");
+      handle.end(reason);
+      const retry = plan.backend === "webgpu" && source.kind === "gguf" && this.holding === holding;
+      if (this.holding === holding) this.holding = null;
+      if (!retry || this.ended) throw reason;
+      return this.start(model, source, { ...plan, backend: "wasm" });
+    }
+  }
+
+  private async answer(model: string, work: Work, ear: Ear, signal: AbortSignal): Promise<LocalAnswer> {
+    let holding = await this.hold(model);
+    const draft: Draft = { text: "", tokens: 0, begun: performance.now() };
+    let again = false;
+    for (;;) {
+      this.tell({ kind: "busy", model });
+      try {
+        const answer = await this.ask(holding, remaining(work, draft.text, draft.tokens), draft, ear, signal);
+        this.tell({ kind: "ready", model });
+        return whole(answer, draft, work);
+      } catch (error) {
+        const reason = localError(error, "device_generation_failed");
+        const mine = this.holding === holding;
+        if (!LOST.has(reason.code) || again || !mine || this.ended) {
+          this.settle(model, holding, reason);
+          throw reason;
+        }
+        again = true;
+        holding = await this.restart(holding, work, draft, reason);
+      }
+    }
+  }
+
+  private ask(holding: Holding, work: Work, draft: Draft, ear: Ear, signal: AbortSignal): Promise<LocalAnswer> {
+    if (holding.source.kind === "mlc" && continues(work)) {
+      throw failure("device_generation_failed", "A compiled model cannot go on with an answer that was begun.", true);
+    }
+    const joint = new Joint(work);
+    const text = (piece: string, tokens: number) => {
+      draft.first ??= performance.now();
+      draft.tokens += tokens;
+      const fresh = joint.take(piece);
+      if (!fresh) return;
+      draft.text += fresh;
+      ear.text(fresh, tokens);
+    };
+    return holding.handle.generate(joint.work, { text, alive: () => this.pulse() }, signal);
+  }
+
+  /** Starts the worker of a cut answer anew, once; without the graphics card when that was what failed. */
+  private async restart(lost: Holding, work: Work, draft: Draft, reason: LocalError): Promise<Holding> {
+    const { model, source, plan } = lost;
+    lost.handle.end(reason);
+    this.holding = null;
+    this.tell({ kind: "loading", model, progress: 0 });
+    try {
+      // First whether it can be gone on with at all.
+      remaining(work, draft.text, draft.tokens);
+      const slower = reason.code === "device_gpu_lost" && source.kind === "gguf";
+      return await this.start(model, source, slower ? { ...plan, backend: "wasm" } : plan);
+    } catch (error) {
+      const why = localError(error, "device_load_failed");
+      this.tell({ kind: "failed", model, reason: why.message });
+      throw why;
+    }
+  }
+
+  private settle(model: string, holding: Holding, reason: LocalError): void {
+    if (this.holding !== holding) return;
+    if (!holding.handle.dead) {
+      this.tell({ kind: "ready", model });
+      return;
+    }
+    this.holding = null;
+    this.tell({ kind: "failed", model, reason: reason.message });
+  }
+
+  private pulse(): void {
+    for (const ear of this.ears) ear.alive?.();
+  }
+}
+
+function nothing(): LocalAnswer {
+  const stats = {
+    promptTokens: 0,
+    tokens: 0,
+    firstTokenMs: 0,
+    tokensPerSecond: 0,
+    backend: "wasm",
+    threads: 0,
+  } as const;
+  return { text: "", stop: "aborted", stats };
+}
+
+/** The answer with the text that was told, also where several attempts made it. Raises `device_answer_invalid`. */
+function whole(answer: LocalAnswer, { text, tokens, begun, first }: Draft, work: Work): LocalAnswer {
+  if (work.schema && answer.stop === "stop") {
+    try {
+      JSON.parse(text);
+    } catch {
+      throw failure("device_answer_invalid", "The answer is not the JSON that was asked for.", true);
+    }
+  }
+  const firstTokenMs = (first ?? performance.now()) - begun;
+  return {
+    text,
+    stop: answer.stop,
+    stats: { ...answer.stats, firstTokenMs, tokens: Math.max(answer.stats.tokens, tokens) },
+  };
+}
