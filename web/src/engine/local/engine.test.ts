@@ -40,7 +40,14 @@ class Locks {
 }
 
 const WORDS = "one two three four five six seven eight nine ten".split(" ").map((word) => `${word} `);
-const CAPABILITIES = { webgpu: "none", threads: 1, memory64: true, phone: false } as Capabilities;
+const CAPABILITIES = {
+  webgpu: "none",
+  wasm: true,
+  simd: true,
+  threads: 1,
+  memory64: true,
+  phone: false,
+} as Capabilities;
 /** The head of a GGUF without entries. */
 const FILE = new Blob([new Uint8Array([0x47, 0x47, 0x55, 0x46, 3, ...new Array(19).fill(0)])]);
 

@@ -135,6 +135,7 @@ export class Inference {
       const plan: Plan = { backend: "webgpu", threads: 1, context: compiled.context ?? 4_096, batch: 512 };
       return { source: { kind: "mlc", model: compiled }, plan };
     }
+    if (!capabilities.wasm || !capabilities.simd) throw failure("device_wasm_missing");
     const files = await this.parts.files.open(model);
     const [first] = files;
     if (!first) throw failure("device_model_unreadable", "The model has no file on this device.");

@@ -143,6 +143,9 @@ export class WllamaAdapter implements Adapter {
     if (/exceeds? the available context|exceed_context_size|context size/i.test(text)) {
       return failure("device_context_exceeded", "The conversation is longer than the context of the model here.");
     }
+    if (/json.?schema|grammar|failed to parse.*schema/i.test(text)) {
+      return failure("device_schema_unsupported", `The engine cannot hold an answer to this schema: ${text}`);
+    }
     if (/memory access out of bounds|out of memory|cannot allocate|failed to allocate|bad_alloc|OOM/i.test(all)) {
       return failure("device_memory", `There was not enough memory for the model: ${text}`);
     }
