@@ -20,7 +20,7 @@ class Engine(Owner):
     @property
     def door(self) -> Door:
         """Where it can be asked for its figures."""
-        up = self._up if self._status.state is EngineState.READY else None
+        up = self._up if self._showing.state is EngineState.READY else None
         if up is None:
             return Door(self.status, self.requests, None, b"")
         return Door(self.status, self.requests, up.pool, up.plan.headers)
@@ -29,7 +29,7 @@ class Engine(Owner):
         """Runs it so from the next start on. A changed model has not failed yet."""
         if spec != self._spec:
             self._spec = spec
-            if self._status.state is EngineState.FAILED:
+            if self._showing.state is EngineState.FAILED:
                 self._failures.clear()
 
     async def wanted(self) -> Lease | None:
@@ -74,8 +74,7 @@ class Engine(Owner):
     async def close(self) -> None:
         """Stops it for good."""
         self._closing = True
-        if self._telling is not None:
-            self._telling.cancel()
+        self._showing.close()
         if not self._owner.done():
             with contextlib.suppress(ShuttingDown):
                 await self.stop()

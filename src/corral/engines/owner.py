@@ -36,6 +36,8 @@ from corral.engines.messages import (
     Withdraw,
 )
 from corral.engines.napping import Nap
+from corral.engines.pending import PendingChange
+from corral.engines.showing import Showing
 from corral.engines.starting import Host, Starting, Up, clean_up
 from corral.engines.types import EngineProblem, EngineSpec, EngineState, EngineStatus
 from corral.engines.waiters import Waiters
@@ -45,8 +47,6 @@ from corral.telemetry import get_logger
 
 _log = get_logger("corral.engines")
 _DRAIN_STEP = 0.02
-_TELL_AFTER = 0.25
-"""Seconds until it is told that an engine became busy or free."""
 _DOWN: dict[str, Any] = {"progress": None, "pid": None, "started_at": None, "sleeping": False}
 """What the status of an engine without a process says."""
 _RESTING = (EngineState.STOPPED, EngineState.FAILED)
@@ -71,22 +71,21 @@ class Owner:
         self._made, self._made_at = self._nap.last_used, host.clock.now()
         self._spec = spec
         self._host = host
-        self._status = EngineStatus(
+        down = EngineStatus(
             spec.model, EngineState.STOPPED, slots=spec.slots, context_length=spec.context_length, replica=replica
         )
+        self._showing = Showing(self, listener, down)
         self._mailbox: asyncio.Queue[Message] = asyncio.Queue()
         self._waiters = Waiters()
         self._closed, self._held = False, False
         self._tasks = Tasks(f"engine {self.name}")
         self._bringing: asyncio.Task[Up | EngineProblem] | None = None
         self._again = False
-        self._change: tuple[EngineSpec, asyncio.Future[None]] | None = None
+        self._change = PendingChange()
         self._restart: asyncio.Task[None] | None = None
         self._up: Up | None = None
         self._failures = Failures(host.options, host.clock)
         self._closing = False
-        self._loop = asyncio.get_running_loop()
-        self._telling: asyncio.TimerHandle | None = None
         self._owner = self._tasks.start("owner", self._own())
 
     @property
@@ -97,7 +96,7 @@ class Owner:
     @property
     def waiting(self) -> int:
         """How many wait for it to be ready; whoever changed its settings is one of them."""
-        return len(self._waiters) + (self._change is not None)
+        return len(self._waiters) + bool(self._change)
 
     @property
     def last_used(self) -> float:
@@ -125,7 +124,7 @@ class Owner:
 
     def delayed(self) -> None:
         """Those who watch see whether it waits for memory."""
-        self._listener.told(self)
+        self._showing.tell()
 
     def withdraw(self) -> None:
         """Its start is given up."""
@@ -135,7 +134,7 @@ class Owner:
     @property
     def status(self) -> EngineStatus:
         """The state now; `busy` while a request runs."""
-        status, leases, steward = self._status, self.running, self._host.steward
+        status, leases, steward = self._showing.status, self.running, self._host.steward
         state = EngineState.BUSY if leases and status.state is EngineState.READY else status.state
         return replace(
             status,
@@ -151,7 +150,7 @@ class Owner:
     @property
     def resting(self) -> bool:
         """Whether it neither runs nor is about to."""
-        return self._status.state in _RESTING and self._restart is None
+        return self._showing.state in _RESTING and self._restart is None
 
     def _post(self, message: Message) -> None:
         if self._owner.done():
@@ -216,7 +215,7 @@ class Owner:
     def _start(self, wish: Start) -> None:
         self._waiters.add(wish)
         self._host.steward.poke()
-        state = self._status.state
+        state = self._showing.state
         if state is EngineState.STOPPED:
             self._begin(again=False)
         elif state is EngineState.FAILED:
@@ -235,7 +234,7 @@ class Owner:
         if self._up is not None:
             await self._take_down(drain=self._host.options.drain, carry=True)
         self._failures.clear()
-        self._show(state=EngineState.STOPPED, error=None, **_DOWN)
+        self._showing.show(state=EngineState.STOPPED, error=None, **_DOWN)
         stopped = EngineFailed(f"The engine of {self._spec.model!r} was stopped while it started.", retry_after=1)
         self._answer_change(stopped)
         self._waiters.refuse(stopped)
@@ -244,7 +243,7 @@ class Owner:
         task, self._bringing = self._bringing, None
         if task is None:
             return
-        self._show(state=EngineState.STOPPING)
+        self._showing.show(state=EngineState.STOPPING)
         task.cancel()
         await asyncio.wait([task])
         # It may have been up already, with the news of it still in the mailbox.
@@ -254,7 +253,7 @@ class Owner:
 
     def _rest_or_return(self) -> None:
         """What follows when it had to leave: it waits for its next turn if anybody waits for it."""
-        self._show(state=EngineState.STOPPED, error=None, **_DOWN)
+        self._showing.show(state=EngineState.STOPPED, error=None, **_DOWN)
         if self.waiting:
             self._begin(again=False)
 
@@ -264,32 +263,26 @@ class Owner:
         await self._give_up_start()
         if self._up is not None:
             await self._take_down(drain=0.0, carry=True)
-        proven = self._spec if self._change is None else self._change[0]
-        self._answer_change(EngineFailed("Its settings were changed again before it had started with these."))
-        self._change = (proven, change.done)
+        if self._change:
+            self._held = False
+        self._change.begin(self._spec, change.done)
         self._spec = change.spec
         self._failures.clear()
         self._begin(again=False)
 
     def _answer_change(self, error: EngineFailed | None) -> bool:
         """Tells whoever changed its settings how that went; whether there was anybody. An error brings the old ones back."""
-        change, self._change = self._change, None
-        if change is None:
+        proven = self._change.answer(error)
+        if proven is None:
             return False
-        before, done = change
         self._held = False
         if error is not None:
-            self._spec = before
-        if not done.done():
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
+            self._spec = proven
         return True
 
     def _begin(self, *, again: bool) -> None:
-        self._show(state=EngineState.STARTING, error=None, **_DOWN)
-        starting = Starting(self, self._host, self.log, self._show)
+        self._showing.show(state=EngineState.STARTING, error=None, **_DOWN)
+        starting = Starting(self, self._host, self.log, self._showing.show)
         self._again = again
         self._bringing = self._tasks.start("bring up", starting.run())
         self._bringing.add_done_callback(lambda task: self._mailbox.put_nowait(Brought(task)))
@@ -315,7 +308,7 @@ class Owner:
             ended = ended_process(self._spec, up.process, self.log)
             up.watchers.append(self._tasks.start("exit", self._lost_after(up, ended)))
         up.watchers.append(self._tasks.start("health", self._lost_after(up, self._look_after(up))))
-        self._show(
+        self._showing.show(
             state=EngineState.READY,
             progress=None,
             pid=up.process.pid if up.process else None,
@@ -323,7 +316,7 @@ class Owner:
             slots=up.loaded.slots,
             context_length=up.loaded.context_length,
         )
-        _log.info("engine_ready", model=self._spec.model, pid=self._status.pid)
+        _log.info("engine_ready", model=self._spec.model, pid=self._showing.status.pid)
 
     def _failed(self, problem: EngineProblem, *, again: bool) -> None:
         """Shows the failure, and starts again after a pause when that may help."""
@@ -339,8 +332,8 @@ class Owner:
         elif again:
             self._restart = self._tasks.start("restart", self._host.clock.sleep(rest))
             self._restart.add_done_callback(lambda task: self._mailbox.put_nowait(Rested(task)))
-        restarts = self._status.restarts + (self._restart is not None)
-        self._show(state=EngineState.FAILED, error=problem, restarts=restarts, **_DOWN)
+        restarts = self._showing.status.restarts + (self._restart is not None)
+        self._showing.show(state=EngineState.FAILED, error=problem, restarts=restarts, **_DOWN)
         _log.warning("engine_failed", model=self._spec.model, code=problem.code, again=self._restart is not None)
         # For a restart of ours it is worth waiting; nobody knows when a server of somebody else comes back.
         if self._restart is None or self._attached:
@@ -355,13 +348,13 @@ class Owner:
         return self._spec.attached
 
     def _failure(self) -> EngineFailed:
-        problem, rest = self._status.error, self._rest()
+        problem, rest = self._showing.status.error, self._rest()
         retry = 60 if math.isinf(rest) else max(1, math.ceil(rest))
         return problem.error(retry) if problem else EngineFailed("The engine failed.", retry_after=retry)
 
     @property
     def _admitting(self) -> bool:
-        return not self._closed and not self._held and self._status.state is EngineState.READY
+        return not self._closed and not self._held and self._showing.state is EngineState.READY
 
     async def _admit(self) -> None:
         """Serves those who wait when it is ready. One that sleeps gets back what it knew first, which wakes it."""
@@ -370,7 +363,7 @@ class Owner:
         up = self._up
         if up is not None and self._nap.due(self._spec, up):
             await self._nap.wake(self._spec, up)
-            self._show(sleeping=False)
+            self._showing.show(sleeping=False)
         self._nap.used()
         if self._admitting:
             self._serve()
@@ -380,8 +373,7 @@ class Owner:
         up = self._up
         if up is None or not self.open:
             return None
-        if self._status.sleeping:
-            self._status = replace(self._status, sleeping=False)
+        self._showing.awake()
         self.requests += 1
         return Lease(up, self._spec, self._turned, self.log, request)
 
@@ -394,7 +386,9 @@ class Owner:
         """Answers those who wait. As many as it has slots get their leases with it: between being told and coming back
         it would seem that nobody wants it."""
         self._waiters.serve(
-            lambda wish: self.try_lease(wish.request) if wish.wants and self.running < self._status.slots else None
+            lambda wish: (
+                self.try_lease(wish.request) if wish.wants and self.running < self._showing.status.slots else None
+            )
         )
 
     def _cancel_restart(self) -> bool:
@@ -403,7 +397,7 @@ class Owner:
         return restart is not None and restart.cancel()
 
     async def _take_down(self, drain: float, *, carry: bool = False) -> None:
-        self._show(state=EngineState.STOPPING)
+        self._showing.show(state=EngineState.STOPPING)
         up = self._up
         assert up is not None
         if up.claim is not None:
@@ -429,8 +423,8 @@ class Owner:
         while True:
             await self._host.clock.sleep(self._host.options.health_every)
             asleep = await self._nap.lie_down(self._spec, up)
-            if up is self._up and self._status.state is EngineState.READY:
-                self._show(sleeping=asleep)
+            if up is self._up and self._showing.state is EngineState.READY:
+                self._showing.show(sleeping=asleep)
             health = await probe(up.plan)
             if misses.given_up(health, busy=up.leases > 0):
                 return unanswering(self._spec, health, self.log.tail(), ours=up.process is not None)
@@ -442,16 +436,4 @@ class Owner:
         if leases > 1:
             return
         self._host.steward.turned()
-        # Told a moment later and once, so that many short requests do not flood those who watch.
-        if self._telling is None and not self._closing:
-            self._telling = self._loop.call_later(_TELL_AFTER, self._tell)
-
-    def _tell(self) -> None:
-        self._telling = None
-        self._listener.told(self)
-
-    def _show(self, **changes: object) -> None:
-        status = replace(self._status, **changes)  # type: ignore[arg-type]
-        if status != self._status:
-            self._status = status
-            self._listener.told(self)
+        self._showing.tell_soon()
