@@ -24,13 +24,17 @@ LOST = re.compile(
 """What a browser says about a server that is gone."""
 
 
+NO_GPU = re.compile(r"^No available adapters\.$")
+"""What Chromium says by itself when a page asks for WebGPU on a machine without a graphics card."""
+
+
 class Watch:
     """The contexts of a test, and what their pages complained about."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self._contexts: list[BrowserContext] = []
-        self.allowed: list[re.Pattern[str]] = []
+        self.allowed: list[re.Pattern[str]] = [NO_GPU]
         self.complaints: list[str] = []
 
     def context(self, url: str, **options: Any) -> BrowserContext:

@@ -24,7 +24,7 @@ PAGES = (
     "/models/corral-demo?tab=templates", "/models/corral-demo?tab=log", "/downloads", "/monitoring", "/logs",
     "/configuration", "/configuration?tab=profiles", "/configuration?tab=history", "/configuration?tab=import", "/settings",
     "/providers", "/providers?add=openai", "/providers/cloud", "/providers/cloud?tab=models", "/providers/cloud?tab=settings", "/routes",
-    "/routes?tab=limits", "/routes?tab=usage", "/routes?add=true", "/routes/best", "/playground",
+    "/routes?tab=limits", "/routes?tab=usage", "/routes?add=true", "/routes/best", "/playground", "/compatibility",
 )  # fmt: skip
 
 

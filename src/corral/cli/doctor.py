@@ -47,6 +47,7 @@ def examine(data: Path | None, *, quick: bool) -> Iterator[Finding]:
         )
         return
     yield Finding("settings", "ok", "valid")
+    yield from machine()
     yield from data_folder(settings.data)
     yield database(settings)
     yield from secrets(settings)
@@ -54,6 +55,14 @@ def examine(data: Path | None, *, quick: bool) -> Iterator[Finding]:
     yield from server(settings)
     if not quick:
         yield engine()
+
+
+def machine() -> Iterator[Finding]:
+    """The hardware that engines run on, as the page `/compatibility` shows it too."""
+    from corral.monitoring.hardware import read
+
+    for check in read().checks():
+        yield Finding(check.name, check.level, plain(check.text), check.remedy)
 
 
 def data_folder(folder: Path) -> Iterator[Finding]:

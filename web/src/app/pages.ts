@@ -7,6 +7,7 @@ import {
   GearIcon,
   LinesIcon,
   ModelsIcon,
+  ScreenIcon,
   SlidersIcon,
 } from "../ui/icons";
 
@@ -19,6 +20,7 @@ export const PAGES = [
   { to: "/playground", label: "Playground", Icon: FlaskIcon },
   { to: "/monitoring", label: "Monitoring", Icon: ChartIcon },
   { to: "/logs", label: "Logs", Icon: LinesIcon },
+  { to: "/compatibility", label: "Compatibility", Icon: ScreenIcon },
   { to: "/configuration", label: "Configuration", Icon: SlidersIcon },
   { to: "/settings", label: "Settings", Icon: GearIcon },
 ] as const;

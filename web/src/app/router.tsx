@@ -120,6 +120,12 @@ const playground = createRoute({
   component: lazyRouteComponent(() => import("../features/playground/PlaygroundPage"), "PlaygroundPage"),
 });
 
+const compatibility = createRoute({
+  getParentRoute: () => root,
+  path: "/compatibility",
+  component: lazyRouteComponent(() => import("../features/compatibility/CompatibilityPage"), "CompatibilityPage"),
+});
+
 interface LogSearch {
   level?: string;
   source?: string;
@@ -159,6 +165,7 @@ export const router = createRouter({
     routes,
     route,
     playground,
+    compatibility,
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: Failed,

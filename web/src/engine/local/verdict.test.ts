@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import type { Capabilities } from "./capabilities";
+import { judge, storageLeft } from "./verdict";
+
+const GiB = 1024 ** 3;
+const GOOD: Capabilities = {
+  webgpu: "none",
+  isolated: true,
+  threads: 8,
+  cores: 8,
+  wasm: true,
+  simd: true,
+  jspi: true,
+  memory64: true,
+  opfs: true,
+  quotaBytes: 20 * GiB,
+  usedBytes: GiB,
+  phone: false,
+  privateMode: false,
+};
+const BUDGET = 4 * GiB;
+
+describe("judge", () => {
+  it.each([
+    ["fits", 0.5, {}, "8 threads"],
+    ["fits", 0.5, { webgpu: "ready" }, "graphics card"],
+    ["fits", 2, { webgpu: "ready" }, "graphics card"],
+    ["tight", 2, {}, "slowly"],
+    ["tight", 2, { webgpu: "software" }, "slowly"],
+    ["tight", 0.5, { threads: 1 }, "one thread"],
+    ["fits", 0.1, { threads: 1 }, "one thread"],
+    ["tight", 3.5, { webgpu: "ready" }, "nearly all the memory"],
+    ["tight", 0.5, { opfs: false }, "downloads it again"],
+    ["no", 4, {}, "4.2 GiB"],
+    ["no", 0.5, { quotaBytes: 1.2 * GiB }, "storage"],
+    ["no", 0.5, { simd: false }, "SIMD"],
+    ["no", 0.5, { wasm: false }, "WebAssembly"],
+  ] as const)("says %s to %s GiB with %o", (verdict, gib, more, words) => {
+    const judged = judge({ bytes: gib * GiB }, { ...GOOD, ...more } as Capabilities, BUDGET);
+    expect(judged).toMatchObject({ verdict, reason: expect.stringContaining(words) });
+    expect(judged.reason).toMatch(/^[A-Z].*\.$/);
+  });
+
+  it("counts what is stored already", () => {
+    const full = { ...GOOD, quotaBytes: 1.2 * GiB };
+    expect(judge({ bytes: 0.5 * GiB, stored: 0.5 * GiB }, full, BUDGET).verdict).toBe("fits");
+  });
+
+  it("passes on what the server says", () => {
+    expect(judge({ bytes: 1, reason: "A part is larger than 2 GB." }, GOOD, BUDGET)).toEqual({
+      verdict: "no",
+      reason: "A part is larger than 2 GB.",
+    });
+  });
+
+  it("knows no storage where the browser tells of none", () => {
+    const { quotaBytes: _, ...silent } = GOOD;
+    expect(storageLeft(silent)).toBeUndefined();
+    expect(judge({ bytes: 0.5 * GiB }, silent, BUDGET).verdict).toBe("fits");
+  });
+});
