@@ -22,8 +22,12 @@ class LiveLog:
     def extend(self, events: Sequence[Event]) -> None:
         """Adds committed events and wakes the readers."""
         if self._events and events[0].offset != self._events[-1].offset + 1:
-            # A commit whose outcome stayed unknown lies between; readers take everything before this from disk.
+            # Another commit lies between, or this one came before those told already; readers take the rest from disk.
+            late = events[0].offset <= self._events[-1].offset
             self._events = []
+            if late:
+                self.wake()
+                return
         self._events.extend(events)
         self.wake()
 

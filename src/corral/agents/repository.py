@@ -9,19 +9,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, insert, select, tuple_, update
 
-from corral.agents.tables import agents, default_agents, generations, messages, turn_events, turns
+from corral.agents.tables import agents, default_agents, device_turns, generations, messages, turn_events, turns
 from corral.agents.types import Agent, Event, Message, Turn, TurnState
 from corral.kit.errors import NotFound
 from corral.kit.ids import new_id
 
 _LIVE = (TurnState.QUEUED.value, TurnState.RUNNING.value)
+_OPEN = (*_LIVE, TurnState.INTERRUPTED.value)
 _TURN = (
     turns.c.id, turns.c.agent_id, turns.c.user_seq, turns.c.state, turns.c.next_offset, turns.c.attempts, turns.c.model,
     turns.c.error_code, turns.c.error_message, turns.c.created_at, turns.c.ended_at,
 )  # fmt: skip
 _MESSAGE = (
     messages.c.id, messages.c.seq, messages.c.role, messages.c.content, messages.c.state, messages.c.turn_id,
-    messages.c.parent_id, messages.c.created_at,
+    messages.c.parent_id, messages.c.created_at, messages.c.place, messages.c.model, messages.c.stats,
 )  # fmt: skip
 _MOVE = (
     update(turns)
@@ -89,6 +90,7 @@ def _agents(connection: Connection, rows: Sequence[Row[Any]]) -> list[Agent]:
             row.created_at,
             row.updated_at,
             states.get(row.id, "idle"),
+            row.forked_from,
         )
         for row in rows
     ]
@@ -105,7 +107,7 @@ def create_agent(
             created_at=now, updated_at=now,
         )
     )  # fmt: skip
-    connection.execute(insert(messages), [_message(agent_id, 1, ("system", system, "completed"), None, now)])
+    connection.execute(insert(messages), [message_row(agent_id, 1, ("system", system, "completed"), None, now)])
     return Agent(agent_id, user_id, title or "New chat", model, 1, now, now)
 
 
@@ -158,14 +160,14 @@ def add_turn(
     parent = connection.scalar(
         select(messages.c.id).where(messages.c.agent_id == agent.id, messages.c.seq == agent.last_seq)
     )
-    said = _message(agent.id, seq, ("user", text, "completed"), (turn_id, parent), now)
-    answer = _message(agent.id, seq + 1, ("assistant", "", TurnState.QUEUED.value), (turn_id, said["id"]), now)
-    connection.execute(insert(messages), [said, answer])
+    said = message_row(agent.id, seq, ("user", text, "completed"), (turn_id, parent), now)
+    answer = message_row(agent.id, seq + 1, ("assistant", "", TurnState.QUEUED.value), (turn_id, said["id"]), now)
+    connection.execute(insert(messages), [said, {**answer, "model": model}])
     events = [
         Event(0, "accepted", {"agentId": agent.id, "seq": seq}),
         Event(1, "status", {"state": TurnState.QUEUED.value}),
     ]
-    _add_events(connection, turn_id, events)
+    add_events(connection, turn_id, events)
     return Turn(turn_id, agent.id, seq, TurnState.QUEUED, 2, 0, model, None, None, now, None)
 
 
@@ -178,14 +180,15 @@ def move_agent(connection: Connection, agent: Agent, title: str | None, now: int
     return replace(agent, last_seq=agent.last_seq + 2, updated_at=now)
 
 
-def _message(
+def message_row(
     agent_id: str, seq: int, what: tuple[str, str, str], links: tuple[str, str | None] | None, now: int
 ) -> dict[str, Any]:
+    """A row of `messages`: `what` is role, text and state, `links` the turn and the message before."""
     role, content, state = what
     turn_id, parent_id = links or (None, None)
     return {
         "id": new_id("msg"), "agent_id": agent_id, "seq": seq, "role": role, "content": content, "state": state,
-        "turn_id": turn_id, "parent_id": parent_id, "created_at": now,
+        "turn_id": turn_id, "parent_id": parent_id, "created_at": now, "place": None, "model": None, "stats": None,
     }  # fmt: skip
 
 
@@ -216,15 +219,16 @@ def agents_with_work(connection: Connection) -> list[str]:
 
 
 def next_turn(connection: Connection, agent_id: str) -> tuple[Turn, str] | None:
-    """The turn that the agent runs next, oldest first, and its user."""
+    """The turn that the agent runs next, oldest first, and its user; none while a device answers the oldest."""
     row = connection.execute(
-        select(*_TURN, agents.c.user_id)
+        select(*_TURN, agents.c.user_id, device_turns.c.client_key)
         .join(agents, agents.c.id == turns.c.agent_id)
+        .outerjoin(device_turns, device_turns.c.turn_id == turns.c.id)
         .where(turns.c.agent_id == agent_id, turns.c.state.in_(_LIVE))
         .order_by(turns.c.user_seq)
         .limit(1)
     ).first()
-    return (_turn(row[:-1]), row[-1]) if row is not None else None
+    return (_turn(row[:-2]), row[-2]) if row is not None and row[-1] is None else None
 
 
 def claim_turn(connection: Connection, turn: Turn, fence: int) -> tuple[Event, bool]:
@@ -243,7 +247,7 @@ def claim_turn(connection: Connection, turn: Turn, fence: int) -> tuple[Event, b
     )
     if claimed.rowcount != 1:
         raise Fenced(turn.id)
-    _add_events(connection, turn.id, [event])
+    add_events(connection, turn.id, [event])
     connection.execute(
         update(messages)
         .where(messages.c.turn_id == turn.id, messages.c.role == "assistant")
@@ -288,7 +292,8 @@ def end_turn(
     )
 
 
-def _add_events(connection: Connection, turn_id: str, events: Sequence[Event]) -> None:
+def add_events(connection: Connection, turn_id: str, events: Sequence[Event]) -> None:
+    """Writes events whose offsets are taken already."""
     connection.execute(insert(turn_events), [_event_row(turn_id, event) for event in events])
 
 
@@ -306,7 +311,7 @@ def read_events(connection: Connection, turn_id: str, start: int, limit: int) ->
         .order_by(turn_events.c.offset)
         .limit(limit)
     )
-    return [Event(offset, kind, json.loads(data)) for offset, kind, data in rows], state not in _LIVE
+    return [Event(offset, kind, json.loads(data)) for offset, kind, data in rows], state not in _OPEN
 
 
 def text_so_far(connection: Connection, turn_id: str) -> str:
@@ -345,16 +350,7 @@ def read_messages(connection: Connection, agent_id: str, after: int, limit: int)
     ).all()
     found = [Message(*row) for row in rows]
     return [
-        Message(
-            one.id,
-            one.seq,
-            one.role,
-            text_so_far(connection, one.turn_id),
-            one.state,
-            one.turn_id,
-            one.parent_id,
-            one.created_at,
-        )
+        replace(one, content=text_so_far(connection, one.turn_id))
         if one.state == TurnState.RUNNING.value and one.turn_id
         else one
         for one in found

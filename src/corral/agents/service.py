@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from corral.agents import repository
+from corral.agents.device.service import DeviceTurns
 from corral.agents.live import LiveLogs
 from corral.agents.log_writer import LogWriter
 from corral.agents.ports import ModelSource
@@ -64,6 +65,7 @@ class Agents:
         self._running: Runners | None = None
         self._closing = False
         self._closed = False
+        self.device = DeviceTurns(database, clock, self._logs, self._tell, options.system_prompt)
 
     async def start(self) -> None:
         """Takes the fence and goes on with every turn that has not ended."""
@@ -72,6 +74,8 @@ class Agents:
         self._tasks.start("log writer", log.work())
         bench = Bench(self._database, log, self._source, self._clock, self._fence, self._options.max_answer_tokens)
         self._running = Runners(bench, self._tasks, self._logs, self._tell)
+        await self.device.start(self._fence, self._running)
+        self._tasks.start("device leases", self.device.work())
         for agent_id in await self._database.read(repository.agents_with_work):
             self._running.wake(agent_id)
 
@@ -131,12 +135,17 @@ class Agents:
         """Hides an agent and ends its turns as cancelled; `restore` brings it back. Raises NotFound."""
         runners, now = self._runners, self._now()
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> tuple[str, list[Event]] | None:
             repository.find_agent(connection, user_id, agent_id)
             repository.update_agent(connection, agent_id, {"deleted_at": now})
+            ended = self.device.cancel_of(connection, agent_id, now)
             reach("agents.delete")
+            return ended
 
-        await self._database.write(work, urgent=True)
+        ended = await self._database.write(work, urgent=True)
+        if ended is not None:
+            self.device.show(*ended)
+            runners.wake(agent_id)
         runners.stop_agent(agent_id)
         self._tell(user_id, agent_id)
 
@@ -174,10 +183,12 @@ class Agents:
             raise ShuttingDown("The server is stopping; send it again in a moment.", retry_after=5)
         reach("agents.accept.parsed")
         now = self._now()
-        accepted = await self._database.write(
+        accepted, left = await self._database.write(
             lambda connection: self._accept(connection, user_id, message, now), urgent=True
         )
         reach("agents.accept.committed_before_ack")
+        if left is not None:
+            self.device.show(*left)
         if not accepted.turn.state.final:
             if not accepted.repeated:
                 runners.asked(accepted.turn.id)
@@ -185,7 +196,9 @@ class Agents:
         self._tell(user_id, accepted.agent.id)
         return accepted
 
-    def _accept(self, connection: Connection, user_id: str, message: NewMessage, now: int) -> Accepted:
+    def _accept(
+        self, connection: Connection, user_id: str, message: NewMessage, now: int
+    ) -> tuple[Accepted, tuple[str, list[Event]] | None]:
         agent = self._agent_for(connection, user_id, message, now)
         digest = hashlib.sha256(json.dumps([message.model, message.text]).encode()).hexdigest()
         if message.key is not None:
@@ -195,18 +208,19 @@ class Agents:
                     raise IdempotencyConflict(
                         "This idempotency key was used for another message.", param="idempotencyKey"
                     )
-                return Accepted(agent, known[0], repeated=True)
+                return Accepted(agent, known[0], repeated=True), None
         waiting = repository.waiting_turns(connection, agent.id)
         if waiting >= MAX_QUEUED:
             raise TooManyRequests(f"{waiting} messages wait in this conversation already.", retry_after=5)
         reach("agents.accept.before_insert")
+        left = self.device.close_left(connection, agent, now)
         turn = repository.add_turn(
             connection, agent, message.text, message.key, digest, message.model or agent.model, now
         )
         title = " ".join(message.text.split())[:TITLE_LENGTH] if agent.last_seq == 1 else None
         moved = repository.move_agent(connection, agent, title, now)
         reach("agents.accept.inserted_before_commit")
-        return Accepted(moved, turn, repeated=False)
+        return Accepted(moved, turn, repeated=False), left
 
     def _agent_for(self, connection: Connection, user_id: str, message: NewMessage, now: int) -> Agent:
         if message.agent_id is not None:
@@ -238,6 +252,7 @@ class Agents:
             return turn
         if not runners.stop_turn(turn_id):
             await self._cancel_queued(turn)
+            runners.wake(agent_id)
         async with aclosing(self.events(user_id, agent_id, turn_id, turn.next_offset)) as events:
             async for _ in events:
                 pass
@@ -245,14 +260,14 @@ class Agents:
         return await self.turn(user_id, agent_id, turn_id)
 
     async def _cancel_queued(self, turn: Turn) -> None:
-        """Ends a turn before its time comes; one that has begun is left to its runner, which knows by now."""
+        """Ends a turn before its time comes, or a device's; one that has begun is left to its runner, which knows by now."""
         live, now = self._logs.of(turn.id), self._now()
         state = TurnState.CANCELLED
 
         def work(connection: Connection) -> list[Event]:
             current = repository.get_turn(connection, turn.agent_id, turn.id)
             if current.state is not TurnState.QUEUED:
-                return []
+                return self.device.cancel(connection, current, now)
             claimed, _ = repository.claim_turn(connection, current, self._fence)
             end = Event(claimed.offset + 1, "end", {"state": state.value, "messageCount": turn.user_seq + 1})
             repository.append_many(connection, self._fence, [(turn.id, [end])])

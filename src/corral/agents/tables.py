@@ -17,6 +17,7 @@ agents = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
+    Column("forked_from", String(40)),
     Index("ix_agents_user_id_updated_at", "user_id", "updated_at"),
 )  # fmt: skip
 
@@ -58,6 +59,9 @@ messages = Table(
     Column("turn_id", String(40), ForeignKey("turns.id", ondelete="CASCADE")),
     Column("parent_id", String(40)),
     Column("created_at", BigInteger, nullable=False),
+    Column("place", String(16)),
+    Column("model", String(200)),
+    Column("stats", Text),
     UniqueConstraint("agent_id", "seq", name="uq_messages_agent_id_seq"),
     Index("ix_messages_turn_id", "turn_id"),
 )  # fmt: skip
@@ -68,6 +72,14 @@ turn_events = Table(
     Column("offset", Integer, primary_key=True),
     Column("type", String(16), nullable=False),
     Column("data", Text, nullable=False),
+)  # fmt: skip
+
+device_turns = Table(
+    "device_turns", metadata,
+    Column("user_id", String(64), primary_key=True),
+    Column("client_key", String(200), primary_key=True),
+    Column("turn_id", String(40), ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
+    Index("ix_device_turns_turn_id", "turn_id"),
 )  # fmt: skip
 
 generations = Table(

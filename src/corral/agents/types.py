@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,10 +13,11 @@ from corral.kit.clock import iso
 
 
 class TurnState(StrEnum):
-    """The states of a turn. The last three are final."""
+    """The states of a turn. The last three are final; `interrupted` waits for the device that answers (agents.device)."""
 
     QUEUED = "queued"
     RUNNING = "running"
+    INTERRUPTED = "interrupted"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -23,7 +25,7 @@ class TurnState(StrEnum):
     @property
     def final(self) -> bool:
         """Whether nothing happens to the turn any more."""
-        return self not in (TurnState.QUEUED, TurnState.RUNNING)
+        return self in (TurnState.COMPLETED, TurnState.FAILED, TurnState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Agent:
     created_at: int
     updated_at: int
     state: str = "idle"
+    forked_from: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The wire form."""
@@ -62,12 +65,13 @@ class Agent:
             "messageCount": self.last_seq,
             "state": self.state,
             "model": self.model,
+            "forkedFrom": self.forked_from,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; `seq` counts from 1 without gaps within its agent."""
+    """One message; `seq` counts from 1 without gaps within its agent. `place` is where an answer was made."""
 
     id: str
     seq: int
@@ -77,9 +81,13 @@ class Message:
     turn_id: str | None
     parent_id: str | None
     created_at: int
+    place: str | None = None
+    model: str | None = None
+    stats: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The wire form."""
+        told = json.loads(self.stats) if self.stats else {}
         return {
             "id": self.id,
             "seq": self.seq,
@@ -89,6 +97,10 @@ class Message:
             "turnId": self.turn_id,
             "parentId": self.parent_id,
             "createdAt": iso_ms(self.created_at),
+            "place": (self.place or "server") if self.role == "assistant" else None,
+            "model": self.model,
+            "device": told.get("device"),
+            "stats": told.get("stats"),
         }
 
 

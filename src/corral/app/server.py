@@ -28,12 +28,14 @@ from corral.kit.errors import StartupError
 from corral.models.configuration import Configuration
 from corral.realtime import Realtime, RealtimeParts
 from corral.realtime.configuration import add_configuration
+from corral.realtime.device_turns import add_device_turns
 from corral.settings import Settings, Sourced, is_loopback
 from corral.settings.otel import OtelEntry
 from corral.surfaces.api.agents import agents_router
 from corral.surfaces.api.application import build_api
 from corral.surfaces.api.chat import chat_router
 from corral.surfaces.api.configuration import configuration_router
+from corral.surfaces.api.device_turns import device_turns_router
 from corral.surfaces.api.health import health_router
 from corral.surfaces.api.models import models_router
 from corral.surfaces.api.routing import ApiRouter
@@ -99,7 +101,7 @@ class Corral:
             observing.start(routing.routes)
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
         speaker = AgentSource(self.inference, self.catalogue.longest_answer)
-        self._agents = Agents(database, speaker, clock=self._clock, bus=self.bus, options=options)
+        agents = self._agents = Agents(database, speaker, clock=self._clock, bus=self.bus, options=options)
         await self._agents.start()
         self.monitoring.start(
             database,
@@ -113,6 +115,7 @@ class Corral:
                 self.monitoring.add_intents,
                 supply.add_intents,
                 lambda intents: add_gateway_intents(intents, routing),
+                lambda intents: add_device_turns(intents, agents.device),
             ),
         )  # fmt: skip
         self._realtime = Realtime(parts)
@@ -146,6 +149,7 @@ class Corral:
             [
                 chat_router(accounts, agents),
                 agents_router(accounts, agents),
+                device_turns_router(accounts, agents.device),
                 models_router(accounts, self.catalogue, configuration),
                 configuration_router(accounts, configuration),
                 health_router(accounts, self.catalogue.readiness, self._health, self.monitoring.checks),
