@@ -20,6 +20,7 @@ from corral.models import options
 from corral.models.options import Kind, Option
 from corral.models.options.forms import GROUPS
 from corral.realtime.configuration import add_configuration
+from corral.realtime.device_turns import add_device_turns
 from corral.realtime.handlers import add_agents, add_models, add_turns
 from corral.realtime.intents import Intents
 from corral.realtime.monitoring import add_logs, add_metrics
@@ -40,6 +41,7 @@ from corral.surfaces.api.application import build_api
 from corral.surfaces.api.chat import chat_router
 from corral.surfaces.api.configuration import configuration_router
 from corral.surfaces.api.device import device_router
+from corral.surfaces.api.device_turns import device_turns_router
 from corral.surfaces.api.health import health_router
 from corral.surfaces.api.logs import logs_router
 from corral.surfaces.api.models import models_router
@@ -203,6 +205,7 @@ def http() -> str:
         routes_router(accounts, nothing, nothing),
         limits_router(accounts, nothing),
         device_router(accounts, nothing),
+        device_turns_router(accounts, nothing),
     ]
     described = build_api(routers).openapi()
     rows = []
@@ -250,6 +253,7 @@ def socketio() -> str:
     add_models(intents, nothing, nothing)
     add_agents(intents, nothing)
     add_turns(intents, nothing, nothing)
+    add_device_turns(intents, nothing)
     add_configuration(intents, nothing, nothing)
     add_metrics(intents, nothing)
     add_logs(intents, nothing, nothing)

@@ -151,3 +151,32 @@ def test_a_last_event_id_that_is_no_offset_is_refused(server: Server, last: str)
     status, answer = server.ask("GET", path, headers={"Last-Event-ID": last.encode().decode("latin-1")})
     assert (status, answer["error"]["details"]["field"]) == (400, "Last-Event-ID")
     assert server.ask("GET", path, headers={"Last-Event-ID": "99"})[0] == 416
+
+
+def test_a_device_brings_its_turns_over_http(server: Server) -> None:
+    turn = {"key": "d1", "message": "hello", "answer": "Hi from here.", "state": "completed", "model": "Cria"}
+    body = {"userId": "device", "turns": [{**turn, "stats": {"tokens": 4, "promptTokens": 9, "backend": "wasm"}}]}
+    status, told = server.ask("POST", "/api/device/turns", body)
+    assert status == 200, told
+    assert (told["lastSeq"], told["forkedFrom"], told["turns"][0]["state"]) == (3, None, "completed")
+    assert server.ask("POST", "/api/device/turns", body)[1]["turns"][0]["repeated"] is True
+    events = list(
+        server.events(f"/api/agents/{told['agentId']}/turns/{told['turns'][0]['turnId']}/events?userId=device")
+    )
+    assert [event["type"] for event in events] == ["accepted", "status", "token", "usage", "end"]
+    answer = server.ask("GET", f"/api/agents/{told['agentId']}/messages?userId=device")[1]["messages"][-1]
+    assert (answer["place"], answer["model"], answer["stats"]["tokens"]) == ("device", "Cria", 4)
+    theft = {**body, "userId": "thief", "agentId": told["agentId"], "after": 3}
+    assert server.ask("POST", "/api/device/turns", theft)[0] == 404
+    for field, wrong in (
+        ("turns", {"turns": []}),
+        ("turns", {"turns": [{**turn, "key": f"k{number}"} for number in range(51)]}),
+        ("turns.0.answer", {"turns": [{**turn, "answer": "x" * 200_001}]}),
+        ("turns.0.message", {"turns": [{**turn, "message": ""}]}),
+        ("turns.0.state", {"turns": [{**turn, "state": "queued"}]}),
+        ("turns.0.stats.tokens", {"turns": [{**turn, "stats": {"tokens": -1}}]}),
+        ("after", {"turns": [turn], "agentId": told["agentId"]}),
+        ("page", {"turns": [turn], "page": 1}),
+    ):
+        status, refused = server.ask("POST", "/api/device/turns", {"userId": "device", **wrong})
+        assert (status, refused["error"]["details"]["field"]) == (400, field), refused
