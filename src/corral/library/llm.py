@@ -108,59 +108,27 @@ class LLM:
 
     @overload
     async def chat(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: None = None,
-        **options: Unpack[ChatOptions],
+        self, messages: Messages, *, schema: None = None, **options: Unpack[ChatOptions]
     ) -> Answer[None]: ...
     @overload
-    async def chat(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: type[T],
-        **options: Unpack[ChatOptions],
-    ) -> Answer[T]: ...
+    async def chat(self, messages: Messages, *, schema: type[T], **options: Unpack[ChatOptions]) -> Answer[T]: ...
     @overload
-    async def chat(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: Any,
-        **options: Unpack[ChatOptions],
-    ) -> Answer[Any]: ...
-    async def chat(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: Any = None,
-        **options: Unpack[ChatOptions],
-    ) -> Answer[Any]:
+    async def chat(self, messages: Messages, *, schema: Any, **options: Unpack[ChatOptions]) -> Answer[Any]: ...
+    async def chat(self, messages: Messages, *, schema: Any = None, **options: Unpack[ChatOptions]) -> Answer[Any]:
         """Asks, and gives the whole answer.
 
         Args:
             messages: a question, a `Message`, or a conversation of them (or of mappings as OpenAI's chat has them). A last message of
                 the assistant is the beginning of the answer, to be gone on with.
-            model: who is asked; None is the default model.
-            system: instructions, in front of the messages.
             schema: the form of the answer: a type (pydantic model, dataclass, TypedDict, msgspec struct, list[int], …) or a JSON schema.
-            options: see `ChatOptions`.
+            options: the model, instructions, how to answer: see `ChatOptions`.
 
         Raises CorralError: InvalidRequest with the field in `param`, ModelNotFound, OutputInvalid for an answer that is not in its form,
         TooManyRequests for a limit, UpstreamTimeout, UpstreamFailed and others; `retryable` and `retry_after` tell whether to try again.
         """
         shape = shape_of(schema) if schema is not None else None
         inference = self._ready()
-        ask = self._ask(messages_of(messages, system), model, shape, options, stream=False)
+        ask = self._ask(messages, shape, options, stream=False)
         timeout = options.get("timeout")
         async with limited(loop_time(timeout), timeout):
             reply = await inference.whole(self._principal, ask)
@@ -168,43 +136,13 @@ class LLM:
 
     @overload
     def stream(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: None = None,
-        **options: Unpack[ChatOptions],
+        self, messages: Messages, *, schema: None = None, **options: Unpack[ChatOptions]
     ) -> AnswerStream[None]: ...
     @overload
-    def stream(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: type[T],
-        **options: Unpack[ChatOptions],
-    ) -> AnswerStream[T]: ...
+    def stream(self, messages: Messages, *, schema: type[T], **options: Unpack[ChatOptions]) -> AnswerStream[T]: ...
     @overload
-    def stream(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: Any,
-        **options: Unpack[ChatOptions],
-    ) -> AnswerStream[Any]: ...
-    def stream(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: Any = None,
-        **options: Unpack[ChatOptions],
-    ) -> AnswerStream[Any]:
+    def stream(self, messages: Messages, *, schema: Any, **options: Unpack[ChatOptions]) -> AnswerStream[Any]: ...
+    def stream(self, messages: Messages, *, schema: Any = None, **options: Unpack[ChatOptions]) -> AnswerStream[Any]:
         """Asks, and gives the answer as it arrives; a provider that breaks off in the middle is replaced by the next one of the route. With
         `schema` it passes as it comes only when all candidates keep to schemas by themselves, else it comes when it is whole.
 
@@ -214,7 +152,7 @@ class LLM:
 
         shape = shape_of(schema) if schema is not None else None
         inference = self._ready()
-        ask = self._ask(messages_of(messages, system), model, shape, options, stream=True)
+        ask = self._ask(messages, shape, options, stream=True)
 
         async def begin() -> Streaming:
             return await inference.stream(self._principal, ask)
@@ -261,19 +199,11 @@ class LLM:
             raise InvalidRequest("This LLM was not started: use it under `async with`, or await its `start`.")
         return self._inference
 
-    def _ask(
-        self,
-        messages: tuple[Message, ...],
-        model: str | None,
-        shape: Shape | None,
-        options: ChatOptions,
-        *,
-        stream: bool,
-    ) -> Ask:
+    def _ask(self, messages: Messages, shape: Shape | None, options: ChatOptions, *, stream: bool) -> Ask:
         from corral.inference.types import Ask
 
-        form = shape.format if shape is not None else None
-        request = request_of(model or "", messages, form, options, stream=stream)
+        model, form = options.get("model"), shape.format if shape is not None else None
+        request = request_of(model or "", messages_of(messages, options.get("system")), form, options, stream=stream)
         body = DIALECTS[DIALECT].write_request(request, model or "").body
         headers = headers_of(options)
         return Ask("chat", DIALECT, model, body, stream, headers, new_id("lib"), request)

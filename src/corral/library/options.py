@@ -14,6 +14,8 @@ class ChatOptions(TypedDict, total=False):
     """All of them may be left out.
 
     Attributes:
+        model: who is asked; the default model without it.
+        system: instructions, in front of the messages.
         tools: what the model may call; it calls nothing by itself, the answer has the calls.
         tool_choice: auto, none, required, or a tool's name.
         max_tokens: of the answer.
@@ -25,6 +27,8 @@ class ChatOptions(TypedDict, total=False):
         extra: fields of OpenAI's chat that have no name here; they go to providers that speak it.
     """
 
+    model: str | None
+    system: str | None
     tools: Sequence[ToolLike]
     tool_choice: str
     parallel_tools: bool

@@ -73,89 +73,27 @@ class SyncLLM:
             _end(loop, self._llm)
 
     @overload
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: None = None,
-        **options: Unpack[ChatOptions],
-    ) -> Answer[None]: ...
+    def chat(self, messages: Messages, *, schema: None = None, **options: Unpack[ChatOptions]) -> Answer[None]: ...
     @overload
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: type[T],
-        **options: Unpack[ChatOptions],
-    ) -> Answer[T]: ...
+    def chat(self, messages: Messages, *, schema: type[T], **options: Unpack[ChatOptions]) -> Answer[T]: ...
     @overload
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: Any,
-        **options: Unpack[ChatOptions],
-    ) -> Answer[Any]: ...
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: Any = None,
-        **options: Unpack[ChatOptions],
-    ) -> Answer[Any]:
+    def chat(self, messages: Messages, *, schema: Any, **options: Unpack[ChatOptions]) -> Answer[Any]: ...
+    def chat(self, messages: Messages, *, schema: Any = None, **options: Unpack[ChatOptions]) -> Answer[Any]:
         """See `LLM.chat`."""
-        return self._running.run(self._llm.chat(messages, model=model, system=system, schema=schema, **options))
+        return self._running.run(self._llm.chat(messages, schema=schema, **options))
 
     @overload
     def stream(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: None = None,
-        **options: Unpack[ChatOptions],
+        self, messages: Messages, *, schema: None = None, **options: Unpack[ChatOptions]
     ) -> SyncStream[None]: ...
     @overload
-    def stream(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: type[T],
-        **options: Unpack[ChatOptions],
-    ) -> SyncStream[T]: ...
+    def stream(self, messages: Messages, *, schema: type[T], **options: Unpack[ChatOptions]) -> SyncStream[T]: ...
     @overload
-    def stream(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: Any,
-        **options: Unpack[ChatOptions],
-    ) -> SyncStream[Any]: ...
-    def stream(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        system: str | None = None,
-        schema: Any = None,
-        **options: Unpack[ChatOptions],
-    ) -> SyncStream[Any]:
+    def stream(self, messages: Messages, *, schema: Any, **options: Unpack[ChatOptions]) -> SyncStream[Any]: ...
+    def stream(self, messages: Messages, *, schema: Any = None, **options: Unpack[ChatOptions]) -> SyncStream[Any]:
         """See `LLM.stream`."""
         loop = self._running
-        return SyncStream(loop, self._llm.stream(messages, model=model, system=system, schema=schema, **options))
+        return SyncStream(loop, self._llm.stream(messages, schema=schema, **options))
 
     def embed(self, texts: str | Sequence[str], *, model: str, dimensions: int | None = None) -> Embeddings:
         """See `LLM.embed`."""
