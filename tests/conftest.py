@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.gateway import Gateway, gateway
 from tests.support.postgres import Postgres
+from tests.support.providers import FakeProvider, fake_provider
 from tests.support.redis_server import RedisServer
 from tests.support.scale import THOROUGH, scaled
 from tests.support.server import SCRIPTED, Server
@@ -69,6 +70,20 @@ def every_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway
     """One server with a scripted service of every kind for all tests of a worker; each test scripts what it needs."""
     with gateway(tmp_path_factory.mktemp("gateway")) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def openai() -> Iterator[FakeProvider]:
+    """A scripted service that speaks OpenAI's protocol; each test scripts what it needs."""
+    with fake_provider("openai") as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def anthropic() -> Iterator[FakeProvider]:
+    """The same of Anthropic's."""
+    with fake_provider("anthropic") as fake:
+        yield fake
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from corral.kit.errors import (
 from corral.kit.http import Timeouts
 from corral.providers.types import ProviderKey
 from tests.support.inference import ANN, ask, gateway, provider_of, read, route
-from tests.support.providers import FakeProvider, fake_provider
+from tests.support.providers import FakeProvider
 from tests.support.waiting import eventually
 
 TOKENS = [f"word{number} " for number in range(60)]
@@ -34,18 +33,6 @@ TEXT = "".join(TOKENS)
 WELL = {"tokens": TOKENS, "usage": {"prompt": 7, "completion": 60}}
 QUICK = Timeouts(connect=30.0, head=60.0, idle=3.0)
 ASKERS = ["openai_chat", "anthropic", "openai_responses", "ollama_chat"]
-
-
-@pytest.fixture(scope="module")
-def openai() -> Iterator[FakeProvider]:
-    with fake_provider("openai") as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def anthropic() -> Iterator[FakeProvider]:
-    with fake_provider("anthropic") as fake:
-        yield fake
 
 
 def both(openai: FakeProvider, anthropic: FakeProvider) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from corral.errors import (
     UpstreamTimeout,
 )
 from tests.support.gateway import PNG, SEEN_IMAGE
-from tests.support.providers import FakeProvider, fake_provider
+from tests.support.providers import FakeProvider
 from tests.support.server import Server
 from tests.support.waiting import eventually
 
@@ -48,18 +48,6 @@ LIMITS = [{"scope": "user", "subject": "hasty", "requests_per_minute": 1}]
 class Place(msgspec.Struct):
     city: str
     people: int
-
-
-@pytest.fixture(scope="module")
-def openai() -> Iterator[FakeProvider]:
-    with fake_provider("openai") as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def anthropic() -> Iterator[FakeProvider]:
-    with fake_provider("anthropic") as fake:
-        yield fake
 
 
 def made_with(openai: FakeProvider, anthropic: FakeProvider) -> dict[str, Any]:
