@@ -47,6 +47,7 @@ from corral.surfaces.api.logs import logs_router
 from corral.surfaces.api.models import models_router
 from corral.surfaces.api.monitoring import monitoring_router
 from corral.surfaces.api.providers import limits_router, providers_router, routes_router
+from corral.surfaces.v1.application import v1_router
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -194,6 +195,7 @@ def http() -> str:
     """The page of the HTTP interface."""
     accounts, nothing = LocalAccounts(), cast("Any", None)
     routers = [
+        v1_router(accounts, nothing, nothing, nothing, nothing),
         chat_router(accounts, nothing),
         agents_router(accounts, nothing),
         models_router(accounts, nothing, nothing),
@@ -214,8 +216,8 @@ def http() -> str:
             inputs = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
             body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
             if "$ref" in body:
-                found = described["components"]["schemas"][body["$ref"].rsplit("/", 1)[1]].get("properties", {})
-                inputs += [name for name in found if name not in inputs]
+                body = described["components"]["schemas"][body["$ref"].rsplit("/", 1)[1]]
+            inputs += [name for name in body.get("properties", {}) if name not in inputs]
             rows.append(
                 (
                     f"`{method.upper()} {path}`",
@@ -226,7 +228,8 @@ def http() -> str:
     return "\n".join(
         [
             MADE, "# HTTP\n", "The full schema is at `/api/openapi.json` of a running server. Errors of `/api` are",
-            '`{"error": {"code", "message", "details"?}, "requestId"}`; every answer carries `X-Request-Id`.\n',
+            '`{"error": {"code", "message", "details"?}, "requestId"}`; every answer carries `X-Request-Id`.',
+            "Answers under `/api/v1` are in an envelope ([guide](../guides/api-v1.md)).\n",
             table(("route", "permission", "inputs"), rows), "## Models in every dialect\n",
             "Bodies and answers are those of the public API of each dialect. [The guide](../guides/clients.md) has the addresses for clients.\n",
             table(("route", "permission", "what"), gateway_rows()),

@@ -19,6 +19,7 @@ from corral.app.routing import TOPICS as ROUTING_TOPICS
 from corral.app.sources import AgentSource
 from corral.app.supply import TOPICS as SUPPLY_TOPICS
 from corral.app.supply import Supply
+from corral.app.v1 import StatusSource
 from corral.bus import MemoryBus
 from corral.inference.ports import Recorder
 from corral.inference.tap import Meter
@@ -40,7 +41,9 @@ from corral.surfaces.api.health import health_router
 from corral.surfaces.api.models import models_router
 from corral.surfaces.api.routing import ApiRouter
 from corral.surfaces.asgi import App
+from corral.surfaces.door import Pace
 from corral.surfaces.edge.middleware import Edge, EdgePolicy, known_hosts
+from corral.surfaces.v1.application import v1_router
 from corral.surfaces.web import WebApp
 from corral.telemetry import LogHub
 from corral.version import __version__
@@ -144,9 +147,13 @@ class Corral:
         await asyncio.to_thread(self.monitoring.close)
 
     def _build(self, agents: Agents, realtime: Realtime, configuration: Configuration, more: list[ApiRouter]) -> App:
-        accounts = self.accounts
+        accounts, listing = self.accounts, self._answering.listing()
+        status = StatusSource(
+            self.catalogue, self.engines, self.inference.waiting, clock=self._clock, since=self._started
+        )
         api = build_api(
             [
+                v1_router(accounts, self.inference, listing, status, Pace()),
                 chat_router(accounts, agents),
                 agents_router(accounts, agents),
                 device_turns_router(accounts, agents.device),
@@ -158,7 +165,7 @@ class Corral:
             ]
         )
         doors = EngineDoors(self.engines, self.catalogue)
-        gateway = build_gateway(accounts, self.inference, self._answering.listing(), doors)
+        gateway = build_gateway(accounts, self.inference, listing, doors)
         edge = Edge(by_path(Surfaces(realtime.asgi, gateway, api, WebApp(PACKAGE / "web_dist"))), self._policy)
         if self._observing is None:
             return edge

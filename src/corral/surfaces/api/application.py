@@ -25,7 +25,11 @@ _MAX_PROBLEMS = 10
 
 def build_api(routers: Sequence[ApiRouter]) -> FastAPI:
     """The application with `routers`. Raises TypeError when a route declares no permission."""
-    app = FastAPI(title="Corral", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    app = FastAPI(
+        title="Corral", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
+        # A path with a slash too many is no other path's: a redirect would be no answer in any of our forms.
+        redirect_slashes=False,
+    )  # fmt: skip
     undeclared = undeclared_routes(routers)
     if undeclared:
         raise TypeError(f"routes without a permission: {', '.join(undeclared)}")
