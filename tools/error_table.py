@@ -22,8 +22,9 @@ _INTRO = """What every surface tells, in its own dialect. The table stands in `s
 
 **Again** says whether the same request can succeed later. **Steps** are taken in order, each as often as the number in brackets says; those of the
 server have been taken when an error is told. **Severity**: `low` is a slip of the caller, `medium` one answer lost, `high` a part that does not
-work, `critical` a fault that needs a person. The server writes `high` and `critical` ones to its log, and counts all of them by type and
-severity in `corral_errors_total` of `/metrics`.
+work, `critical` a fault that needs a person. The server writes `high` and `critical` ones to its log (`error_told`, one line a second of each), and counts all of
+them in `corral_errors_total` of `/metrics`, by type, severity, code and `where`: `http` and `socket` for what a client was told, `answer` for answers that
+failed, in whatever way they were asked for.
 """
 _SECTIONS = (
     ("The server", "Codes of answers and of Socket.IO. The status is that of HTTP.", SERVER_ROWS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -263,3 +264,16 @@ def test_models_and_status(client: Client) -> None:
     status = client.ask("GET", "/api/v1/status").data
     assert (status["status"], status["defaultModel"], status["models"]) == ("ok", "corral-demo", len(models))
     assert status["uptimeSeconds"] > 0
+
+
+def test_errors_are_counted_by_what_they_are(services: Gateway, client: Client) -> None:
+    counted = 'corral_errors_total{{type="{}",severity="{}",code="{}",where="{}"}}'
+    services.script("compatible", status=500)
+    assert client.generate(model="compatible/scripted").status in (502, 503)
+    assert client.generate("").status == 422
+    with urllib.request.urlopen(services.server.url + "/metrics", timeout=60) as answer:
+        told = answer.read().decode()
+    assert counted.format("request", "low", "fields_invalid", "http") in told
+    assert counted.format("provider", "medium", "upstream_failed", "answer") in told or (
+        counted.format("server", "high", "unavailable", "answer") in told
+    )

@@ -12,6 +12,7 @@ from corral.agents import AgentOptions, Agents
 from corral.app.accounting import Accounting
 from corral.app.answering import PACKAGE, Answering
 from corral.app.doors import add_gateway_intents, gateway_routers
+from corral.app.failures import AnswerErrors
 from corral.app.gateway import EngineDoors, Totals, build_gateway
 from corral.app.monitoring import TOPICS, MonitoringRoom, Watched
 from corral.app.paths import Surfaces, by_path, not_started
@@ -46,6 +47,7 @@ from corral.surfaces.edge.middleware import Edge, EdgePolicy, known_hosts
 from corral.surfaces.v1.application import v1_router
 from corral.surfaces.web import WebApp
 from corral.telemetry import LogHub
+from corral.telemetry.classification import ErrorLog
 from corral.version import __version__
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class Corral:
         self.accounts = LocalAccounts()
         self._clock = SystemClock()
         self._meter = Meter()
+        self._errors = ErrorLog(self._clock)
         self._started = self._clock.now()
         answering = self._answering = Answering(self._sourced, environ, clock=self._clock, bus=self.bus)
         self.data = answering.data
@@ -95,7 +98,7 @@ class Corral:
         self.catalogue.expected = supply.fit.expected
         await supply.start()
         observing = self._observing = _observing(settings.otel, self._clock)
-        recorders: list[Recorder] = [Totals(self._meter)]
+        recorders: list[Recorder] = [Totals(self._meter), AnswerErrors(self._errors)]
         if observing is not None:
             recorders.append(observing.recorder)
         begin = observing.begin if observing is not None else None
@@ -120,6 +123,7 @@ class Corral:
                 lambda intents: add_gateway_intents(intents, routing),
                 lambda intents: add_device_turns(intents, agents.device),
             ),
+            errors=self._errors,
         )  # fmt: skip
         self._realtime = Realtime(parts)
         await self._realtime.start()
@@ -162,20 +166,22 @@ class Corral:
                 health_router(accounts, self.catalogue.readiness, self._health, self.monitoring.checks),
                 *more,
                 *self.monitoring.routers(accounts),
-            ]
+            ],
+            self._errors,
         )
         doors = EngineDoors(self.engines, self.catalogue)
         gateway = build_gateway(accounts, self.inference, listing, doors)
-        edge = Edge(by_path(Surfaces(realtime.asgi, gateway, api, WebApp(PACKAGE / "web_dist"))), self._policy)
+        surfaces = Surfaces(realtime.asgi, gateway, api, WebApp(PACKAGE / "web_dist"))
+        edge = Edge(by_path(surfaces), self._policy, self._errors)
         if self._observing is None:
             return edge
         return self._observing.around(edge, [path for _, path, _ in gateway.routes()])
 
     def _gateway_metrics(self, accounting: Accounting) -> Callable[[], list[Metric]]:
-        observing = self._observing
+        observing, errors = self._observing, self._errors
         if observing is None:
-            return accounting.metrics
-        return lambda: [*accounting.metrics(), *observing.metrics()]
+            return lambda: [*accounting.metrics(), *errors.metrics()]
+        return lambda: [*accounting.metrics(), *errors.metrics(), *observing.metrics()]
 
     def _sockets(self) -> int:
         return self._realtime.sockets if self._realtime is not None else 0

@@ -28,6 +28,7 @@ from corral.realtime.packets import FastJson, TextPacket
 from corral.realtime.ports import AgentsPort, DoorPolicy, ModelsPort, StatusPort
 from corral.realtime.recovery import Recovery
 from corral.telemetry import get_logger
+from corral.telemetry.classification import ErrorLog, classify
 
 PATH = "/llamaproxws"
 _log = get_logger("corral.realtime")
@@ -64,6 +65,8 @@ class RealtimeParts:
     """Further topics of the bus whose events are passed on as they are, each with the permission that it asks for."""
     doors: Sequence[Callable[[Intents], None]] = ()
     """Further intents: each is called once with the register."""
+    errors: ErrorLog | None = None
+    """Where what intents refuse is noted."""
 
 
 class Realtime:
@@ -183,6 +186,8 @@ class Realtime:
         try:
             answer = envelope.result(event, await self._run(event, connection, payload), asked, self._now())
         except CorralError as error:
+            if self._parts.errors is not None:
+                self._parts.errors.note(error, "socket", intent=event[:80])
             answer = envelope.failure(event, error, asked, self._now())
         finally:
             current_request.reset(token)
@@ -204,7 +209,7 @@ class Realtime:
             connection.in_flight -= 1
         [outcome] = ran
         if isinstance(outcome, BaseException) and not isinstance(outcome, CorralError):
-            _log.error("intent_failed", intent=event, exc_info=outcome)
+            _log.error("intent_failed", intent=event, **classify(outcome).facts, exc_info=outcome)
             raise InternalError("Something went wrong in Corral; its log has the details.")
         if isinstance(outcome, CorralError):
             raise outcome

@@ -17,14 +17,15 @@ from corral.surfaces.api.routing import ApiRouter, undeclared_routes
 from corral.surfaces.v1.envelope import failed, is_v1
 from corral.surfaces.v1.reading import fields_at_fault
 from corral.telemetry import get_logger
+from corral.telemetry.classification import ErrorLog, classify
 from corral.version import __version__
 
 _log = get_logger("corral.api")
 _MAX_PROBLEMS = 10
 
 
-def build_api(routers: Sequence[ApiRouter]) -> FastAPI:
-    """The application with `routers`. Raises TypeError when a route declares no permission."""
+def build_api(routers: Sequence[ApiRouter], errors: ErrorLog | None = None) -> FastAPI:
+    """The application with `routers`; what it refuses is noted in `errors`. Raises TypeError when a route declares no permission."""
     app = FastAPI(
         title="Corral", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
         # A path with a slash too many is no other path's: a redirect would be no answer in any of our forms.
@@ -33,6 +34,7 @@ def build_api(routers: Sequence[ApiRouter]) -> FastAPI:
     undeclared = undeclared_routes(routers)
     if undeclared:
         raise TypeError(f"routes without a permission: {', '.join(undeclared)}")
+    app.state.errors = errors
     for router in routers:
         app.include_router(router.router)
     app.add_exception_handler(CorralError, _corral_error)
@@ -42,8 +44,11 @@ def build_api(routers: Sequence[ApiRouter]) -> FastAPI:
     return app
 
 
-def error_response(error: CorralError, path: str) -> JSONResponse:
-    """The answer that tells of `error`, in the form of `path`."""
+def error_response(error: CorralError, request: Request) -> JSONResponse:
+    """The answer that tells of `error`, in the form of the request's path."""
+    path, errors = request.url.path, request.app.state.errors
+    if errors is not None:
+        errors.note(error, "http", path=path)
     headers = dict(error.headers or {})
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
@@ -53,17 +58,17 @@ def error_response(error: CorralError, path: str) -> JSONResponse:
 
 async def _corral_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CorralError)
-    return error_response(error, request.url.path)
+    return error_response(error, request)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     if is_v1(request.url.path):
-        return error_response(fields_at_fault(error.errors()), request.url.path)
+        return error_response(fields_at_fault(error.errors()), request)
     problems = [_problem(item) for item in error.errors()[:_MAX_PROBLEMS]]
     first = problems[0] if problems else {"field": "body", "problem": "is not valid"}
     text = f"{first['field']}: {first['problem']}"
-    return error_response(InvalidRequest(text, param=first["field"], details={"problems": problems}), request.url.path)
+    return error_response(InvalidRequest(text, param=first["field"], details={"problems": problems}), request)
 
 
 def _problem(item: dict[str, Any]) -> dict[str, str]:
@@ -84,15 +89,15 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         known = PayloadTooLarge("The body is too large.")
     else:
         known = InvalidRequest(str(error.detail))
-    response = error_response(known, request.url.path)
+    response = error_response(known, request)
     if error.headers and "allow" in {name.lower() for name in error.headers}:
         response.headers["Allow"] = dict(error.headers).get("Allow", "")
     return response
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    _log.error("request_failed", exc_info=error)
+    _log.error("request_failed", **classify(error).facts, exc_info=error)
     return error_response(
         InternalError("Something went wrong in Corral; its log has the details under this request id."),
-        request.url.path,
+        request,
     )

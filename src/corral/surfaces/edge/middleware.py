@@ -22,6 +22,7 @@ from corral.kit.ids import new_request_id
 from corral.surfaces.asgi import App, Headers, Peer, Receive, Scope, Send, header, peer_of, respond
 from corral.surfaces.edge.dialects import error_body
 from corral.telemetry import get_logger
+from corral.telemetry.classification import ErrorLog, classify
 
 _log = get_logger("corral.edge")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,80}")
@@ -162,9 +163,10 @@ class _Exchange:
 class Edge:
     """ASGI middleware around everything that Corral serves."""
 
-    def __init__(self, app: App, policy: EdgePolicy) -> None:
+    def __init__(self, app: App, policy: EdgePolicy, errors: ErrorLog | None = None) -> None:
         self._app = app
         self._policy = policy
+        self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection; lifespan passes through."""
@@ -185,6 +187,8 @@ class Edge:
             if error is None:
                 error = await self._serve(scope, exchange)
             if error is not None:
+                if self._errors is not None:
+                    self._errors.note(error, "http", path=scope["path"])
                 await exchange.answer(scope, error)
         finally:
             request_id.reset(token)
@@ -198,7 +202,7 @@ class Edge:
                 raise
             return error
         except Exception as error:
-            _log.error("request_failed", path=scope["path"], exc_info=error)
+            _log.error("request_failed", path=scope["path"], **classify(error).facts, exc_info=error)
             if exchange.started:
                 raise
             return InternalError("Something went wrong in Corral; its log has the details under this request id.")

@@ -5,33 +5,9 @@ The one table, for the server and for the page: `tools/reference.py` writes docs
 
 from __future__ import annotations
 
-from corral.kit.errors import CorralError
-from corral.telemetry.classification import browser, engines, server
+from corral.telemetry.classification.noting import ErrorLog
+from corral.telemetry.classification.table import BROWSER_ROWS, ENGINE_ROWS, ROWS, SERVER_ROWS, classify, row_of
 from corral.telemetry.classification.types import STRATEGIES, Actor, Row, Severity, Step, Strategy, Type
-
-SERVER_ROWS = (*server.REQUEST, *server.LIMITS, *server.MODELS, *server.SERVER)
-ENGINE_ROWS = engines.ENGINES
-BROWSER_ROWS = (*browser.ENGINE, *browser.FILES, *browser.TURNS, *browser.PAGE)
-ROWS = (*SERVER_ROWS, *ENGINE_ROWS, *BROWSER_ROWS)
-
-_BY_CODE = {row.code: row for row in ROWS}
-
-
-def row_of(code: str) -> Row:
-    """The row of a code, that of `internal` for one that is not known."""
-    return _BY_CODE.get(code) or _BY_CODE["internal"]
-
-
-def classify(error: BaseException) -> Row:
-    """The row of an error: an engine's own reason where it is known, `internal` for what is none of ours."""
-    if not isinstance(error, CorralError):
-        return _BY_CODE["internal"]
-    if error.code == "engine_failed" and error.details:
-        reason = _BY_CODE.get(f"engine.{error.details.get('code')}")
-        if reason is not None:
-            return reason
-    return row_of(error.code)
-
 
 __all__ = [
     "BROWSER_ROWS",
@@ -40,6 +16,7 @@ __all__ = [
     "SERVER_ROWS",
     "STRATEGIES",
     "Actor",
+    "ErrorLog",
     "Row",
     "Severity",
     "Step",
