@@ -21,7 +21,7 @@ RUN = """async () => (await axe.run(document, { resultTypes: ['violations'] })).
 SIDEWAYS = "document.scrollingElement.scrollWidth - innerWidth"
 PAGES = (
     "/", "/dashboard", "/models", "/models/corral-demo", "/models/corral-demo?tab=options",
-    "/models/corral-demo?tab=templates", "/models/corral-demo?tab=log", "/downloads", "/monitoring", "/logs",
+    "/models/corral-demo?tab=templates", "/models/corral-demo?tab=log", "/downloads", "/device", "/monitoring", "/logs",
     "/configuration", "/configuration?tab=profiles", "/configuration?tab=history", "/configuration?tab=import", "/settings",
     "/providers", "/providers?add=openai", "/providers/cloud", "/providers/cloud?tab=models", "/providers/cloud?tab=settings", "/routes",
     "/routes?tab=limits", "/routes?tab=usage", "/routes?add=true", "/routes/best", "/playground", "/compatibility",

@@ -2,6 +2,7 @@ import {
   ChartIcon,
   CloudIcon,
   DashboardIcon,
+  DeviceIcon,
   FlaskIcon,
   ForkIcon,
   GearIcon,
@@ -15,6 +16,7 @@ import {
 export const PAGES = [
   { to: "/dashboard", label: "Dashboard", Icon: DashboardIcon },
   { to: "/models", label: "Models", Icon: ModelsIcon },
+  { to: "/device", label: "On this device", Icon: DeviceIcon },
   { to: "/providers", label: "Providers", Icon: CloudIcon },
   { to: "/routes", label: "Routes", Icon: ForkIcon },
   { to: "/playground", label: "Playground", Icon: FlaskIcon },

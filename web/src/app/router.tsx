@@ -55,6 +55,11 @@ const settings = createRoute({
   path: "/settings",
   component: lazyRouteComponent(() => import("../features/settings/SettingsPage"), "SettingsPage"),
 });
+const device = createRoute({
+  getParentRoute: () => root,
+  path: "/device",
+  component: lazyRouteComponent(() => import("./DeviceRoute"), "DeviceRoute"),
+});
 const model = createRoute({
   getParentRoute: () => root,
   path: "/models/$name",
@@ -155,6 +160,7 @@ export const router = createRouter({
     models,
     model,
     downloads,
+    device,
     configuration,
     settings,
     dashboard,

@@ -64,6 +64,7 @@ export const MoreIcon = icon(<path d="M4.500 10h.01M10 10h.01M15.500 10h.01" />)
 export const GripIcon = icon(
   <path d="M7.500 5h.01M12.500 5h.01M7.500 10h.01M12.500 10h.01M7.500 15h.01M12.500 15h.01" />,
 );
+export const DeviceIcon = icon(<path d="M4.500 4h11v8.500h-11zM2.500 15.500h15M10 6v4M8 8.500l2 2l2-2" />);
 export const CloudIcon = icon(
   <path d="M5.500 15.500a3.500 3.500 0 0 1-.3-7a5 5 0 0 1 9.600-.3a3.700 3.700 0 0 1-.3 7.300z" />,
 );

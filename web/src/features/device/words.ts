@@ -1,0 +1,62 @@
+import type { DeviceModel, DeviceUsage } from "../../engine/local/files";
+import { bytes, duration } from "../../ui/format";
+
+/** The line below a model's name. */
+export function facts(model: DeviceModel): string {
+  const some = `${bytes(model.stored)} of ${bytes(model.bytes)}`;
+  const all = bytes(model.bytes);
+  switch (model.state) {
+    case "downloading":
+      if (model.checking) return "Checking what came";
+      return [
+        model.reason ?? "Downloading",
+        some,
+        model.rate ? `${bytes(model.rate)}/s` : null,
+        model.secondsLeft !== undefined ? `${duration(model.secondsLeft)} left` : null,
+      ]
+        .filter(Boolean)
+        .join(" · ");
+    case "paused":
+      return `Paused · ${some}`;
+    case "failed":
+      return `Stopped · ${some}`;
+    case "ready":
+      return [
+        "On this device",
+        model.outdated ? bytes(model.stored) : all,
+        model.verified === "sha256" ? "checksum verified" : "size checked, checksum not known yet",
+      ].join(" · ");
+    default:
+      return model.fits ? `${all} to download` : all;
+  }
+}
+
+/** What a screen reader hears when a model's state changes. */
+export function heard(model: DeviceModel): string {
+  const words = {
+    absent: "is not on this device",
+    downloading: "is being downloaded",
+    paused: "is paused",
+    failed: `stopped. ${model.reason ?? ""}`,
+    ready: "is on this device",
+  };
+  return `${model.name} ${words[model.state]}`;
+}
+
+/** What is done by the main button of a model; null where nothing can be. */
+export function mainAction(model: DeviceModel): { does: "download" | "pause"; label: string } | null {
+  if (model.state === "downloading") return { does: "pause", label: "Pause" };
+  if (!model.fits || !model.offered) return null;
+  if (model.state === "ready") return model.outdated ? { does: "download", label: "Update" } : null;
+  return { does: "download", label: { absent: "Download", paused: "Resume", failed: "Try again" }[model.state] };
+}
+
+/** Whether there is anything of a model on this device. */
+export const here = (model: DeviceModel) =>
+  model.usable !== null || model.stored > 0 || model.state === "downloading" || model.state === "failed";
+
+/** The parts of the bar of storage. */
+export function room({ quota, used, models }: DeviceUsage) {
+  const others = Math.max(0, used - models);
+  return { models, others, free: Math.max(0, quota - models - others) };
+}
