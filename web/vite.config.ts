@@ -1,9 +1,10 @@
 /// <reference types="vitest/config" />
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { offline } from "./scripts/offline.ts";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), offline()],
   build: {
     outDir: "../src/corral/web_dist",
     emptyOutDir: true,
@@ -11,6 +12,10 @@ export default defineConfig({
     chunkSizeWarningLimit: 1_000,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: { index: "index.html", sw: "src/shell/sw.ts" },
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+    },
   },
   worker: { format: "es" },
   server: {

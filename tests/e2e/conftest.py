@@ -26,6 +26,8 @@ LOST = re.compile(
 
 NO_GPU = re.compile(r"^No available adapters\.$")
 """What Chromium says by itself when a page asks for WebGPU on a machine without a graphics card."""
+NO_WORKER = re.compile(r"^Service Worker registration blocked by Playwright$")
+"""Most tests are not about being offline, and would only fetch all files of the app once more."""
 
 
 class Watch:
@@ -34,12 +36,13 @@ class Watch:
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self._contexts: list[BrowserContext] = []
-        self.allowed: list[re.Pattern[str]] = [NO_GPU]
+        self.allowed: list[re.Pattern[str]] = [NO_GPU, NO_WORKER]
         self.complaints: list[str] = []
 
     def context(self, url: str, **options: Any) -> BrowserContext:
         """A fresh browser profile for the server at `url`."""
-        context = self._browser.new_context(base_url=url, **{"viewport": {"width": 1280, "height": 800}, **options})
+        usual = {"viewport": {"width": 1280, "height": 800}, "service_workers": "block"}
+        context = self._browser.new_context(base_url=url, **{**usual, **options})
         context.set_default_timeout(DEADLINE)
         context.add_init_script("globalThis.hacked = () => console.error('hostile code ran')")
         context.on("console", lambda said: self._note(said.text) if said.type in ("error", "warning") else None)

@@ -85,7 +85,8 @@ def takes_gzip(accepted: bytes) -> bool:
 
 
 def _looks_like_file(path: str) -> bool:
-    return "." in path.rsplit("/", 1)[-1]
+    """Files lie at the top or in the folder of the build; the address of a page may hold a model's name, with dots."""
+    return path.startswith("/assets/") or "/../" in path or ("." in path and path.count("/") == 1)
 
 
 def _load(path: Path, folder: Path) -> _Asset:

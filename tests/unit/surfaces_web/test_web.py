@@ -34,7 +34,7 @@ async def get(app: WebApp, path: str, method: str = "GET", **headers: str) -> tu
     return sent[0]["status"], dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
 
-@pytest.mark.parametrize("path", ["/", "/index.html", "/c/agt_123", "/models"])
+@pytest.mark.parametrize("path", ["/", "/index.html", "/c/agt_123", "/models", "/models/qwen2.5-0.5b"])
 async def test_every_page_address_gets_the_shell(app: WebApp, path: str) -> None:
     status, headers, body = await get(app, path)
     assert (status, headers[b"cache-control"]) == (200, b"no-cache")

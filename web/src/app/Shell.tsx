@@ -6,6 +6,7 @@ import { MenuIcon } from "../ui/icons";
 import { Outage } from "./Outage";
 import { Sidebar } from "./Sidebar";
 import { connection } from "./services";
+import { Update } from "./Update";
 import { useUnread } from "./useUnread";
 
 // What opens over the page is loaded when it first opens.
@@ -103,6 +104,7 @@ export function Shell() {
       )}
       <main tabIndex={-1}>
         <Outage />
+        <Update />
         <Outlet />
       </main>
       <Late opened={palette}>{(opened) => <Palette opened={opened} onClose={() => setPalette(false)} />}</Late>

@@ -9,6 +9,7 @@ import { type Drafts, keepDrafts, readDrafts } from "../engine/drafts";
 import { randomKey } from "../engine/ids";
 import { Outbox, type OutboxItem, type Sent } from "../engine/outbox";
 import { TurnStreams } from "../engine/turns";
+import { Updates } from "../shell/updates";
 
 const socket = io({
   path: "/llamaproxws",
@@ -81,6 +82,18 @@ function echo(item: OutboxItem, sent: SentWire): void {
   });
 }
 
+export const updates = new Updates(navigator.serviceWorker, () => location.reload());
+
+/** Keeps the app's own files for use without a network, once the page has drawn itself. */
+function keepOffline(): void {
+  const register = () => void updates.register(`${import.meta.env.BASE_URL}sw.js`);
+  if (document.readyState === "complete") register();
+  else window.addEventListener("load", register, { once: true });
+  // A server that was updated has been started again.
+  connection.onOpen(() => updates.look());
+  document.addEventListener("visibilitychange", () => document.hidden || updates.look());
+}
+
 /** Connects the parts and opens the socket; `open` shows a conversation that a message of this page has begun. */
 export function startServices(open: (agentId: string) => void): void {
   // Only one tab sends; the others, which show the same waiting message, learn of it here.
@@ -128,6 +141,7 @@ export function startServices(open: (agentId: string) => void): void {
   document.addEventListener("visibilitychange", () => {
     connection.hide(document.hidden);
   });
+  if (import.meta.env.PROD) keepOffline();
   connection.start();
   connection.hide(document.hidden);
 }

@@ -61,10 +61,3 @@ export function judge(model: Candidate, capabilities: Capabilities, budget: numb
   if (slow.length > 0) return { verdict: "tight", reason: `${way}, but ${slow.join(", and ")}.` };
   return { verdict: "fits", reason: `${way}.` };
 }
-
-/** Bytes of memory that a model may take in this browser: what WebAssembly can address, and a share of what there is. */
-export function memoryBudget({ deviceMemoryGb, phone, memory64 }: Capabilities): number {
-  const space = (memory64 ? 4 : 2) * GiB - 256 * MiB;
-  const there = (deviceMemoryGb ?? (phone ? 3 : 8)) * GiB;
-  return Math.min(space, there * (phone ? 0.3 : 0.5));
-}

@@ -4,7 +4,8 @@ import { call } from "../../api/client";
 import { readHardware } from "../../api/hardware";
 import { type Capabilities, probe } from "../../engine/local/capabilities";
 import { measureMemory } from "../../engine/local/memory";
-import { judge, memoryBudget } from "../../engine/local/verdict";
+import { memoryBudget } from "../../engine/local/plan";
+import { judge } from "../../engine/local/verdict";
 import { checksOf, summary } from "./checks";
 import type { Report } from "./report";
 
