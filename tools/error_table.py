@@ -15,7 +15,9 @@ from corral.telemetry.classification import (
     Severity,
     Step,
     Type,
+    row_of,
 )
+from corral.telemetry.classification.types import REPEATING
 
 Table = Callable[[Iterable[str], Iterable[Iterable[object]]], str]
 _INTRO = """What every surface tells, in its own dialect. The table stands in `src/corral/telemetry/classification`; the web app reads the same one.
@@ -120,6 +122,28 @@ def typescript() -> str:
         f"export const PAGE_STEPS: readonly string[] = {json.dumps([name.value for name, (actor, _) in STRATEGIES.items() if actor is Actor.PAGE])};",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+_PASSING = (Type.LIMIT, Type.SERVER, Type.STORAGE, Type.NETWORK)
+
+
+def passing() -> str:
+    """The module of the little that every page needs at once, so that the table itself can come later."""
+    codes = [
+        row.code
+        for row in SERVER_ROWS
+        if row.type in _PASSING and any(step.strategy in REPEATING and step.tries > 1 for step in row.steps)
+    ]
+    unreachable = row_of("unreachable")
+    return "\n".join(
+        [
+            "// Written by tools/reference.py from src/corral/telemetry/classification; `make docs` writes it again.",
+            "",
+            "/** Codes of what passes by itself, before anything was done: the same request may be sent again. */",
+            f"export const PASSING: ReadonlySet<string> = new Set({json.dumps(codes)});",
+            f"export const UNREACHABLE = {json.dumps(f'{unreachable.message} {unreachable.action}')};",
+        ]
+    )
 
 
 def _union(names: Iterable[str]) -> str:

@@ -329,6 +329,7 @@ PAGES = {
     "socketio.md": socketio,
     "errors.md": error_page,
     "../../web/src/api/errors.ts": error_table.typescript,
+    "../../web/src/api/passing.ts": error_table.passing,
 }
 
 

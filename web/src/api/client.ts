@@ -1,3 +1,4 @@
+import { UNREACHABLE } from "./passing";
 import { type Agent, ApiError, type Message, type Model } from "./types";
 
 /** Asks the control API. Rejects with `ApiError`. */
@@ -7,7 +8,7 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
     headers: body === undefined ? {} : { "content-type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   }).catch(() => {
-    throw new ApiError(503, "unavailable", "The server cannot be reached. This page tries again by itself.");
+    throw new ApiError(503, "unavailable", UNREACHABLE);
   });
   const data = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null;
   if (!response.ok) {

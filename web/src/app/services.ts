@@ -3,6 +3,7 @@ import { io } from "socket.io-client";
 import { createStore } from "zustand/vanilla";
 import { createAgent } from "../api/client";
 import { patchModels, patchStatus } from "../api/models";
+import { PASSING } from "../api/passing";
 import { ApiError, type Message, type Model } from "../api/types";
 import { Connection, Refused, type Wire } from "../engine/connection";
 import { type Drafts, keepDrafts, readDrafts } from "../engine/drafts";
@@ -40,8 +41,6 @@ interface SentWire extends Sent {
   seq?: number;
 }
 
-const FINAL = new Set(["overloaded", "unavailable", "shutting_down"]);
-
 const TAB = "corral.tab";
 const tab = sessionStorage.getItem(TAB) ?? randomKey();
 sessionStorage.setItem(TAB, tab);
@@ -59,7 +58,7 @@ export const outbox = new Outbox(
       }),
     refused: (error) => {
       if (error instanceof Refused) return error.message;
-      return error instanceof ApiError && error.status < 500 && !FINAL.has(error.code) ? error.message : null;
+      return error instanceof ApiError && error.status < 500 && !PASSING.has(error.code) ? error.message : null;
     },
   },
   async (work) => {

@@ -1,3 +1,4 @@
+import { PASSING } from "../api/passing";
 import { reconnectDelay } from "./backoff";
 import { randomKey } from "./ids";
 
@@ -55,7 +56,6 @@ interface Intent {
 }
 
 const REPLY_TIMEOUT = 30_000;
-const RETRYABLE = new Set(["overloaded", "shutting_down", "unavailable", "storage_full", "storage_unavailable"]);
 
 /** One socket, its reconnect policy, and requests matched to their answers. */
 export class Connection {
@@ -229,5 +229,5 @@ export class Connection {
 
 function failure(envelope: Envelope): Error {
   const { code = "unknown", message = "The server refused.", details = {} } = envelope.error ?? {};
-  return RETRYABLE.has(code) ? new NoAnswer(message) : new Refused(code, message, details);
+  return PASSING.has(code) ? new NoAnswer(message) : new Refused(code, message, details);
 }

@@ -86,8 +86,10 @@ describe("recover", () => {
         throw new Error("no");
       },
     };
-    await expect(recover(failing("device_gpu_lost", 9), actions, clock().options)).rejects.toThrow("device_gpu_lost");
-    expect(taken).toEqual(["restart_worker", "restart_worker", "other_backend"]);
+    await expect(recover(failing("device_worker_lost", 9), actions, clock().options)).rejects.toThrow(
+      "device_worker_lost",
+    );
+    expect(taken).toEqual(["restart_worker", "other_backend"]);
   });
 
   it("goes on where another place answers", async () => {

@@ -21,6 +21,8 @@ export interface Options {
   told?: (step: PageStep, failure: Failure) => void;
   /** Steps in all, whatever the table allows of each kind. */
   limit?: number;
+  /** Whether it may be tried again after a pause alone; else only by the caller's own actions. */
+  pauses?: boolean;
   /** Waits for milliseconds; rejects when the signal is aborted. Tests have their own. */
   sleep?: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   random?: () => number;
@@ -68,7 +70,7 @@ export async function recover<T>(
   actions: Actions = {},
   options: Options = {},
 ): Promise<T> {
-  const { signal, told, limit = LIMIT, sleep = pausing, random = Math.random } = options;
+  const { signal, told, limit = LIMIT, pauses = true, sleep = pausing, random = Math.random } = options;
   const taken = new Map<string, number>();
   const progress = () => taken.clear();
   for (let left = limit; ; left -= 1) {
@@ -77,21 +79,21 @@ export async function recover<T>(
     } catch (error) {
       const failure = failureOf(error);
       if (failure === null || signal?.aborted || left <= 0) throw error;
-      const took = await step(failure, { taken, actions, signal, told, sleep, random });
+      const took = await step(failure, { taken, actions, signal, told, pauses, sleep, random });
       if (!took || signal?.aborted) throw error;
     }
   }
 }
 
-interface Around extends Pick<Options, "signal" | "told">, Required<Pick<Options, "sleep" | "random">> {
+interface Around extends Pick<Options, "signal" | "told">, Required<Pick<Options, "pauses" | "sleep" | "random">> {
   taken: Map<string, number>;
   actions: Actions;
 }
 
 /** Takes the next step that can be taken; whether there was one. */
 async function step(failure: Failure, around: Around): Promise<boolean> {
-  const { taken, actions, signal, told, sleep, random } = around;
-  const able = (name: PageStep) => PAUSES.includes(name) || actions[name] !== undefined;
+  const { taken, actions, signal, told, pauses, sleep, random } = around;
+  const able = (name: PageStep) => (pauses && PAUSES.includes(name)) || actions[name] !== undefined;
   for (;;) {
     const next = nextStep(failure, taken, able);
     if (next === undefined) return false;

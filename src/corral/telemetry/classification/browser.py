@@ -7,7 +7,7 @@ from corral.telemetry.classification.types import Row, Severity, Step, Strategy,
 _LOW, _MEDIUM, _HIGH = Severity.LOW, Severity.MEDIUM, Severity.HIGH
 _RETRY = Step(Strategy.RETRY, tries=2, pause=0.5, longest=4.0)
 _NETWORK = Step(Strategy.RETRY, tries=5, pause=1.0, longest=30.0)
-_WORKER = Step(Strategy.RESTART_WORKER, tries=2, pause=0.2, longest=1.0)
+_WORKER = Step(Strategy.RESTART_WORKER, pause=0.2, longest=0.2)
 _BACKEND, _CONTEXT = Step(Strategy.OTHER_BACKEND), Step(Strategy.SMALLER_CONTEXT, tries=2)
 _PLACE = Step(Strategy.OTHER_PLACE)
 _AGAIN = Step(Strategy.DOWNLOAD_AGAIN)
@@ -18,10 +18,10 @@ _RELOAD, _SIGN_IN = Step(Strategy.RELOAD_PAGE), Step(Strategy.SIGN_IN)
 ENGINE = (
     Row("device_gpu_missing", Type.WEBGPU, _LOW, (_BACKEND, _PLACE), "This browser has no graphics adapter for models.",
         "The model runs on the processor instead, more slowly."),
-    Row("device_gpu_lost", Type.WEBGPU, _HIGH, (_WORKER, _BACKEND, _PLACE), "The graphics card was lost while it worked.",
-        "The model is loaded again; close other pages that use the graphics card if it happens often."),
+    Row("device_gpu_lost", Type.WEBGPU, _HIGH, (_BACKEND, _WORKER, _PLACE), "The graphics card was lost while it worked.",
+        "The model goes on with the processor; close other pages that use the graphics card if it happens often."),
     Row("device_wasm_missing", Type.WASM, _MEDIUM, (_PLACE, _MODEL), "This browser cannot run models.", "Have the server answer, or use a newer browser."),
-    Row("device_memory", Type.WASM, _HIGH, (_CONTEXT, _PLACE, _MODEL), "The browser has not enough memory for this model.",
+    Row("device_memory", Type.WASM, _HIGH, (_BACKEND, _CONTEXT, _PLACE, _MODEL), "The browser has not enough memory for this model.",
         "Close other pages, or choose a smaller model."),
     Row("device_context_exceeded", Type.REQUEST, _LOW, (_PLACE, _REQUEST), "The conversation is longer than the model on this device can read.",
         "Have the server answer, or begin a new conversation."),
@@ -29,11 +29,11 @@ ENGINE = (
         "Make the schema simpler, or have the server answer."),
     Row("device_request_invalid", Type.REQUEST, _LOW, (_REQUEST,), "The request to the model on this device is wrong.", "Correct the field that is named."),
     Row("device_queue_full", Type.LIMIT, _LOW, (_RETRY, _PLACE), "The model on this device is busy.", "It is tried again in a moment."),
-    Row("device_worker_lost", Type.WORKER, _HIGH, (_WORKER, _PLACE), "The part of the page that runs the model has ended.", "It is started again by itself."),
+    Row("device_worker_lost", Type.WORKER, _HIGH, (_WORKER, _BACKEND, _PLACE), "The part of the page that runs the model has ended.", "It is started again by itself."),
     Row("device_stalled", Type.WORKER, _HIGH, (_WORKER, _BACKEND, _PLACE), "The model on this device made no progress.", "It is started again by itself."),
-    Row("device_load_failed", Type.MODEL, _HIGH, (Step(Strategy.RESTART_WORKER), _BACKEND, _PLACE), "The model could not be loaded in this browser.",
+    Row("device_load_failed", Type.MODEL, _HIGH, (_BACKEND, _PLACE, _MODEL), "The model could not be loaded in this browser.",
         "Try again, or have the server answer."),
-    Row("device_load_timeout", Type.MODEL, _HIGH, (Step(Strategy.RESTART_WORKER), _BACKEND, _PLACE), "Loading the model took too long.",
+    Row("device_load_timeout", Type.MODEL, _HIGH, (_BACKEND, _PLACE, _MODEL), "Loading the model took too long.",
         "Close other pages, or choose a smaller model."),
     Row("device_generation_failed", Type.WORKER, _MEDIUM, (_WORKER, _BACKEND, _PLACE), "The model on this device broke off.", "It is tried again by itself."),
     Row("device_answer_invalid", Type.OUTPUT, _MEDIUM, (Step(Strategy.RETRY), _PLACE), "The answer is not in the form that was asked for.",

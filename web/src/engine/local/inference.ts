@@ -1,10 +1,12 @@
 /** The loaded model of this browser, in the tab that holds it. */
+
+import { recover } from "../recovery";
 import type { Capabilities } from "./capabilities";
 import { continues, Joint, remaining } from "./continuing";
 import { failure, type LocalError, localError } from "./errors";
 import { readShape } from "./gguf";
 import { PATIENCE, type Patience, type Spawn, spawnWorker, WorkerHandle } from "./handle";
-import { type Plan, planLoad, type Wish } from "./plan";
+import { halved, onProcessor, type Plan, planLoad, type Wish } from "./plan";
 import type { Source, Work } from "./protocol";
 import { Queue } from "./queue";
 import type { CompiledModel, EngineState, LocalAnswer, ModelSource } from "./types";
@@ -27,8 +29,6 @@ export interface Ear {
 
 /** Requests that may wait behind the one at work. */
 const WAITING = 8;
-/** After these the worker is made anew. */
-const LOST = new Set(["device_worker_lost", "device_gpu_lost", "device_stalled"]);
 
 /** An answer as far as it was told. */
 interface Draft {
@@ -144,8 +144,22 @@ export class Inference {
     return { source: { kind: "gguf", files }, plan };
   }
 
-  /** Starts a worker with the model; where the graphics card fails, the processor takes its place. */
-  private async start(model: string, source: Source, plan: Plan): Promise<Holding> {
+  /** Starts a worker with the model. What is done where that fails is in the table of errors. */
+  private start(model: string, source: Source, plan: Plan): Promise<Holding> {
+    let current = plan;
+    const take = (next: Plan | null) => {
+      if (!next || source.kind !== "gguf" || this.ended) return false;
+      current = next;
+      return true;
+    };
+    return recover(
+      () => this.launch(model, source, current),
+      { other_backend: () => take(onProcessor(current)), smaller_context: () => take(halved(current)) },
+      { pauses: false },
+    );
+  }
+
+  private async launch(model: string, source: Source, plan: Plan): Promise<Holding> {
     const handle = new WorkerHandle(this.parts.spawn ?? spawnWorker, this.parts.patience ?? PATIENCE);
     // Held before it is loaded, so that it can be ended meanwhile.
     const holding: Holding = { model, source, plan, threads: plan.threads, handle };
@@ -161,33 +175,43 @@ export class Inference {
     } catch (error) {
       const reason = localError(error, "device_load_failed");
       handle.end(reason);
-      const retry = plan.backend === "webgpu" && source.kind === "gguf" && this.holding === holding;
       if (this.holding === holding) this.holding = null;
-      if (!retry || this.ended) throw reason;
-      return this.start(model, source, { ...plan, backend: "wasm" });
+      throw reason;
     }
   }
 
   private async answer(model: string, work: Work, ear: Ear, signal: AbortSignal): Promise<LocalAnswer> {
     let holding = await this.hold(model);
     const draft: Draft = { text: "", tokens: 0, begun: performance.now() };
-    let again = false;
-    for (;;) {
-      this.tell({ kind: "busy", model });
-      try {
-        const answer = await this.ask(holding, remaining(work, draft.text, draft.tokens), draft, ear, signal);
-        this.tell({ kind: "ready", model });
-        return whole(answer, draft, work);
-      } catch (error) {
-        const reason = localError(error, "device_generation_failed");
-        const mine = this.holding === holding;
-        if (!LOST.has(reason.code) || again || !mine || this.ended) {
-          this.settle(model, holding, reason);
-          throw reason;
-        }
-        again = true;
-        holding = await this.restart(holding, work, draft, reason);
-      }
+    const again = async (plan: Plan | null) => {
+      const compiled = holding.source.kind === "mlc" && draft.text !== "";
+      if (!plan || compiled || this.holding !== holding || this.ended) return false;
+      holding = await this.restart(holding, plan, work, draft);
+      return true;
+    };
+    const processor = () => (holding.source.kind === "gguf" ? onProcessor(holding.plan) : null);
+    try {
+      return await recover(
+        async () => {
+          this.tell({ kind: "busy", model });
+          const left = remaining(work, draft.text, draft.tokens);
+          const answer = await this.ask(holding, left, draft, ear, signal).catch((error) => {
+            throw localError(error, "device_generation_failed");
+          });
+          this.tell({ kind: "ready", model });
+          return whole(answer, draft, work);
+        },
+        {
+          restart_worker: () => again(holding.plan),
+          other_backend: () => again(processor()),
+          smaller_context: () => again(halved(holding.plan)),
+        },
+        { pauses: false, signal },
+      );
+    } catch (error) {
+      const reason = localError(error, "device_generation_failed");
+      this.settle(model, holding, reason);
+      throw reason;
     }
   }
 
@@ -207,17 +231,16 @@ export class Inference {
     return holding.handle.generate(joint.work, { text, alive: () => this.pulse() }, signal);
   }
 
-  /** Starts the worker of a cut answer anew, once; without the graphics card when that was what failed. */
-  private async restart(lost: Holding, work: Work, draft: Draft, reason: LocalError): Promise<Holding> {
-    const { model, source, plan } = lost;
-    lost.handle.end(reason);
+  /** Starts the worker of a cut answer anew, by another plan perhaps. */
+  private async restart(lost: Holding, plan: Plan, work: Work, draft: Draft): Promise<Holding> {
+    const { model, source } = lost;
+    lost.handle.end();
     this.holding = null;
     this.tell({ kind: "loading", model, progress: 0 });
     try {
       // First whether it can be gone on with at all.
       remaining(work, draft.text, draft.tokens);
-      const slower = reason.code === "device_gpu_lost" && source.kind === "gguf";
-      return await this.start(model, source, slower ? { ...plan, backend: "wasm" } : plan);
+      return await this.start(model, source, plan);
     } catch (error) {
       const why = localError(error, "device_load_failed");
       this.tell({ kind: "failed", model, reason: why.message });

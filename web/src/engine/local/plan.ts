@@ -48,6 +48,16 @@ export interface Wish {
   context?: number;
 }
 
+/** The same with the processor in the place of the graphics card; null where it is the processor already. */
+export function onProcessor(plan: Plan): Plan | null {
+  return plan.backend === "webgpu" ? { ...plan, backend: "wasm" } : null;
+}
+
+/** The same with half the context; null when that would be of no use. */
+export function halved(plan: Plan): Plan | null {
+  return plan.context >= 2 * CONTEXT_LEAST ? { ...plan, context: Math.floor(plan.context / 2) } : null;
+}
+
 /** The plan for a GGUF of `bytes` bytes. Raises LocalError `device_memory` when it does not fit with a useful context. */
 export function planLoad(bytes: number, shape: Shape, capabilities: Capabilities, wish: Wish = {}): Plan {
   const budget = memoryBudget(capabilities);

@@ -1,3 +1,4 @@
+import { explain } from "../../api/explain";
 import { type Frame, framing } from "../../engine/frames";
 import { type Answer, Reader } from "./answer";
 import type { DialectId } from "./draft";
@@ -156,7 +157,7 @@ export async function perform(
     await receive(collector, response, tell);
   } catch (error) {
     if (signal.aborted) collector.stop();
-    else collector.fail(error instanceof TypeError ? "The server cannot be reached." : (error as Error).message);
+    else collector.fail(explain(error).happened);
   }
   tell();
 }

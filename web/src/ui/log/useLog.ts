@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { explain } from "../../api/explain";
 import { type Found, LogFeed, searchFor } from "../../engine/logfeed";
 import { type LogFilter, LogView } from "../../engine/logs";
 import { useConnection } from "../live";
@@ -52,7 +53,7 @@ export function useLogView(feed: LogFeed, filter: LogFilter) {
       }
       setReached({ view, before: from });
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(explain(error).happened);
     }
     setReading(false);
   }, [connection, feed, view, before, level, source, text, requestId]);
