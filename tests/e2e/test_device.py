@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import time
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +14,9 @@ import pytest
 from playwright.sync_api import BrowserContext, Error, Locator, Page, Route, expect
 
 from corral.app.answering import INCLUDED
-from tests.e2e.actions import until
+from tests.e2e.actions import DEADLINE, until
 from tests.e2e.conftest import LOST, Watch
-from tests.support.server import Server
+from tests.support.server import SCRIPTED, Server
 
 pytestmark = pytest.mark.alone
 
@@ -65,14 +68,27 @@ class Gate:
             self._held.append(route)
 
 
-def row(page: Page) -> Locator:
-    """The included model."""
-    return page.get_by_test_id("device-model").filter(has_text="Cria")
+def row(page: Page, model: str = "cria") -> Locator:
+    """The included model, or another."""
+    return page.get_by_test_id("device-model").filter(has_text=model)
 
 
-def act(page: Page, label: str) -> None:
-    """Clicks a button of the included model."""
-    page.get_by_role("button", name=f"{label} Cria", exact=True).click()
+def act(page: Page, label: str, model: str = "cria") -> None:
+    """Clicks a button of the included model, or of another."""
+    page.get_by_role("button", name=f"{label} {model}", exact=True).click()
+
+
+def ask_for_digest(server: Server, name: str) -> None:
+    """Waits until the server knows the sum of a model as it is now."""
+    deadline = time.monotonic() + DEADLINE / 1000
+    while True:
+        offer = next(one for one in server.ask("GET", "/api/device/models")[1]["models"] if one["id"] == name)
+        if offer["parts"][0]["sha256"]:
+            return
+        assert time.monotonic() < deadline, "the sum was not told"
+        path = f"{server.url}/api/device/models/{name}/files/0?v={offer['version']}"
+        urllib.request.urlopen(urllib.request.Request(path, method="HEAD"), timeout=30).close()
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -95,7 +111,7 @@ def test_a_download_is_paused_outlives_a_reload_and_is_verified(
     expect(row(page)).to_contain_text(f"{SIZE} to download")
     act(page, "Download")
     expect(row(page)).to_contain_text(f"1.0 MB of {SIZE}")
-    expect(row(page).get_by_role("progressbar", name="Cria: 24 %")).to_be_visible()
+    expect(row(page).get_by_role("progressbar", name="cria: 24 %")).to_be_visible()
     until(page, lambda: len(gate.ranges) == 2, "asking for the second range")
     shoot(page, "device-downloading")
     act(page, "Pause")
@@ -142,7 +158,7 @@ def test_what_was_changed_on_the_way_is_refused(context: BrowserContext) -> None
     page = opened(context)
     act(page, "Download")
     expect(row(page).get_by_role("alert")).to_contain_text("another checksum than the server tells")
-    expect(page.get_by_role("button", name="Try again Cria")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again cria")).to_be_visible()
     page.reload()
     expect(row(page)).not_to_contain_text("On this device")
     context.unroute(FILES)
@@ -192,3 +208,48 @@ def test_two_tabs_download_once_and_one_goes_on_for_the_other(context: BrowserCo
     rest = gate.ranges[3:]
     assert [last + 1 for _, last in rest] == [*(first for first, _ in rest[1:]), len(WHOLE)]
     assert left.evaluate(STORED) == [hashlib.sha256(WHOLE).hexdigest()]
+
+
+def test_another_version_is_told_and_taken_only_when_it_is_whole(context: BrowserContext, server: Server) -> None:
+    file, demo = server.data / "models" / "corral-demo.gguf", "corral-demo"
+    page = opened(context)
+    act(page, "Download", demo)
+    expect(row(page, demo)).to_contain_text("checksum verified")
+    # The same content with another date is the same model: nothing is downloaded.
+    gate = Gate(context, allowed=0)
+    os.utime(file, ns=(1, 1))
+    server.ask("POST", "/api/llama-server/rescan")
+    ask_for_digest(server, "corral-demo")
+    page.reload()
+    expect(row(page, demo)).to_contain_text("checksum verified")
+    expect(row(page, demo)).not_to_contain_text("Newer version")
+
+    changed = SCRIPTED.read_bytes() + bytes(1_000_000)
+    file.write_bytes(changed)
+    server.ask("POST", "/api/llama-server/rescan")
+    page.reload()
+    expect(row(page, demo)).to_contain_text("Newer version on the server")
+    act(page, "Update", demo)
+    until(page, lambda: gate.ranges, "asking for the new version")
+    expect(row(page, demo)).to_contain_text("Older version in use")
+    assert page.evaluate(STORED) == [hashlib.sha256(SCRIPTED.read_bytes()).hexdigest()]
+    # It changes once more in the middle: the download begins anew with what there is now.
+    changed += b"more"
+    file.write_bytes(changed)
+    gate.open()
+    expect(row(page, demo)).to_contain_text("checksum verified")
+    expect(row(page, demo)).not_to_contain_text("Newer version")
+    assert page.evaluate(STORED) == [hashlib.sha256(changed).hexdigest()]
+
+
+def test_what_the_browser_has_removed_is_told(context: BrowserContext) -> None:
+    page = opened(context)
+    act(page, "Download")
+    expect(row(page)).to_contain_text("checksum verified")
+    page.evaluate(
+        "navigator.storage.getDirectory().then(root => root.removeEntry('corral-models', { recursive: true }))"
+    )
+    page.reload()
+    expect(row(page).get_by_role("alert")).to_contain_text("The browser has removed this model")
+    act(page, "Try again")
+    expect(row(page)).to_contain_text("checksum verified")

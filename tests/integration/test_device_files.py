@@ -104,7 +104,7 @@ def test_the_list_tells_what_a_browser_may_have(server: Server) -> None:
     assert (included["builtIn"], included["reason"], included["bytes"]) == (True, None, len(WHOLE))
     assert [part["name"] for part in included["parts"]] == ["cria.gguf"]
     huge = offered(server, "huge")
-    assert "at most 2.1 GB" in huge["reason"]
+    assert "less than 2 GiB" in huge["reason"]
     names = [one["id"] for one in server.ask("GET", "/api/device/models")[1]["models"]]
     assert "large model" in names
     assert "broken" not in names

@@ -39,7 +39,7 @@ def test_a_version_follows_the_files_and_not_their_folder() -> None:
 
 def test_what_is_too_large_is_told_why() -> None:
     assert too_large([MAX_PART_BYTES], MAX_PART_BYTES) is None
-    assert "at most 2.1 GB in one" in str(too_large([MAX_PART_BYTES + 1], 2**40))
+    assert "less than 2 GiB" in str(too_large([MAX_PART_BYTES + 1], 2**40))
     assert "device_max_bytes" in str(too_large([10, 10], 19))
 
 

@@ -96,7 +96,7 @@ def _offer(model: Model, limit: int) -> Offer | None:
     reason = too_large([mark.size for mark in marks], limit)
     if model.embeddings and reason is None:
         reason = "It makes vectors and cannot chat."
-    return Offer(model.name, model.title or model.name, tuple(marks), model.context_length, model.included, reason)
+    return Offer(model.name, tuple(marks), model.context_length, model.included, reason)
 
 
 def _gone(name: str) -> ModelVersionGone:

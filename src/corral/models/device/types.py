@@ -24,7 +24,6 @@ class Mark(NamedTuple):
 class Offer:
     """A model as a browser may have it; `reason` says why it cannot, None when it can."""
 
-    id: str
     name: str
     marks: tuple[Mark, ...]
     context: int | None
@@ -43,7 +42,7 @@ class Offer:
             for mark, digest in zip(self.marks, digests, strict=True)
         ]
         return {
-            "id": self.id, "name": self.name, "version": self.version, "parts": parts,
+            "id": self.name, "name": self.name, "version": self.version, "parts": parts,
             "bytes": sum(mark.size for mark in self.marks), "context": self.context, "builtIn": self.built_in,
             "reason": self.reason,
         }  # fmt: skip
@@ -60,7 +59,7 @@ def too_large(sizes: Sequence[int], limit: int) -> str | None:
     largest, total = max(sizes, default=0), sum(sizes)
     if largest > MAX_PART_BYTES:
         return (
-            f"One of its files has {gigabytes(largest)}, and a browser takes at most {gigabytes(MAX_PART_BYTES)} in one. "
+            f"One of its files has {gigabytes(largest)}, and browsers take files of less than 2 GiB. "
             "Split it with llama-gguf-split to use it here."
         )
     if total > limit:

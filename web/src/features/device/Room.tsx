@@ -13,7 +13,7 @@ export function Room({ usage, onKeep }: { usage: DeviceUsage | null; onKeep: () 
     { kind: "models", label: "Models", size: models },
     { kind: "others", label: "Everything else", size: others },
     { kind: "free", label: "Free", size: free },
-  ];
+  ].filter(({ size }) => size > 0);
   return (
     <section aria-labelledby="room-title" className="room">
       <h2 id="room-title">Storage</h2>

@@ -36,7 +36,9 @@ export class Store {
     if (!root)
       throw new LocalError(
         "device_storage_missing",
-        "This browser gives web pages no file storage. A private window does not; another browser may.",
+        isSecureContext
+          ? "This browser gives web pages no file storage. A private window does not; another browser may."
+          : "Browsers give file storage only to pages over HTTPS, or of their own machine. Open Corral in one of these ways.",
         false,
       );
     const store = new Store(records, root);
