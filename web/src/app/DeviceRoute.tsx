@@ -1,4 +1,4 @@
 import { DevicePage } from "../features/device/DevicePage";
-import { modelFiles } from "./device";
+import { device } from "./device";
 
-export const DeviceRoute = () => <DevicePage open={modelFiles} />;
+export const DeviceRoute = () => <DevicePage open={device.files} />;

@@ -27,7 +27,9 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { showDensity } from "../ui/density";
+import { DeviceProvider } from "../ui/device";
 import { Live } from "../ui/live";
+import { device } from "./device";
 import { router } from "./router";
 import { connection, queries, startServices } from "./services";
 
@@ -44,7 +46,9 @@ if (root)
       <MantineProvider theme={theme} defaultColorScheme="auto">
         <QueryClientProvider client={queries}>
           <Live connection={connection}>
-            <RouterProvider router={router} />
+            <DeviceProvider device={device}>
+              <RouterProvider router={router} />
+            </DeviceProvider>
           </Live>
         </QueryClientProvider>
       </MantineProvider>

@@ -15,7 +15,7 @@ import type { BrowserEngine, EngineState, LocalAnswer, LocalRequest } from "./ty
 const SILENCE = 15_000;
 /** In the place of the tab that worked on a call and does not any more. */
 const GONE = "gone";
-const CHANNEL = "corral.device";
+const CHANNEL = "corral.device.engine";
 
 /** The parts of the browser that connect tabs. Without them each tab is on its own. */
 export interface Between {

@@ -14,6 +14,14 @@ export interface WorkerPort {
   onerror: ((event: ErrorEvent) => void) | null;
 }
 
+/** Errors after which the library in the worker cannot be used again. */
+const FATAL: ReadonlySet<string> = new Set([
+  "device_worker_lost",
+  "device_gpu_lost",
+  "device_memory",
+  "device_schema_unsupported",
+]);
+
 /** Starts a worker of that name. */
 export type Spawn = (name: string) => WorkerPort;
 
@@ -168,8 +176,7 @@ export class WorkerHandle {
       return;
     }
     const error = fromWire(report.payload);
-    // The library inside has lost its own worker: this one cannot be used again.
-    if (error.code === "device_worker_lost" || error.code === "device_gpu_lost") this.die(error);
+    if (FATAL.has(error.code)) this.die(error);
     pending.reject(error);
   }
 

@@ -255,7 +255,9 @@ export class Inference {
       return;
     }
     this.holding = null;
-    this.tell({ kind: "failed", model, reason: reason.message });
+    // A schema that broke it says nothing about the next request.
+    if (reason.code === "device_schema_unsupported") this.tell({ kind: "idle" });
+    else this.tell({ kind: "failed", model, reason: reason.message });
   }
 
   private pulse(): void {

@@ -89,6 +89,9 @@ export class WllamaAdapter implements Adapter {
         }),
       );
     } catch (error) {
+      if (work.schema && answer.empty && isGarbage(error)) {
+        throw failure("device_schema_unsupported", "The engine cannot make a grammar of this schema.");
+      }
       if (!(error instanceof WllamaAbortError) && !signal.aborted) throw error;
       answer.stop = "aborted";
     }
@@ -158,9 +161,15 @@ export class WllamaAdapter implements Adapter {
     code: "device_load_failed" | "device_generation_failed" | "device_worker_lost" | "device_gpu_lost",
     text: string,
   ) {
-    const said = this.lines.length ? ` The engine said: ${this.lines.at(-1)}` : "";
+    const last = this.lines.filter((line) => !line.startsWith("Stack trace")).at(-1);
+    const said = last ? ` The engine said: ${last.split("\n")[0]}` : "";
     return failure(code, `The engine stopped: ${text}.${said}`, code !== "device_load_failed");
   }
+}
+
+/** What the library says where llama.cpp threw an exception: it takes what lies in the memory for an answer. */
+function isGarbage(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("Invalid typed array length");
 }
 
 /** The files, telling how much of them was read. The library reads by slices where it can. */
@@ -190,6 +199,10 @@ class Answer {
     private readonly begun: number,
     private readonly listener: Listener,
   ) {}
+
+  get empty(): boolean {
+    return this.text === "";
+  }
 
   take(chunk: ChatCompletionChunk): void {
     const { prompt_progress: progress, timings } = chunk;
