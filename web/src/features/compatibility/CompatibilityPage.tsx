@@ -7,6 +7,7 @@ import "../../ui/controls.css";
 import type { Check } from "./checks";
 import "./compatibility.css";
 import { asJson, asText, type Report, type Row } from "./report";
+import { SelfTest } from "./SelfTest";
 import { useReport } from "./useReport";
 
 const GROUPS: readonly { verdict: Verdict; title: string }[] = [
@@ -41,6 +42,9 @@ export function CompatibilityPage() {
           </Section>
         </>
       )}
+      <Section title="Self-test">
+        <SelfTest />
+      </Section>
       <Section title="The server">
         <Server report={report} away={serverAway} />
       </Section>
