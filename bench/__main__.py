@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import dashboard, dataplane, dialects, models, peers, startup, swapping, table, turns
+from bench import browser, dashboard, dataplane, dialects, models, peers, startup, swapping, table, turns
 from bench.frame import Result
 
 BENCHMARKS = {
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "swapping": swapping.run,
     "models": models.run,
     "table": table.run,
+    "browser": browser.run,
     "peers": peers.run,
 }
 

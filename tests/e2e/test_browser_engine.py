@@ -8,7 +8,7 @@ import shutil
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, Worker
+from playwright.sync_api import Browser, Page, Route, Worker, expect
 from tools.scripted_model import HOURS
 
 from tests.e2e.conftest import Watch
@@ -244,3 +244,24 @@ def test_a_browser_without_jspi_runs_the_build_for_it(watch: Watch, server: Serv
     _whole(told["said"])
     compat = max(ASSETS.glob("wllama-*.wasm"), key=lambda path: path.stat().st_size)
     assert asked.value.url.endswith(compat.name)
+
+
+def test_the_self_test_shows_what_this_device_does(watch: Watch, server: Server) -> None:
+    page = watch.page(server.url)
+    page.goto("/compatibility")
+    page.get_by_role("button", name="Run self-test").click()
+    result = page.get_by_test_id("self-test-result")
+    expect(result).to_be_visible()
+    report = json.loads(str(result.get_attribute("data-report")))
+    assert report["backend"] == "wasm"
+    assert report["isolated"] is True
+    assert report["schema"] is True
+    assert report["loadMs"] > 0
+    assert report["tokensPerSecond"] > 0
+    assert report["threads"] >= 1
+    expect(result).to_contain_text(f"{report['tokensPerSecond']:.1f}")
+    expect(page.get_by_role("button", name="Copy self-test report")).to_be_visible()
+    # It can be stopped, and then be run once more.
+    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("button", name="Stop self-test").click()
+    expect(page.get_by_role("button", name="Run self-test")).to_be_visible()

@@ -32,9 +32,13 @@ export function memoryBudget({ deviceMemoryGb, phone, memory64 }: Capabilities):
   return Math.min(space, there * (phone ? 0.3 : 0.5));
 }
 
-/** Threads for an engine. Half of many processors: they share their arithmetic in pairs. */
+/**
+ * Threads for an engine on a machine of that many. They wait for each other in tight loops, so one whose processor is
+ * taken by something else slows all of them down many times: one is left free. Of many, half: they share their arithmetic in pairs.
+ */
 export function threadsFor(threads: number): number {
-  return threads <= 4 ? Math.max(1, threads) : Math.min(THREADS, Math.max(4, Math.floor(threads / 2)));
+  if (threads <= 4) return Math.max(1, threads - 1);
+  return Math.min(THREADS, Math.max(3, Math.floor(threads / 2)));
 }
 
 /** Bytes that one token takes in the cache of this model. */
@@ -74,7 +78,7 @@ export function planLoad(bytes: number, shape: Shape, capabilities: Capabilities
   const gpu = capabilities.webgpu === "ready" && wish.backend !== "wasm";
   return {
     backend: gpu ? "webgpu" : "wasm",
-    threads: Math.min(wish.threads ?? THREADS, threadsFor(capabilities.threads)),
+    threads: Math.min(wish.threads ?? threadsFor(capabilities.threads), capabilities.threads),
     context: Math.min(most, fits),
     batch: gpu ? 512 : 128,
   };
