@@ -28,6 +28,7 @@ class Permission(StrEnum):
     MONITORING_READ = "monitoring:read"
     LOGS_READ = "logs:read"
     LOGS_MANAGE = "logs:manage"
+    DEBUG_READ = "debug:read"
 
 
 @dataclass(frozen=True, slots=True)

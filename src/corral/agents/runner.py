@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from corral.agents import repository
+from corral.agents.commits import Commits
 from corral.agents.fitting import shortened
 from corral.agents.live import LiveLog
 from corral.agents.log_writer import LogWriter
@@ -23,6 +24,7 @@ from corral.agents.ports import ModelSource
 from corral.agents.types import Event, Turn, TurnState
 from corral.dialects.form import ChatEvent, ChatRequest, Finished, ReasoningDelta, Role, TextDelta, Usage, text_message
 from corral.kit.clock import Clock
+from corral.kit.context import request_id
 from corral.kit.errors import (
     ContextExceeded,
     CorralError,
@@ -34,6 +36,8 @@ from corral.kit.errors import (
 from corral.kit.faultpoints import reach
 from corral.store import Database
 from corral.telemetry import get_logger
+from corral.telemetry.failures import Failure
+from corral.telemetry.tracing import Tracing
 
 MAX_ATTEMPTS = 4
 BUFFER_EVENTS = 512
@@ -58,6 +62,7 @@ class Bench:
     clock: Clock
     fence: int
     max_tokens: int
+    tracing: Tracing
 
 
 class TurnRun:
@@ -78,6 +83,9 @@ class TurnRun:
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._commits = Commits(bench.tracing)
+        self.state = ""
+        """The final state, once there is one."""
 
     def stop(self) -> None:
         """Ends the answer where it is; what was committed stays."""
@@ -88,11 +96,15 @@ class TurnRun:
 
     async def run(self) -> None:
         """Works until the turn has ended. Raises Fenced when another owner has it, CancelledError when told to leave."""
-        bench, turn = self._bench, self.turn
-        claimed, deleted = await self._write(lambda connection: repository.claim_turn(connection, turn, bench.fence))
+        bench, turn, tracing = self._bench, self.turn, self._bench.tracing
+        with tracing.measured("claim the turn", room="storage"):
+            claimed, deleted = await self._write(
+                lambda connection: repository.claim_turn(connection, turn, bench.fence)
+            )
         self._shown([claimed])
         _log.info("turn_begins", turn=turn.id, agent=turn.agent_id, model=turn.model)
-        request, said, answered = await bench.database.read(self._request)
+        with tracing.measured("read the history", room="storage"):
+            request, said, answered = await bench.database.read(self._request)
         self._text = [said]
         if self._stopped or deleted:
             await self._end(TurnState.CANCELLED)
@@ -235,7 +247,8 @@ class TurnRun:
         events = number(merge(batch), self._offset)
         if not events:
             return
-        await self._saved(lambda: self._bench.log.append(self.turn.id, events))
+        with self._commits.one(events):
+            await self._saved(lambda: self._bench.log.append(self.turn.id, events))
         reach("agents.run.committed_not_sent")
         self._shown(events)
 
@@ -256,9 +269,21 @@ class TurnRun:
             repository.end_turn(connection, turn_id, state, content, now, reason)
             repository.update_agent(connection, self.turn.agent_id, {"updated_at": now})
 
-        await self._write(work)
+        self._commits.put()
+        with self._bench.tracing.measured("commit the end", room="storage"):
+            await self._write(work)
+        self.state = state.value
+        if error is not None:
+            self._failed(error)
         reach("agents.run.terminal_not_sent")
         self._shown(events)
+
+    def _failed(self, error: CorralError) -> None:
+        failures, turn = self._bench.tracing.failures, self.turn
+        if failures is not None:
+            about = {"turn": turn.id, "agent": turn.agent_id, "model": turn.model or ""}
+            at = self._bench.clock.now().timestamp()
+            failures.add(Failure(error.code, error.message, "turn", request_id.get(), at, about))
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         return await self._saved(lambda: self._bench.database.write(work))

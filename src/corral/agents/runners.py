@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from corral.agents import repository
 from corral.agents.live import LiveLogs
@@ -12,12 +14,22 @@ from corral.agents.runner import Bench, TurnRun
 from corral.agents.types import Turn
 from corral.kit.context import request_id
 from corral.kit.tasks import Tasks
+from corral.kit.trace import Trace, current_trace
 from corral.telemetry import get_logger
+from corral.telemetry.spans import Kind
 
 PAUSE = 0.5
 """Seconds before a turn that failed for a reason of ours is tried again."""
 _ASKED_KEPT = 10_000
 _log = get_logger("corral.agents")
+
+
+class Asked(NamedTuple):
+    """Who asked for a turn: the request's id, its place in a trace, and when, in nanoseconds since 1970."""
+
+    request: str
+    trace: Trace | None
+    at: int
 
 
 class Runners:
@@ -35,14 +47,14 @@ class Runners:
         self._running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._runs: dict[str, TurnRun] = {}
         self._unwanted: set[str] = set()
-        self._asked: dict[str, str] = {}
+        self._asked: dict[str, Asked] = {}
         self._closing = False
 
     def asked(self, turn_id: str) -> None:
-        """Keeps the id of the request that asked for a turn, under which the turn's work is logged."""
+        """Keeps the id of the request that asked for a turn, under which the turn's work is logged, and its place in a trace."""
         if len(self._asked) >= _ASKED_KEPT:
             del self._asked[next(iter(self._asked))]
-        self._asked[turn_id] = request_id.get()
+        self._asked[turn_id] = Asked(request_id.get(), current_trace.get(), time.time_ns())
 
     def wake(self, agent_id: str) -> None:
         """Says that an agent may have something to run."""
@@ -103,18 +115,33 @@ class Runners:
 
     async def _run_turn(self, turn: Turn, user_id: str) -> None:
         # The runner began with an earlier request. After a restart nobody knows the request any more, but the turn has an id.
-        request_id.set(self._asked.get(turn.id) or turn.id)
+        asked, tracing = self._asked.get(turn.id), self._bench.tracing
+        request_id.set((asked.request if asked is not None else "") or turn.id)
+        current_trace.set(asked.trace if asked is not None else None)
         run = self._runs[turn.id] = TurnRun(turn, user_id, self._bench, self._logs.of(turn.id))
         if turn.id in self._unwanted:
             run.stop()
         try:
-            await run.run()
-            self._unwanted.discard(turn.id)
-            self._asked.pop(turn.id, None)
-        except Fenced:
-            # It was stopped while it waited, or an owner with a higher fence has it.
-            _log.info("turn_not_ours", turn=turn.id)
-            await self._bench.clock.sleep(PAUSE / 10)
+            with tracing.measured("turn", room="agents") as span:
+                span.note(turn=turn.id, agent=turn.agent_id, model=turn.model or "", attempt=turn.attempts + 1)
+                tracing.remember(turn.id, span.trace, request_id.get())
+                if asked is not None:
+                    waited, above = (asked.at, time.time_ns()), asked.trace or span.trace
+                    tracing.put(above.child(), "wait for its turn", Kind.INTERNAL, waited, {"room": "agents"})
+                span.note(state=await self._ran(run))
         finally:
             del self._runs[turn.id]
             self._changed(user_id, turn.agent_id)
+
+    async def _ran(self, run: TurnRun) -> str:
+        """Runs a turn to its end; its final state, empty when it is not ours."""
+        turn_id = run.turn.id
+        try:
+            await run.run()
+            self._unwanted.discard(turn_id)
+            self._asked.pop(turn_id, None)
+        except Fenced:
+            # It was stopped while it waited, or an owner with a higher fence has it.
+            _log.info("turn_not_ours", turn=turn_id)
+            await self._bench.clock.sleep(PAUSE / 10)
+        return run.state

@@ -31,6 +31,7 @@ from corral.kit.errors import (
 from corral.kit.faultpoints import reach
 from corral.kit.tasks import Tasks
 from corral.store import Database
+from corral.telemetry.tracing import Tracing
 
 MAX_QUEUED = 32
 MAX_MESSAGE = 200_000
@@ -52,13 +53,21 @@ class Agents:
     """All agents of this server. `start` it before use."""
 
     def __init__(
-        self, database: Database, source: ModelSource, *, clock: Clock, bus: Bus, options: AgentOptions
+        self,
+        database: Database,
+        source: ModelSource,
+        *,
+        clock: Clock,
+        bus: Bus,
+        options: AgentOptions,
+        tracing: Tracing | None = None,
     ) -> None:
         self._database = database
         self._source = source
         self._clock = clock
         self._bus = bus
         self._options = options
+        self._tracing = tracing or Tracing()
         self._tasks = Tasks("agents")
         self._logs = LiveLogs()
         self._fence = 0
@@ -72,7 +81,8 @@ class Agents:
         self._fence = await self._database.write(repository.next_generation, urgent=True)
         log = LogWriter(self._database, self._fence)
         self._tasks.start("log writer", log.work())
-        bench = Bench(self._database, log, self._source, self._clock, self._fence, self._options.max_answer_tokens)
+        most = self._options.max_answer_tokens
+        bench = Bench(self._database, log, self._source, self._clock, self._fence, most, self._tracing)
         self._running = Runners(bench, self._tasks, self._logs, self._tell)
         await self.device.start(self._fence, self._running)
         self._tasks.start("device leases", self.device.work())
@@ -183,9 +193,11 @@ class Agents:
             raise ShuttingDown("The server is stopping; send it again in a moment.", retry_after=5)
         reach("agents.accept.parsed")
         now = self._now()
-        accepted, left = await self._database.write(
-            lambda connection: self._accept(connection, user_id, message, now), urgent=True
-        )
+        with self._tracing.measured("commit the message", room="storage") as span:
+            accepted, left = await self._database.write(
+                lambda connection: self._accept(connection, user_id, message, now), urgent=True
+            )
+            span.note(turn=accepted.turn.id, agent=accepted.agent.id, repeated=accepted.repeated)
         reach("agents.accept.committed_before_ack")
         if left is not None:
             self.device.show(*left)

@@ -77,10 +77,10 @@ class Answering:
         return database, configuration
 
     async def serve(
-        self, recorders: Sequence[Recorder] = (), trace: Callable[[], Trace] | None = None
+        self, recorders: Sequence[Recorder] = (), trace: Callable[[], Trace | None] | None = None
     ) -> tuple[Routing, Accounting]:
         """Lets requests be answered: who can be asked, and what stands around each of them. `recorders` are told of them too; `trace`
-        begins the span of each."""
+        begins the span of each that is traced."""
         assert self._database is not None
         settings = self.settings
         source = str(self._sourced.file or self._sourced.place)

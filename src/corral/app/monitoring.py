@@ -113,6 +113,12 @@ class MonitoringRoom:
         assert self._logs is not None
         return [monitoring_router(accounts, self._metrics), logs_router(accounts, self._logs)]
 
+    @property
+    def logs(self) -> Logs:
+        """The log. After `start`."""
+        assert self._logs is not None
+        return self._logs
+
     def add_intents(self, intents: Intents) -> None:
         """The intents of metrics and the log."""
         assert self._metrics is not None

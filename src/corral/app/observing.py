@@ -8,6 +8,7 @@ import platform
 import socket
 from collections.abc import Iterable, Mapping
 
+from corral.app.debugging import Memory
 from corral.inference.ports import Directory
 from corral.inference.tracing import SYSTEMS, Place, Traces
 from corral.inference.usage.metrics import Sample
@@ -15,12 +16,13 @@ from corral.kit.clock import Clock
 from corral.kit.errors import CorralError
 from corral.kit.ids import new_id
 from corral.kit.tasks import Tasks
-from corral.kit.trace import Trace
 from corral.providers.remote import RemoteProvider
 from corral.settings.otel import OtelEntry
 from corral.surfaces.asgi import App
 from corral.surfaces.edge.tracing import Traced, request_durations
-from corral.telemetry.otlp import Exporter, Instruments, Options, Tracing, Value
+from corral.telemetry.instruments import Instruments
+from corral.telemetry.otlp import Exporter, Options
+from corral.telemetry.spans import Value
 from corral.version import __version__
 
 CLOSING = 3.0
@@ -31,13 +33,13 @@ Metric = tuple[str, str, str, Iterable[Sample]]
 class Observing:
     """What sends traces and figures. `start` it when providers are known, `stop` it last."""
 
-    def __init__(self, entry: OtelEntry, clock: Clock) -> None:
+    def __init__(self, entry: OtelEntry, clock: Clock, memory: Memory) -> None:
         self._clock = clock
         self._every = entry.interval
         self._directory: Directory | None = None
         self._exporter = Exporter(_options(entry), "corral", __version__)
-        self._tracing = Tracing(self._exporter, entry.sample)
-        self.recorder = Traces(self._tracing, clock, self._place)
+        self.tracing = memory.tracing(self._exporter, entry.sample)
+        self.recorder = Traces(self.tracing, clock, self._place)
         self._durations = request_durations()
         self._instruments = Instruments([*self.recorder.instruments.histograms, self._durations])
         self._tasks = Tasks("observing")
@@ -53,13 +55,9 @@ class Observing:
         self._exporter.report(self._instruments)
         await asyncio.to_thread(self._exporter.close, CLOSING)
 
-    def begin(self) -> Trace:
-        """See `inference.Hooks.trace`."""
-        return self._tracing.begin()
-
     def around(self, app: App, routes: Iterable[str]) -> App:
         """`app` with a span for each request."""
-        return Traced(app, self._tracing, self._durations, routes)
+        return Traced(app, self.tracing, self._durations, routes)
 
     def metrics(self) -> list[Metric]:
         """What was sent, for `/metrics`."""

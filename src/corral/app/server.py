@@ -11,6 +11,7 @@ from corral.accounts.types import Permission
 from corral.agents import AgentOptions, Agents
 from corral.app.accounting import Accounting
 from corral.app.answering import PACKAGE, Answering
+from corral.app.debugging import Memory
 from corral.app.doors import add_gateway_intents, gateway_routers
 from corral.app.failures import AnswerErrors
 from corral.app.gateway import EngineDoors, Totals, build_gateway
@@ -44,6 +45,7 @@ from corral.surfaces.api.routing import ApiRouter
 from corral.surfaces.asgi import App
 from corral.surfaces.door import Pace
 from corral.surfaces.edge.middleware import Edge, EdgePolicy, known_hosts
+from corral.surfaces.edge.tracing import Traced
 from corral.surfaces.v1.application import v1_router
 from corral.surfaces.web import WebApp
 from corral.telemetry import LogHub
@@ -86,6 +88,9 @@ class Corral:
         self._policy = EdgePolicy(known_hosts(settings.host, settings.allowed_hosts), settings.max_body_bytes)
         self._realtime: Realtime | None = None
         self._observing: Observing | None = None
+        self._memory = Memory(self._clock)
+        self._tracing = self._memory.tracing()
+        self._hub = hub
         self.asgi: App = not_started
 
     async def start(self) -> None:
@@ -97,17 +102,20 @@ class Corral:
         supply = self._supply = Supply(settings, self.data, sources, clock=self._clock, bus=self.bus)
         self.catalogue.expected = supply.fit.expected
         await supply.start()
-        observing = self._observing = _observing(settings.otel, self._clock)
-        recorders: list[Recorder] = [Totals(self._meter), AnswerErrors(self._errors)]
+        observing = self._observing = _observing(settings.otel, self._clock, self._memory)
+        recorders: list[Recorder] = [Totals(self._meter), self._memory.requests, AnswerErrors(self._errors)]
         if observing is not None:
             recorders.append(observing.recorder)
-        begin = observing.begin if observing is not None else None
+        tracing = self._tracing = observing.tracing if observing is not None else self._memory.tracing()
+        begin = tracing.begin if observing is not None else tracing.within
         routing, accounting = await self._answering.serve(recorders, begin)
         if observing is not None:
             observing.start(routing.routes)
         options = AgentOptions(settings.system_prompt, settings.max_answer_tokens, settings.stop_grace)
         speaker = AgentSource(self.inference, self.catalogue.longest_answer)
-        agents = self._agents = Agents(database, speaker, clock=self._clock, bus=self.bus, options=options)
+        agents = self._agents = Agents(
+            database, speaker, clock=self._clock, bus=self.bus, options=options, tracing=tracing
+        )
         await self._agents.start()
         self.monitoring.start(
             database,
@@ -124,6 +132,7 @@ class Corral:
                 lambda intents: add_device_turns(intents, agents.device),
             ),
             errors=self._errors,
+            tracing=tracing,
         )  # fmt: skip
         self._realtime = Realtime(parts)
         await self._realtime.start()
@@ -136,6 +145,7 @@ class Corral:
 
     async def stop(self) -> None:
         """Lets turns finish for a while, then stops everything; what is left of a turn goes on after the next start."""
+        self._memory.profiler.stop()
         if self._realtime is not None:
             await self._realtime.stop()
         if self._agents is not None:
@@ -166,12 +176,14 @@ class Corral:
                 health_router(accounts, self.catalogue.readiness, self._health, self.monitoring.checks),
                 *more,
                 *self.monitoring.routers(accounts),
+                self._memory.router(accounts, self._tracing, self._hub, self.monitoring.logs),
             ],
             self._errors,
         )
         doors = EngineDoors(self.engines, self.catalogue)
         gateway = build_gateway(accounts, self.inference, listing, doors)
-        surfaces = Surfaces(realtime.asgi, gateway, api, WebApp(PACKAGE / "web_dist"))
+        observed = api if self._observing is not None else Traced(api, self._tracing, None, [])
+        surfaces = Surfaces(realtime.asgi, gateway, observed, WebApp(PACKAGE / "web_dist"))
         edge = Edge(by_path(surfaces), self._policy, self._errors)
         if self._observing is None:
             return edge
@@ -201,10 +213,10 @@ class Corral:
         return {**told, "engines": engines, "usage": totals}
 
 
-def _observing(entry: OtelEntry, clock: Clock) -> Observing | None:
+def _observing(entry: OtelEntry, clock: Clock, memory: Memory) -> Observing | None:
     """What sends traces and figures; where nobody takes them none of it is loaded."""
     if not (entry.traces or entry.metrics):
         return None
     from corral.app.observing import Observing
 
-    return Observing(entry, clock)
+    return Observing(entry, clock, memory)

@@ -228,14 +228,24 @@ class ImageDelta(_Frozen, frozen=True, tag="image"):
     choice: int = 0
 
 
+class Timings(_Frozen, frozen=True):
+    """How long an engine says that it read the prompt and wrote the answer, in milliseconds, and how many tokens each were."""
+
+    prompt_ms: float
+    predicted_ms: float
+    prompt_tokens: int = 0
+    predicted_tokens: int = 0
+
+
 class Usage(_Frozen, frozen=True, tag="usage"):
-    """Tokens so far; the last one counts. `prompt_tokens` includes those read from and written to a cache."""
+    """Tokens so far; the last one counts. `prompt_tokens` includes those read from and written to a cache. timings: where an engine tells them."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    timings: Timings | None = None
 
 
 class Finished(_Frozen, frozen=True, tag="finished"):

@@ -49,8 +49,8 @@ class Hooks:
     gatekeeper: Gatekeeper | None = None
     cache: Layer | None = None
     recorder: Recorder | None = None
-    trace: Callable[[], Trace] | None = None
-    """Begins the span of a request."""
+    trace: Callable[[], Trace | None] | None = None
+    """Begins the span of a request, or says that it is not traced."""
 
 
 class OwnOnly:

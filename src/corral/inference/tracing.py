@@ -12,12 +12,15 @@ from typing import NamedTuple
 import msgspec
 
 from corral.dialects.form import Usage
+from corral.inference.recent import steps
 from corral.inference.routes.types import LOCAL
 from corral.inference.types import Attempt, Record
 from corral.kit.clock import Clock
 from corral.kit.context import request_id
 from corral.kit.trace import Trace
-from corral.telemetry.otlp import Histogram, Instruments, Kind, Tracing, Value
+from corral.telemetry.instruments import Histogram, Instruments
+from corral.telemetry.spans import Kind, Span, Value
+from corral.telemetry.tracing import Tracing
 
 OPERATIONS = {"completions": "text_completion"}
 """The conventions' names of operations, where they are others than ours."""
@@ -115,7 +118,19 @@ class Traces:
             attributes["corral.time_to_first_content"] = record.first_content - record.began
         attributes |= _used(record.usage)
         times = at(record.began), at(record.ended)
-        self._tracing.put(trace, f"route {record.route}", Kind.INTERNAL, times, attributes, error)
+        self._send(trace, f"route {record.route}", Kind.INTERNAL, times, attributes, error)
+
+    def _send(
+        self,
+        trace: Trace,
+        name: str,
+        kind: Kind,
+        times: tuple[int, int],
+        attributes: dict[str, Value],
+        error: str = "",
+    ) -> None:
+        # What is kept of a request in memory are its record's times (`recent.py`); spans are made of them when somebody looks.
+        self._tracing.take(Span(trace, name, kind, *times, attributes, error), keep=False)
 
     def _attempt(self, attempt: Attempt, record: Record, trace: Trace, at: Callable[[float | None], int]) -> None:
         ask, place = record.ask, self._place(attempt.provider)
@@ -141,7 +156,7 @@ class Traces:
         attributes |= _used(attempt.usage)
         times = at(attempt.began), at(attempt.ended)
         # Its message may repeat what was asked.
-        self._tracing.put(trace, f"{operation} {attempt.model}", Kind.CLIENT, times, attributes, attempt.error)
+        self._send(trace, f"{operation} {attempt.model}", Kind.CLIENT, times, attributes, attempt.error)
         if attempt.placed is not None:
             self._engine(attempt, trace, at)
 
@@ -150,8 +165,11 @@ class Traces:
         attributes: dict[str, Value] = {"corral.engine": attempt.model}
         if attempt.placed is not None:
             attributes["corral.queue.seconds"] = attempt.placed - attempt.began
-        times = at(attempt.placed), at(attempt.ended)
-        self._tracing.put(trace.child(), f"engine {attempt.model}", Kind.CLIENT, times, attributes, attempt.error)
+        began, ended = at(attempt.placed), at(attempt.ended)
+        own = trace.child()
+        self._send(own, f"engine {attempt.model}", Kind.CLIENT, (began, ended), attributes, attempt.error)
+        for step in steps(attempt, began, ended):
+            self._send(own.child(), step.name, Kind.INTERNAL, (step.start, step.end), {step.counts: step.tokens})
 
     def _measure(self, attempt: Attempt, known: dict[str, Value], *, stream: bool) -> None:
         ended = attempt.ended if attempt.ended is not None else self._clock.monotonic()

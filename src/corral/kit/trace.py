@@ -20,7 +20,8 @@ _SAMPLED = 1
 class Trace:
     """A span of a trace, and who it belongs to. Ids are hexadecimal, 32 and 16 characters; `parent_id` is empty at the root.
 
-    sampled: whether the trace is written down; ids go along either way. state: the vendors' own words, passed on as they are.
+    sampled: whether the trace is sent to a collector; ids go along either way. state: the vendors' own words, passed on as they are.
+    told: whether who is called within it is told of it.
     """
 
     trace_id: str
@@ -28,10 +29,11 @@ class Trace:
     parent_id: str = ""
     sampled: bool = True
     state: str = ""
+    told: bool = True
 
     def child(self, span_id: str | None = None) -> Trace:
         """A span below this one."""
-        return Trace(self.trace_id, span_id or new_span_id(), self.span_id, self.sampled, self.state)
+        return Trace(self.trace_id, span_id or new_span_id(), self.span_id, self.sampled, self.state, self.told)
 
     @property
     def parent_header(self) -> str:

@@ -43,6 +43,12 @@ def request_id_of(payload: Any) -> str | None:
     return value if isinstance(value, str) and len(value) <= MAX_REQUEST_ID else None
 
 
+def traceparent_of(payload: Any) -> str:
+    """The span of the page that an intent belongs to (https://www.w3.org/TR/trace-context/); empty without one."""
+    value = payload.get("traceparent") if isinstance(payload, dict) else None
+    return value if isinstance(value, str) and len(value) <= MAX_REQUEST_ID else ""
+
+
 def result(event: str, data: Any, request_id: str | None, now: datetime) -> dict[str, Any]:
     """A good answer to an intent."""
     return _with_id(

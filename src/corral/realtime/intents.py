@@ -55,6 +55,10 @@ class Intents:
         """All names, sorted."""
         return sorted(self._intents)
 
+    def knows(self, event: str) -> bool:
+        """Whether there is an intent of that name."""
+        return event in self._intents
+
     def get(self, event: str) -> Intent:
         """The intent of a name. Raises NotFound."""
         intent = self._intents.get(event)

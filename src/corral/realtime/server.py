@@ -17,6 +17,7 @@ from corral.kit.context import request_id as current_request
 from corral.kit.errors import CorralError, InternalError, InvalidRequest, TooManyRequests
 from corral.kit.ids import new_request_id
 from corral.kit.tasks import Tasks
+from corral.kit.trace import current_trace
 from corral.realtime import envelope
 from corral.realtime.broadcast import Broadcast
 from corral.realtime.connection import Connection
@@ -29,6 +30,8 @@ from corral.realtime.ports import AgentsPort, DoorPolicy, ModelsPort, StatusPort
 from corral.realtime.recovery import Recovery
 from corral.telemetry import get_logger
 from corral.telemetry.classification import ErrorLog, classify
+from corral.telemetry.spans import Kind
+from corral.telemetry.tracing import Tracing
 
 PATH = "/llamaproxws"
 _log = get_logger("corral.realtime")
@@ -67,6 +70,7 @@ class RealtimeParts:
     """Further intents: each is called once with the register."""
     errors: ErrorLog | None = None
     """Where what intents refuse is noted."""
+    tracing: Tracing = field(default_factory=Tracing)
 
 
 class Realtime:
@@ -79,7 +83,7 @@ class Realtime:
         self._connections: dict[str, Connection] = {}
         self._recovery = Recovery(parts.clock, options.keep_sessions)
         limits = (options.max_turns, options.max_waiting, options.patience)
-        self._followers = Followers(parts.agents, parts.clock, self._tasks, limits=limits)
+        self._followers = Followers(parts.agents, parts.clock, self._tasks, limits=limits, tracing=parts.tracing)
         self._broadcast = Broadcast(parts, self._connections, options.max_waiting, options.heartbeat)
         self.intents = Intents()
         add_models(self.intents, parts.models, parts.status)
@@ -183,13 +187,21 @@ class Realtime:
         payload = args[0] if args else None
         asked = envelope.request_id_of(payload)
         token = current_request.set(asked or new_request_id())
+        tracing, name = self._parts.tracing, event if self.intents.knows(event) else "unknown"
+        begun = tracing.continued(envelope.traceparent_of(payload))
+        above = current_trace.set(begun)
         try:
-            answer = envelope.result(event, await self._run(event, connection, payload), asked, self._now())
+            with tracing.measured(f"intent {name}", Kind.SERVER, room="realtime") as span:
+                # What it begins may go on long after it, in tasks that know its id.
+                tracing.remember(current_request.get(), span.trace)
+                told = await self._run(event, connection, payload)
+            answer = envelope.result(event, told, asked, self._now())
         except CorralError as error:
             if self._parts.errors is not None:
                 self._parts.errors.note(error, "socket", intent=event[:80])
             answer = envelope.failure(event, error, asked, self._now())
         finally:
+            current_trace.reset(above)
             current_request.reset(token)
         if connection.waiting() >= self._options.max_waiting:
             connection.abort()

@@ -71,7 +71,7 @@ def add_request_id(_: Any, __: str, event: Event) -> Event:
     if current:
         event.setdefault("request_id", current)
     trace = current_trace.get()
-    if trace is not None:
+    if trace is not None and trace.told:
         event.setdefault("trace_id", trace.trace_id)
         event.setdefault("span_id", trace.span_id)
     return event

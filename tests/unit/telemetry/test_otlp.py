@@ -13,9 +13,9 @@ import pytest
 
 from corral.kit.context import request_id
 from corral.kit.trace import Trace, current_trace
+from corral.telemetry.instruments import MAX_SERIES
 from corral.telemetry.otlp import Exporter, Histogram, Instruments, Kind, Options, Span, Tracing, Value
 from corral.telemetry.otlp.encoding import Json, Protobuf
-from corral.telemetry.otlp.instruments import MAX_SERIES
 from tests.fakes.collector import METRICS, TRACES, decode, plain
 from tests.support.collector import FakeCollector, fake_collector
 from tests.support.waiting import eventually

@@ -37,7 +37,7 @@ def read_answer(body: bytes) -> Answer:
     if not told.choices:
         raise UpstreamFailed("The provider's answer has no choices.")
     choices = tuple(_choice(choice, told.id or "") for choice in sorted(told.choices, key=lambda one: one.index))
-    usage = facts.read_usage(told.usage) if told.usage is not None else None
+    usage = facts.read_usage(told.usage, told.timings) if told.usage is not None else None
     return Answer(choices, usage, told.id or "", told.model or "", int(told.created or 0))
 
 
@@ -52,7 +52,7 @@ def glance(body: bytes) -> Usage | None:
             return read_answer(body).usage
         if message.reasoning_details or choice.finish_reason == "error":
             return read_answer(body).usage
-    return facts.read_usage(told.usage) if told.usage is not None else None
+    return facts.read_usage(told.usage, told.timings) if told.usage is not None else None
 
 
 def _choice(told: wire.Choice, identity: str) -> Choice:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from corral.dialects import data_urls
-from corral.dialects.form import Image, StopReason, Usage
+from corral.dialects.form import Image, StopReason, Timings, Usage
 from corral.dialects.openai_chat import wire
 from corral.kit.errors import UpstreamFailed
 
+_LONGEST_MS = 1e9
+_MOST_TOKENS = 1 << 31
 _READ: dict[str, StopReason] = {
     "stop": "stop",
     "length": "length",
@@ -50,7 +52,7 @@ def write_reason(reason: StopReason, *, legacy: bool = False) -> str:
     return "function_call" if legacy and reason == "tool_calls" else _WRITTEN[reason]
 
 
-def read_usage(usage: wire.Usage) -> Usage:
+def read_usage(usage: wire.Usage, timings: Any = None) -> Usage:
     """Some count thinking beside the answer's tokens and only sum it up in the total; here the answer includes it."""
     prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
     details, spent = usage.prompt_tokens_details, usage.completion_tokens_details
@@ -61,7 +63,19 @@ def read_usage(usage: wire.Usage) -> Usage:
     if cached is None:
         cached = usage.prompt_cache_hit_tokens or 0
     written = (details.cache_write_tokens or 0) if details is not None else 0
-    return Usage(prompt, completion, cached, written, thought)
+    return Usage(prompt, completion, cached, written, thought, read_timings(timings) if timings is not None else None)
+
+
+def read_timings(told: Any) -> Timings | None:
+    """llama.cpp's `timings`; None for what only looks like them."""
+    if not isinstance(told, dict):
+        return None
+    read, wrote = told.get("prompt_ms"), told.get("predicted_ms")
+    if not (isinstance(read, int | float) and isinstance(wrote, int | float)) or not 0 <= read + wrote < _LONGEST_MS:
+        return None
+    counts = (told.get("prompt_n"), told.get("predicted_n"))
+    prompt, predicted = (count if isinstance(count, int) and 0 <= count < _MOST_TOKENS else 0 for count in counts)
+    return Timings(max(0.0, read), max(0.0, wrote), prompt, predicted)
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:

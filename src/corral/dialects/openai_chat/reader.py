@@ -101,7 +101,7 @@ class ChatReader(SseEventReader):
         for choice in chunk.choices or ():
             self._choice(choice, events)
         if chunk.usage is not None:
-            events.append(facts.read_usage(chunk.usage))
+            events.append(facts.read_usage(chunk.usage, chunk.timings))
 
     def _close(self, events: list[ChatEvent]) -> None:
         if not self._whole:

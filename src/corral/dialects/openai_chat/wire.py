@@ -240,3 +240,5 @@ class Chunk(msgspec.Struct):
     choices: list[Choice] | None = None
     usage: Usage | None = None
     error: Any = None
+    timings: Any = None
+    """llama.cpp's, in the last event."""

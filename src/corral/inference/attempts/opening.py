@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from corral.inference.attempts import judging
 from corral.inference.attempts.asking import Question
 from corral.inference.health import Condition, Health
@@ -261,17 +259,15 @@ class Attempts:
         self, candidate: Candidate, question: Question, attempt: Attempt, key: ProviderKey | None, *, stream: bool
     ) -> Call:
         ask, trace = self._ask, self.record.trace
-        call = Call(
-            ask.operation, question.dialect, candidate.model, question.body, stream, key, ask.headers,
-            request_id=ask.request_id,
-        )  # fmt: skip
-        if trace is None:
-            return call
+        told = trace.child(attempt.span) if trace is not None and trace.told else None
 
         def placed() -> None:
             attempt.placed = self.now
 
-        return replace(call, trace=trace.child(attempt.span), placed=placed)
+        return Call(
+            ask.operation, question.dialect, candidate.model, question.body, stream, key, ask.headers,
+            request_id=ask.request_id, trace=told, placed=placed if candidate.local else None,
+        )  # fmt: skip
 
     async def _call(self, provider: Provider, candidate: Candidate, call: Call) -> Exchange:
         stream = call.stream

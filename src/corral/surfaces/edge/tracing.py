@@ -1,4 +1,5 @@
-"""A span for each request to the APIs, below the caller's. Stands around the edge only where traces or figures are sent.
+"""A span for each request to the APIs, below the caller's. Stands around the edge only where traces or figures are sent, else around the
+control API alone: the data plane keeps the times of its requests itself (`inference/recent.py`).
 
 Names of attributes: https://opentelemetry.io/docs/specs/semconv/http/
 """
@@ -12,11 +13,18 @@ from typing import Any
 from corral.kit.ids import new_request_id
 from corral.kit.trace import Trace, current_trace, read_trace
 from corral.surfaces.asgi import App, Receive, Scope, Send, header
-from corral.telemetry.otlp import Histogram, Kind, Tracing, Value
+from corral.telemetry.failures import Failure
+from corral.telemetry.instruments import Histogram
+from corral.telemetry.spans import Kind, Span, Value
+from corral.telemetry.tracing import Tracing
 
 PATHS = ("/v1/", "/api/", "/ollama/", "/upstream/")
 """What is traced: no pages, sockets, probes and metrics."""
+QUIET = ("/api/v1/debug/", "/api/health", "/api/logs", "/api/monitoring", "/api/openapi.json")
+"""What is asked all the time to look at others: never kept in memory."""
 FAILED = 500
+FAILURES = {500: "internal", 502: "upstream_failed", 503: "unavailable", 504: "upstream_timeout", 507: "storage_full"}
+"""The code of a failure that the answer's status tells."""
 LONGEST_ID = 80
 """Characters of a request's id; the edge takes no longer one from a client."""
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
@@ -31,7 +39,7 @@ def request_durations() -> Histogram:
 class Traced:
     """ASGI middleware. `routes`: the paths of the gateway, with `{name}` for what one leaves open."""
 
-    def __init__(self, app: App, tracing: Tracing, durations: Histogram, routes: Iterable[str]) -> None:
+    def __init__(self, app: App, tracing: Tracing, durations: Histogram | None, routes: Iterable[str]) -> None:
         self._app = app
         self._whole = frozenset(path for path in routes if "{" not in path)
         halves = [(path.partition("{"), path) for path in dict.fromkeys(routes) if "{" in path]
@@ -72,8 +80,23 @@ class Traced:
             error = attributes["error.type"] = known["error.type"] = str(answer.status)
         if answer.request_id:
             attributes["corral.request_id"] = answer.request_id
-        self._durations.add(took / 1e9, known)
-        self._tracing.put(trace, f"{method} {route}".strip(), Kind.SERVER, (began, began + took), attributes, error)
+        if self._durations is not None:
+            self._durations.add(took / 1e9, known)
+        name = f"{method} {route}".strip()
+        keep = not scope["path"].startswith(QUIET) and scope["path"].startswith("/api/")
+        self._tracing.take(
+            Span(trace, name, Kind.SERVER, began, began + took, attributes, error, answer.request_id), keep=keep
+        )
+        if keep:
+            self._kept(name, answer, began, took)
+
+    def _kept(self, name: str, answer: _Answer, began: int, took: int) -> None:
+        samples, failures = self._tracing.samples, self._tracing.failures
+        if samples is not None:
+            samples.add("http.request", took / 1e6, {"route": name, "status": answer.status}, began / 1e9)
+        if failures is not None and answer.status >= FAILED:
+            code = FAILURES.get(answer.status, "internal")
+            failures.add(Failure(code, "", name, answer.request_id, began / 1e9))
 
     def _route(self, scope: Scope) -> str:
         """The path as its route has it: with names for what differs from request to request. Empty for what is no route."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from corral.telemetry.instruments import Histogram, Instruments
 from corral.telemetry.otlp.exporter import Exporter, Options
-from corral.telemetry.otlp.instruments import Histogram, Instruments
-from corral.telemetry.otlp.spans import Kind, Span, Value
-from corral.telemetry.otlp.tracing import Tracing
+from corral.telemetry.spans import Kind, Span, Value
+from corral.telemetry.tracing import Tracing
 
 __all__ = ["Exporter", "Histogram", "Instruments", "Kind", "Options", "Span", "Tracing", "Value"]

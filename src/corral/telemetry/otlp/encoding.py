@@ -7,10 +7,10 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
+from corral.telemetry.instruments import Histogram
 from corral.telemetry.otlp import protobuf
-from corral.telemetry.otlp.instruments import Histogram
 from corral.telemetry.otlp.messages import attributes, metric_message, span_message
-from corral.telemetry.otlp.spans import Span, Value
+from corral.telemetry.spans import Span, Value
 
 _PARTIAL, _REJECTED = 1, 1
 

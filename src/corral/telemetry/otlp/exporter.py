@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from corral.telemetry.drain import Drain
+from corral.telemetry.instruments import Instruments
 from corral.telemetry.otlp.encoding import Encoding, Json, Protobuf
-from corral.telemetry.otlp.instruments import Instruments
 from corral.telemetry.otlp.posting import Poster, Refused, Retry
-from corral.telemetry.otlp.spans import Span, Value
+from corral.telemetry.spans import Span, Value
 
 GATHER = 2.0
 """Seconds that spans wait for others to go with."""

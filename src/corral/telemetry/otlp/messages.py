@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from corral.telemetry.instruments import Histogram
 from corral.telemetry.lines import sayable
-from corral.telemetry.otlp.instruments import Histogram
-from corral.telemetry.otlp.spans import MAX_TEXT, Span, Value
+from corral.telemetry.spans import MAX_TEXT, Span, Value
 
 Message = dict[str, Any]
 _FAILED = 2

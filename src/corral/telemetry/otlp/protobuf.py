@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from corral.telemetry.lines import sayable
-from corral.telemetry.otlp.spans import MAX_TEXT, Span, Value
+from corral.telemetry.spans import MAX_TEXT, Span, Value
 
 _VARINT, _FIXED64, _SIZED, _FIXED32 = 0, 1, 2, 5
 _MORE = 0x80

@@ -1,8 +1,8 @@
-"""A span that has ended, in the form in which it waits to be sent."""
+"""A span that has ended, in the form in which it is kept and waits to be sent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -23,7 +23,8 @@ class Kind(IntEnum):
 
 
 class Span(NamedTuple):
-    """Times are nanoseconds since 1970. `error`: why it failed, empty when it did not."""
+    """Times are nanoseconds since 1970. `error`: why it failed, empty when it did not. request: the request it belongs to.
+    marks: moments within it, each with its name."""
 
     trace: Trace
     name: str
@@ -32,3 +33,5 @@ class Span(NamedTuple):
     end: int
     attributes: Mapping[str, Value]
     error: str = ""
+    request: str = ""
+    marks: Sequence[tuple[int, str]] = ()

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from corral.telemetry.otlp.spans import Value
+from corral.telemetry.spans import Value
 
 MAX_SERIES = 1000
 """Sets of attributes of one instrument; what is beyond is added up under `otel.metric.overflow`, as the specification of its SDKs says."""
