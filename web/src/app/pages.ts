@@ -1,4 +1,5 @@
 import {
+  BugIcon,
   ChartIcon,
   CloudIcon,
   DashboardIcon,
@@ -22,6 +23,7 @@ export const PAGES = [
   { to: "/playground", label: "Playground", Icon: FlaskIcon },
   { to: "/monitoring", label: "Monitoring", Icon: ChartIcon },
   { to: "/logs", label: "Logs", Icon: LinesIcon },
+  { to: "/debug", label: "Debug", Icon: BugIcon },
   { to: "/compatibility", label: "Compatibility", Icon: ScreenIcon },
   { to: "/configuration", label: "Configuration", Icon: SlidersIcon },
   { to: "/settings", label: "Settings", Icon: GearIcon },

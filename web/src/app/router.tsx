@@ -4,9 +4,9 @@ import { RANGES, type Range } from "../api/metrics";
 import { ChatPage } from "../features/chat/ChatPage";
 import { Failed } from "./Failed";
 import { Shell } from "./Shell";
-import { connection, drafts, outbox, streams } from "./services";
+import { connection, drafts, outbox, streams, times } from "./services";
 
-const parts = { connection, drafts, outbox, streams };
+const parts = { connection, drafts, outbox, streams, times };
 const BetterModel = lazy(async () => ({
   default: (await import("../features/models/downloads/BetterModel")).BetterModel,
 }));
@@ -131,6 +131,28 @@ const compatibility = createRoute({
   component: lazyRouteComponent(() => import("../features/compatibility/CompatibilityPage"), "CompatibilityPage"),
 });
 
+const debug = createRoute({
+  getParentRoute: () => root,
+  path: "/debug",
+  validateSearch: (search: Record<string, unknown>): DebugSearch => ({
+    tab: words(search.tab),
+    request: words(search.request),
+    turn: words(search.turn),
+    kind: KINDS.find((kind) => kind === search.kind),
+  }),
+  component: lazyRouteComponent(() => import("../features/debug/DebugPage"), "DebugPage"),
+});
+
+const KINDS = ["turn", "request", "control"] as const;
+
+interface DebugSearch {
+  tab?: string;
+  /** The id of a request. */
+  request?: string;
+  turn?: string;
+  kind?: (typeof KINDS)[number];
+}
+
 interface LogSearch {
   level?: string;
   source?: string;
@@ -172,6 +194,7 @@ export const router = createRouter({
     route,
     playground,
     compatibility,
+    debug,
   ]),
   defaultPreload: "intent",
   defaultErrorComponent: Failed,

@@ -2,6 +2,7 @@ import { QueryClient } from "@tanstack/react-query";
 import { io } from "socket.io-client";
 import { createStore } from "zustand/vanilla";
 import { createAgent } from "../api/client";
+import { tellSpans } from "../api/debug";
 import { patchModels, patchStatus } from "../api/models";
 import { PASSING } from "../api/passing";
 import { ApiError, type Message, type Model } from "../api/types";
@@ -9,6 +10,7 @@ import { Connection, Refused, type Wire } from "../engine/connection";
 import { type Drafts, keepDrafts, readDrafts } from "../engine/drafts";
 import { randomKey } from "../engine/ids";
 import { Outbox, type OutboxItem, type Sent } from "../engine/outbox";
+import { MessageTimes } from "../engine/times";
 import { TurnStreams } from "../engine/turns";
 import { Updates } from "../shell/updates";
 
@@ -21,6 +23,8 @@ const socket = io({
 
 export const connection = new Connection(socket as unknown as Wire, () => outbox.snapshot().length > 0);
 export const streams = new TurnStreams(connection);
+/** Follows the messages of this page, and tells the debug page of them. */
+export const times = new MessageTimes(tellSpans);
 export const queries = new QueryClient({
   defaultOptions: {
     // What was read once stays readable while the server is away.
@@ -51,11 +55,12 @@ export const outbox = new Outbox(
     ready: () => connection.connected,
     create: async (item) => (await createAgent(item.model ?? null)).id,
     send: (item) =>
-      connection.request<SentWire>("chat:send", {
-        message: item.text,
-        agentId: item.agentId,
-        idempotencyKey: item.key,
-      }),
+      connection.request<SentWire>(
+        "chat:send",
+        { message: item.text, agentId: item.agentId, idempotencyKey: item.key },
+        undefined,
+        times.sending(item.key, item.at ?? Date.now()),
+      ),
     refused: (error) => {
       if (error instanceof Refused) return error.message;
       return error instanceof ApiError && error.status < 500 && !PASSING.has(error.code) ? error.message : null;
@@ -104,7 +109,9 @@ export function startServices(open: (agentId: string) => void): void {
     void queries.invalidateQueries({ queryKey: ["messages", sent.agentId] });
     void queries.invalidateQueries({ queryKey: ["agents"] });
   };
+  streams.onEvent((event) => times.received(event));
   outbox.onDelivered((item, sent) => {
+    times.acknowledged(item.key, sent.turnId);
     delivered(item, sent, true);
     tabs?.postMessage({ item, sent });
   });

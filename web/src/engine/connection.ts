@@ -46,6 +46,12 @@ interface Waiting {
   timer: ReturnType<typeof setTimeout>;
 }
 
+/** Under which id a request goes, and in which trace. */
+export interface About {
+  requestId?: string;
+  traceparent?: string;
+}
+
 /** Something that a person asked for while there was no connection. */
 interface Intent {
   event: string;
@@ -131,17 +137,20 @@ export class Connection {
     return this.wire.connected;
   }
 
-  /** Sends a request; rejects with `Refused`, or with `NoAnswer` when the outcome is not known. */
-  request<T>(event: string, data: object = {}, timeout = REPLY_TIMEOUT): Promise<T> {
+  /**
+   * Sends a request; rejects with `Refused`, or with `NoAnswer` when the outcome is not known. `about`: its id, and the span of
+   * this page that it belongs to (https://www.w3.org/TR/trace-context/).
+   */
+  request<T>(event: string, data: object = {}, timeout = REPLY_TIMEOUT, about: About = {}): Promise<T> {
     if (!this.wire.connected) return Promise.reject(new NoAnswer("There is no connection to the server."));
-    const requestId = randomKey();
+    const { requestId = randomKey(), traceparent } = about;
     return new Promise<T>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(requestId);
         reject(new NoAnswer("The server did not answer."));
       }, timeout);
       this.waiting.set(requestId, { resolve: (answer) => resolve(answer as T), reject, timer });
-      this.wire.emit(event, { data, requestId });
+      this.wire.emit(event, traceparent === undefined ? { data, requestId } : { data, requestId, traceparent });
     });
   }
 

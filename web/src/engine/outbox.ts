@@ -13,6 +13,8 @@ export interface OutboxItem {
   failed: string | null;
   /** The tab that wrote it. */
   owner: string;
+  /** When it was written, in milliseconds since 1970; older versions did not note it. */
+  at?: number;
 }
 
 export interface Sent {
@@ -75,6 +77,7 @@ export class Outbox {
       model,
       failed: null,
       owner: this.owner,
+      at: Date.now(),
     };
     this.write([...this.read(), item]);
     void this.flush();

@@ -18,6 +18,7 @@ export class TurnStreams {
   private readonly entries = new Map<string, Entry>();
   private readonly dirty = new Set<Entry>();
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly listeners = new Set<(event: TurnEvent) => void>();
   private readonly enders = new Set<(agentId: string, turnId: string) => void>();
 
   constructor(private readonly connection: Connection) {
@@ -33,6 +34,12 @@ export class TurnStreams {
   /** Calls `ender` when a followed turn has ended. */
   onEnd(ender: (agentId: string, turnId: string) => void): void {
     this.enders.add(ender);
+  }
+
+  /** Calls `listener` with each event of a followed turn, once and in order. */
+  onEvent(listener: (event: TurnEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   /** Makes a place for a turn without asking for it; cheap and repeatable. */
@@ -86,6 +93,7 @@ export class TurnStreams {
     const outcome = entry.joiner.apply(event);
     if (outcome === "gap") this.ask(entry);
     if (outcome !== "applied") return;
+    for (const listener of this.listeners) listener(event);
     this.dirty.add(entry);
     this.timer ??= setTimeout(() => this.flush(), FRAME);
     if (entry.joiner.view.ended) for (const ender of this.enders) ender(entry.agentId, event.turnId);

@@ -65,6 +65,10 @@ export const GripIcon = icon(
   <path d="M7.500 5h.01M12.500 5h.01M7.500 10h.01M12.500 10h.01M7.500 15h.01M12.500 15h.01" />,
 );
 export const DeviceIcon = icon(<path d="M4.500 4h11v8.500h-11zM2.500 15.500h15M10 6v4M8 8.500l2 2l2-2" />);
+export const BugIcon = icon(
+  <path d="M7 7a3 3 0 0 1 6 0M6 8.500h8v4a4 4 0 0 1-8 0zM10 8.500v8M6 11H3M17 11h-3M6.300 14.500L4 16.500M13.700 14.500l2.300 2M6 8.500L4 6.500M14 8.500l2-2" />,
+);
+export const GaugeIcon = icon(<path d="M3.500 14.500a7 7 0 1 1 13 0M10 12l3.500-3.500M10 12h.01" />);
 export const CloudIcon = icon(
   <path d="M5.500 15.500a3.500 3.500 0 0 1-.3-7a5 5 0 0 1 9.600-.3a3.700 3.700 0 0 1-.3 7.300z" />,
 );

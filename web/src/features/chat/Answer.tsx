@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import { lazy, memo, Suspense, useCallback, useEffect, useSyncExternalStore } from "react";
 import type { Message } from "../../api/types";
 import type { TurnStreams } from "../../engine/turns";
@@ -59,7 +60,13 @@ export const Answer = memo(function Answer(props: AnswerProps) {
         {view && view.leftOut > 0 && <span className="facts">{leftOutLabel(view.leftOut)}</span>}
         {!live && (
           <>
-            <span className="facts">{figures(view?.tokens ?? null, view?.took ?? null)}</span>
+            {turnId ? (
+              <Link to="/debug" search={{ turn: turnId }} className="facts trace-link" title="Where the time went">
+                {figures(view?.tokens ?? null, view?.took ?? null) || "Trace"}
+              </Link>
+            ) : (
+              <span className="facts">{figures(view?.tokens ?? null, view?.took ?? null)}</span>
+            )}
             <time className="facts" dateTime={message.createdAt} title={at.toLocaleString()}>
               {at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
             </time>

@@ -6,6 +6,7 @@ import type { StoreApi } from "zustand/vanilla";
 import { listMessages } from "../../api/client";
 import type { Connection } from "../../engine/connection";
 import type { Outbox } from "../../engine/outbox";
+import type { MessageTimes } from "../../engine/times";
 import type { TurnStreams } from "../../engine/turns";
 import { DownIcon } from "../../ui/icons";
 import { Announcer } from "./Announcer";
@@ -13,6 +14,7 @@ import { Answer, isOpen } from "./Answer";
 import { Composer } from "./Composer";
 import { Home } from "./Home";
 import { ModelPicker } from "./ModelPicker";
+import { Overlay } from "./Overlay";
 import { UserMessage } from "./UserMessage";
 import { useFollow } from "./useFollow";
 import { useModel } from "./useModel";
@@ -23,6 +25,7 @@ export interface ChatParts {
   outbox: Outbox;
   streams: TurnStreams;
   drafts: StoreApi<Record<string, string>>;
+  times: MessageTimes;
 }
 
 /** Stops with Esc, wherever the focus is, unless something that Esc closes is open. */
@@ -104,6 +107,7 @@ export function ChatPage({ agentId, parts, offer }: Props) {
           </Link>
         )}
         {!home && <h1 title={title}>{title}</h1>}
+        <Overlay times={parts.times} streams={streams} />
       </header>
       <div className="scroller" ref={scroller}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
