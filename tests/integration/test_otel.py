@@ -135,8 +135,16 @@ async def test_an_own_engine_and_an_agents_turn(traced: Gateway, collector: Fake
     turn = Traced()
     status, _ = traced.server.ask("POST", "/api/chat", {"message": "ping", "userId": "otel"}, turn.headers)
     assert status == 200
-    found = by_name(await turn.spans(collector, 4))
-    assert found[f"route {LOCAL}"]["parentSpanId"] == found["POST /api/chat"]["spanId"]
+
+    def whole() -> Any:
+        found = by_name(collector.spans(turn.trace_id))
+        return {f"route {LOCAL}", "POST /api/chat", "turn", "commit the message"} <= found.keys() and found
+
+    found = await eventually(whole)
+    asked = found["POST /api/chat"]
+    assert asked["parentSpanId"] == turn.span_id
+    assert found["commit the message"]["parentSpanId"] == found["turn"]["parentSpanId"] == asked["spanId"]
+    assert found[f"route {LOCAL}"]["parentSpanId"] == found["turn"]["spanId"]
 
 
 async def test_who_does_not_want_it_written_down_is_obeyed(traced: Gateway, collector: FakeCollector) -> None:
