@@ -23,7 +23,7 @@ def test_the_browser_the_models_and_the_server_are_judged(watch: Watch, server: 
     expect(page.get_by_test_id("check-webgpu")).to_contain_text("adapter" if adapter else "No adapter")
     # A worker has really asked for the memory: a browser of 64 bits gives all that can be addressed.
     expect(page.get_by_test_id("check-reserve")).to_contain_text("4.3 GB")
-    expect(page.get_by_test_id("verdict-fits")).to_contain_text("Cria")
+    expect(page.get_by_test_id("verdict-fits")).to_contain_text("cria")
     offered = {model["name"]: model for model in server.ask("GET", "/api/device/models")[1]["models"]}
     machine = server.ask("GET", "/api/hardware")[1]
     expect(page.get_by_test_id("check-processor")).to_contain_text(machine["processor"] or machine["architecture"])

@@ -6,18 +6,23 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.actions import answers, ask, mine, until
 from tests.e2e.conftest import Watch
+from tests.e2e.payloads import PAYLOADS
 from tests.fakes import hostile_model
 from tests.support.server import Server
 
 pytestmark = pytest.mark.alone
 
 LIVE = "script, iframe, object, embed, form, base, style, link, img, svg:not(.katex svg), video, details, input"
+DRAWN = """() => document.querySelectorAll('[data-math]').length > 10
+  && [...document.querySelectorAll('[data-math], [data-lang=js]')].every(e => e.dataset.done)"""
+CALLING = "log => [...log.querySelectorAll('[style]')].map(e => e.style.cssText).filter(css => /url|image/i.test(css))"
 UNSAFE = """answer => [...answer.querySelectorAll('*')].flatMap(e => [...e.attributes]
   .filter(a => /^on|^src|^action$/i.test(a.name) || a.name === 'href' && !/^(https?:|mailto:|#)/i.test(a.value))
   .map(a => `${e.tagName} ${a.name}=${a.value}`))"""
@@ -59,6 +64,29 @@ def test_hostile_answers_are_words(page: Page) -> None:
     page.reload()
     expect(answers(page)).to_contain_text("the very end")
     assert_inert(page)
+
+
+def test_two_hundred_hostile_answers_run_nothing_and_call_nobody(watch: Watch, server: Server) -> None:
+    assert len(set(PAYLOADS)) == 200
+    place: dict[str, Any] = {}
+    for start in range(0, len(PAYLOADS), 50):
+        turns = [
+            {"key": f"hostile-{number}", "message": text, "answer": text, "state": "completed"}
+            for number, text in enumerate(PAYLOADS[start : start + 50], start)
+        ]
+        status, brought = server.ask("POST", "/api/device/turns", {"turns": turns, **place})
+        assert status == 200, brought
+        place = {"agentId": brought["agentId"], "after": brought["lastSeq"]}
+    page = watch.page(server.url)
+    page.goto(f"/c/{place['agentId']}")
+    expect(answers(page)).to_have_count(200)
+    page.wait_for_function(DRAWN)
+    talk = page.get_by_role("log", name="Conversation")
+    expect(talk.locator(LIVE)).to_have_count(0)
+    assert talk.evaluate(UNSAFE) == []
+    assert talk.evaluate(CALLING) == []
+    assert page.evaluate("document.baseURI") == page.url
+    expect(page.get_by_role("textbox", name="Message")).to_be_visible()
 
 
 def test_hostile_messages_and_titles_are_words(page: Page) -> None:

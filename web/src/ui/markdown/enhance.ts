@@ -19,6 +19,8 @@ export async function enhance(block: HTMLElement): Promise<void> {
         displayMode: math.dataset.math === "block",
         throwOnError: false,
         trust: false,
+        // What a model writes is no reason for a warning in the console.
+        strict: "ignore",
         maxExpand: 200,
       });
       math.dataset.done = "1";
