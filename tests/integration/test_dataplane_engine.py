@@ -38,10 +38,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, slow_model: Path) -> Iterat
 class Client:
     """One request, to be left."""
 
-    def __init__(self, server: Server, **more: Any) -> None:
+    def __init__(self, server: Server, path: str = CHAT, asked: dict[str, Any] | None = None, **more: Any) -> None:
         host, port = server.url.removeprefix("http://").split(":")
         self.connection = http.client.HTTPConnection(host, int(port), timeout=60)
-        self.connection.request("POST", CHAT, json.dumps({**LONG, **more}), {"Content-Type": "application/json"})
+        body = json.dumps({**(LONG if asked is None else asked), **more})
+        self.connection.request("POST", path, body, {"Content-Type": "application/json"})
 
     async def tokens(self, count: int) -> None:
         """Waits until so many events came."""
@@ -108,6 +109,17 @@ async def test_a_client_that_leaves_frees_the_slot(server: Server, stream: bool,
             if client is not None:
                 client.leave()
         await eventually(lambda: busy(server) == 0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_of_the_envelope_that_leaves_frees_the_slot_too(server: Server, stream: bool) -> None:
+    asked = {"model": "slow", "prompt": "a long story", "max_tokens": 3000}
+    leaver = Client(server, "/api/v1/generate", asked, stream=stream)
+    if stream:
+        await leaver.tokens(2)
+    await eventually(lambda: busy(server) == 1)
+    leaver.leave()
+    await eventually(lambda: busy(server) == 0)
 
 
 async def test_an_assembled_answer_is_what_the_stream_says(server: Server) -> None:

@@ -11,7 +11,7 @@ _WORKER = Step(Strategy.RESTART_WORKER, pause=0.2, longest=0.2)
 _BACKEND, _CONTEXT = Step(Strategy.OTHER_BACKEND), Step(Strategy.SMALLER_CONTEXT, tries=2)
 _PLACE = Step(Strategy.OTHER_PLACE)
 _AGAIN = Step(Strategy.DOWNLOAD_AGAIN)
-_RESUME = Step(Strategy.RESUME, tries=20, pause=1.0, longest=30.0)
+_RESUME = Step(Strategy.RESUME, tries=7, pause=1.0, longest=30.0)
 _REQUEST, _MODEL, _SPACE = Step(Strategy.CHANGE_REQUEST), Step(Strategy.CHANGE_MODEL), Step(Strategy.FREE_STORAGE)
 _RELOAD, _SIGN_IN = Step(Strategy.RELOAD_PAGE), Step(Strategy.SIGN_IN)
 

@@ -1,6 +1,7 @@
 import { useDocumentTitle } from "@mantine/hooks";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
+import { sentence } from "../../api/explain";
 import type { DeviceModel, ModelFiles } from "../../engine/local/files";
 import { bytes } from "../../ui/format";
 import { Toast } from "../../ui/Toast";
@@ -23,7 +24,7 @@ export function DevicePage({ open }: { open: () => Promise<ModelFiles> }) {
     if (does === "remove") remove(model);
     else if (does === "pause") files?.pause(model.id);
     // A failed download says so in its own row.
-    else void files?.download(model.id).catch((reason: Error) => files.list().catch(() => setFailed(reason.message)));
+    else void files?.download(model.id).catch((reason: Error) => files.list().catch(() => setFailed(sentence(reason))));
   };
   const shown = models?.filter(({ id }) => id !== leaving?.id) ?? [];
   const groups = [
@@ -99,7 +100,7 @@ function useRemoval(files: ModelFiles | null, failed: (reason: string) => void) 
     if (!doing) return;
     doing.files
       .remove(doing.model.id)
-      .catch((reason: Error) => failed(reason.message))
+      .catch((reason: Error) => failed(sentence(reason)))
       .finally(() => setLeaving((one) => (one?.id === doing.model.id ? null : one)));
   };
   const finish = useRef(now);

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "react";
+import { sentence } from "../../api/explain";
 import type { DeviceModel, DeviceUsage, ModelFiles } from "../../engine/local/files";
 import { usePush } from "../../ui/live";
 import { heard } from "./words";
@@ -33,7 +34,7 @@ export function useDevice(open: () => Promise<ModelFiles>): Device {
       stop = made.subscribe(setModels);
       setModels(await made.list());
     };
-    begin().catch((reason: Error) => setError(reason.message));
+    begin().catch((reason: Error) => setError(sentence(reason)));
     return () => {
       left = true;
       stop();

@@ -1,4 +1,5 @@
 /** The pure part of a download: which bytes to ask for next, what an answer must say, when to try again. */
+import { ERRORS } from "../../../api/errors";
 
 export interface Range {
   /** The first byte, and the one behind the last. */
@@ -13,9 +14,10 @@ export const LARGEST_RANGE = 64 * MIB;
 const RANGE_MS = 4_000;
 /** Bytes that are handed over for writing at once. */
 export const BLOCK = MIB;
+const [RESUME] = ERRORS.device_download_failed.steps;
 /** Tries without a single new byte before a download fails. */
-export const TRIES = 8;
-const LONGEST_WAIT = 30_000;
+export const TRIES = 1 + RESUME.tries;
+const LONGEST_WAIT = RESUME.longest;
 
 /** The next bytes of a file of which `stored` are here; null when there are none. */
 export function nextRange(stored: number, bytes: number, size: number): Range | null {
@@ -46,7 +48,7 @@ export function wrong(range: Range, bytes: number, status: number, header: (name
 
 /** Milliseconds before try number `attempt` (from 1); the server's own wish in seconds counts where it is longer. */
 export function pause(attempt: number, random: number, wish: string | null = null): number {
-  const own = Math.min(LONGEST_WAIT, 1_000 * 2 ** (attempt - 1)) * (0.5 + random / 2);
+  const own = Math.min(LONGEST_WAIT, RESUME.pause * 2 ** (attempt - 1)) * (0.5 + random / 2);
   const asked = wish === null ? 0 : Number(wish) * 1_000;
   return Math.round(Math.min(LONGEST_WAIT, Math.max(own, Number.isFinite(asked) ? asked : 0)));
 }
