@@ -35,8 +35,12 @@ export class DeviceFiles implements ModelFiles {
   private telling: ReturnType<typeof setTimeout> | null = null;
   private told = 0;
 
-  /** `offersUrl` lists the models: the server's, or a file beside a static build. */
-  constructor(private readonly offersUrl = OFFERS) {
+  /** Lists the models. Absolute, since workers have another base. */
+  private readonly offersUrl: string;
+
+  /** `offers` lists the models: the server's list, or a file beside a static build. */
+  constructor(offers = OFFERS) {
+    this.offersUrl = new URL(offers, document.baseURI).href;
     this.tabs?.addEventListener("message", ({ data }) => this.hear(data as News));
     globalThis.addEventListener?.("online", () => void this.list().catch(() => undefined));
   }

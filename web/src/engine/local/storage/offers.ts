@@ -1,10 +1,11 @@
 import { LocalError } from "../errors";
-import type { Offer, OfferedPart } from "./types";
+import { type Offer, type OfferedPart, sum } from "./types";
 
 /** Models that are read of a list; a server has no more. */
 const LIMIT = 5_000;
 const PARTS = 5_000;
 const TIMEOUT = 15_000;
+const SUM = /^[0-9a-f]{64}$/;
 
 /** What is offered at `url`. Rejects with LocalError. */
 export async function readOffers(url: string, signal?: AbortSignal): Promise<Offer[]> {
@@ -21,30 +22,41 @@ export async function readOffers(url: string, signal?: AbortSignal): Promise<Off
   const models =
     response.ok && typeof body === "object" && body !== null ? (body as { models?: unknown }).models : null;
   if (!Array.isArray(models)) throw new LocalError("device_offline", `The server answered ${response.status}.`, true);
-  return models.slice(0, LIMIT).filter(isOffer);
+  return models
+    .slice(0, LIMIT)
+    .map((one) => offer(one, response.url || url))
+    .filter((one) => one !== null);
 }
 
-function isOffer(value: unknown): value is Offer {
-  const one = value as Offer;
-  return (
-    typeof one === "object" &&
-    one !== null &&
-    [one.id, one.name, one.version].every((text) => typeof text === "string" && text !== "") &&
-    Array.isArray(one.parts) &&
-    one.parts.length > 0 &&
-    one.parts.length <= PARTS &&
-    one.parts.every(isPart)
-  );
+/** An entry of a list at `base`; null when it is none. */
+function offer(value: unknown, base: string): Offer | null {
+  const one = (typeof value === "object" && value !== null ? value : {}) as Partial<Record<keyof Offer, unknown>>;
+  const { id, name, version, context, reason } = one;
+  if (!text(id) || !text(name) || !text(version) || !Array.isArray(one.parts)) return null;
+  if (one.parts.length === 0 || one.parts.length > PARTS) return null;
+  const parts = one.parts.map((part) => offeredPart(part, base)).filter((part) => part !== null);
+  if (parts.length !== one.parts.length) return null;
+  return {
+    id,
+    name,
+    version,
+    bytes: sum(parts),
+    parts,
+    context: typeof context === "number" ? context : null,
+    builtIn: one.builtIn === true,
+    reason: text(reason) ? reason : null,
+  };
 }
 
-function isPart(part: OfferedPart): boolean {
-  return (
-    typeof part?.name === "string" &&
-    Number.isSafeInteger(part.bytes) &&
-    part.bytes >= 0 &&
-    (part.sha256 === null || /^[0-9a-f]{64}$/.test(part.sha256)) &&
-    // A list names files of its own origin only.
-    (part.url === undefined ||
-      (typeof part.url === "string" && new URL(part.url, location.href).origin === location.origin))
-  );
+function offeredPart(value: unknown, base: string): OfferedPart | null {
+  const one = (typeof value === "object" && value !== null ? value : {}) as Partial<Record<keyof OfferedPart, unknown>>;
+  const { name, bytes, sha256 = null, url } = one;
+  if (!text(name) || typeof bytes !== "number" || !Number.isSafeInteger(bytes) || bytes < 1) return null;
+  if (sha256 !== null && !(typeof sha256 === "string" && SUM.test(sha256))) return null;
+  if (url === undefined) return { name, bytes, sha256 };
+  const place = typeof url === "string" && URL.canParse(url, base) ? new URL(url, base) : null;
+  // A list names files of its own origin only.
+  return place?.origin === new URL(base).origin ? { name, bytes, sha256, url: place.href } : null;
 }
+
+const text = (value: unknown): value is string => typeof value === "string" && value !== "";
