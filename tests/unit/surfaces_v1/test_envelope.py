@@ -35,6 +35,10 @@ class Body(BaseModel):
     inner: list[Inner] = []
 
 
+async def _served(app: Any, *call: Any) -> None:
+    await app(*call)
+
+
 def make_api() -> TestClient:
     api = ApiRouter(LocalAccounts(), prefix="/api/v1")
 
@@ -107,6 +111,23 @@ def test_retry_after_is_told_twice() -> None:
 def test_another_kind_of_body_is_415() -> None:
     answer = make_api().post("/api/v1/things", content=b"a=1", headers={"content-type": "text/plain"})
     assert (answer.status_code, check(answer.json(), success=False)["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_client_that_leaves_in_its_body_is_no_fault_of_ours() -> None:
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.disconnect"}
+
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/v1/things", "query_string": b"", "root_path": "", "scheme": "http",
+        "headers": [(b"host", b"corral"), (b"content-type", b"application/json"), (b"content-length", b"9")],
+    }  # fmt: skip
+    asyncio.run(_served(make_api().app, scope, receive, send))
+    assert sent[0]["status"] == 400
 
 
 def test_every_field_at_fault_is_named() -> None:

@@ -42,6 +42,21 @@ data: {"success":true,"data":{"id":"chatcmpl-1","text":"Once upon a time.",…},
 
 """
 
+_METADATA = {"requestId": "req_365c1017d1cd96a1ca69", "timestamp": 1795291190259, "version": "0.1.0"}
+_GENERATED = {
+    "id": "chatcmpl-1", "model": "cria", "provider": "local", "text": '{"name": "Ada"}', "json": {"name": "Ada"}, "reasoning": "A short name will do.",
+    "finishReason": "stop", "usage": {"promptTokens": 24, "completionTokens": 5, "totalTokens": 29, "cachedTokens": 0},
+    "attempts": 1, "cache": "miss",
+}  # fmt: skip
+_REFUSED = {
+    "code": "fields_invalid",
+    "message": "temperature: input should be less than or equal to 2",
+    "details": {
+        "field": "temperature",
+        "fields": [{"field": "temperature", "message": "input should be less than or equal to 2"}],
+    },
+}
+
 
 class ServerStatus(Protocol):
     """How the server is (a port that `app` fills)."""
@@ -90,7 +105,10 @@ def _add_generate(api: ApiRouter, answers: Answers, pace: Pace) -> None:
     good = {
         "model": Success[Generated],
         "description": "The answer. With `stream` the events `token`, `reasoning` and, as the last one, `complete` or `error`, whose data are envelopes.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
+        "content": {
+            "application/json": {"example": _example(_GENERATED)},
+            "text/event-stream": {"schema": {"type": "string"}, "example": _STREAM},
+        },
     }
 
     @api.post("/generate", permission=Permission.INFERENCE, summary="Text from a prompt", openapi_extra=described,
@@ -100,8 +118,15 @@ def _add_generate(api: ApiRouter, answers: Answers, pace: Pace) -> None:
         return Generation(answers, principal, body, ask_of(body, dict(request.headers)), pace)
 
 
+def _example(data: dict[str, Any]) -> dict[str, Any]:
+    return {"success": True, "data": data, "metadata": _METADATA}
+
+
 def _failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     found: dict[int | str, dict[str, Any]] = {one: {"model": Failure, "description": _WORDS[one]} for one in statuses}
+    if 422 in found:
+        refused = {"success": False, "error": _REFUSED, "metadata": _METADATA}
+        found[422]["content"] = {"application/json": {"example": refused}}
     return {**found, "default": {"model": Failure, "description": "A refusal or failure."}}
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 from corral.kit.errors import CorralError, FieldsInvalid, InvalidRequest
 from corral.surfaces.bodies import LARGE, require_json
@@ -34,7 +35,10 @@ def fields_at_fault(problems: Sequence[Mapping[str, Any]], places: frozenset[str
 async def read_body(request: Request, model: type[ModelT]) -> ModelT:
     """What the body says. Raises UnsupportedMedia, InvalidRequest for no JSON, FieldsInvalid, and what the edge says of its size and pace."""
     require_json(request.scope)
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        raise InvalidRequest("The body ended before it was whole.") from None
     if len(body) < LARGE:
         return _parse(body, model)
     return await asyncio.to_thread(_parse, body, model)
