@@ -16,9 +16,12 @@ from urllib.parse import quote, urlsplit
 
 import psutil
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from corral.app.answering import INCLUDED
 from tests.support.gguf_files import write
+from tests.support.scale import scaled
 from tests.support.server import SCRIPTED, START_SECONDS, Server
 
 LARGE = 300_000_000
@@ -163,10 +166,17 @@ def test_nothing_but_the_registry_names_a_file(server: Server) -> None:
     assert (huge.status, b"not given to browsers" in huge.body) == (404, True)
     for bad in ("cria/files/-1", "cria/files/cria.gguf", "cria/files/99999999999999999999"):
         assert get(server, f"/api/device/models/{bad}?v={version}").status == 400
-    for given in ("", "?v=", "?v=..%2f", "?v=" + "z" * 32):
-        answer = get(server, f"/api/device/models/cria/files/0{given}")
+    for asked in ("", "?v=", "?v=..%2f", "?v=" + "z" * 32):
+        answer = get(server, f"/api/device/models/cria/files/0{asked}")
         assert (answer.status, code(answer)) == (400, "invalid_request")
     assert get(server, f"/api/device/models/cria/files/0?v={version}", "POST").status == 405
+
+
+@settings(max_examples=scaled(40, 2000))
+@given(name=st.text(max_size=40), part=st.text("0123456789-./%a", max_size=12), version=st.text(max_size=40))
+def test_anything_at_all_is_refused_and_never_a_fault(server: Server, name: str, part: str, version: str) -> None:
+    path = f"/api/device/models/{quote(name, safe='')}/files/{quote(part, safe='')}?v={quote(version, safe='')}"
+    assert get(server, path).status in (400, 404, 405), path
 
 
 def test_a_client_that_leaves_or_takes_nothing_holds_nothing(server: Server) -> None:
