@@ -48,6 +48,7 @@ from corral.surfaces.api.models import models_router
 from corral.surfaces.api.monitoring import monitoring_router
 from corral.surfaces.api.providers import limits_router, providers_router, routes_router
 from corral.surfaces.v1.application import v1_router
+from corral.surfaces.v1.debug import debug_router
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -196,6 +197,7 @@ def http() -> str:
     accounts, nothing = LocalAccounts(), cast("Any", None)
     routers = [
         v1_router(accounts, nothing, nothing, nothing, nothing),
+        debug_router(accounts, nothing, nothing, nothing),
         chat_router(accounts, nothing),
         agents_router(accounts, nothing),
         models_router(accounts, nothing, nothing),

@@ -25,6 +25,7 @@ PAGES = (
     "/configuration", "/configuration?tab=profiles", "/configuration?tab=history", "/configuration?tab=import", "/settings",
     "/providers", "/providers?add=openai", "/providers/cloud", "/providers/cloud?tab=models", "/providers/cloud?tab=settings", "/routes",
     "/routes?tab=limits", "/routes?tab=usage", "/routes?add=true", "/routes/best", "/playground", "/compatibility",
+    "/debug", "/debug?request=axe-turn", "/debug?tab=errors", "/debug?tab=log", "/debug?tab=profile", "/debug?tab=figures",
 )  # fmt: skip
 
 
@@ -56,6 +57,8 @@ def used(server: Server) -> Server:
         "/v1/chat/completions",
         {"model": "best", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 4},
     )
+    server.ask("POST", "/api/chat", {"message": "ping"}, {"x-request-id": "axe-turn"})
+    server.ask("POST", "/api/chat", {"message": "ping", "model": "no-such-model"})
     return server
 
 

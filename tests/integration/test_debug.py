@@ -156,7 +156,9 @@ async def test_a_failure_is_listed_with_its_class_and_request(shared_server: Ser
         False,
         ["other_candidate", "change_model"],
     )
-    assert told(shared_server, "/traces/debug-fails")["errors"] == [mine]
+    trace = told(shared_server, "/traces/debug-fails")
+    assert trace["errors"] == [mine]
+    assert below(trace["spans"], "turn")["error"] == "model_not_found"
 
 
 async def test_a_profile_shows_what_runs_and_only_one_is_taken(shared_server: Server) -> None:

@@ -86,6 +86,8 @@ class TurnRun:
         self._commits = Commits(bench.tracing)
         self.state = ""
         """The final state, once there is one."""
+        self.failure = ""
+        """Why it failed, when it did."""
 
     def stop(self) -> None:
         """Ends the answer where it is; what was committed stays."""
@@ -279,6 +281,7 @@ class TurnRun:
         self._shown(events)
 
     def _failed(self, error: CorralError) -> None:
+        self.failure = error.code
         failures, turn = self._bench.tracing.failures, self.turn
         if failures is not None:
             about = {"turn": turn.id, "agent": turn.agent_id, "model": turn.model or ""}

@@ -129,6 +129,7 @@ class Runners:
                     waited, above = (asked.at, time.time_ns()), asked.trace or span.trace
                     tracing.put(above.child(), "wait for its turn", Kind.INTERNAL, waited, {"room": "agents"})
                 span.note(state=await self._ran(run))
+                span.fail(run.failure)
         finally:
             del self._runs[turn.id]
             self._changed(user_id, turn.agent_id)

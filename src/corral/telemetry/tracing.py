@@ -139,7 +139,19 @@ class Tracing:
 class Measured:
     """One operation being measured (see `Tracing.measured`). `trace`: its span, once it is entered."""
 
-    __slots__ = ("_kind", "_name", "_notes", "_since", "_start", "_tags", "_token", "_tracing", "marks", "trace")
+    __slots__ = (
+        "_failed",
+        "_kind",
+        "_name",
+        "_notes",
+        "_since",
+        "_start",
+        "_tags",
+        "_token",
+        "_tracing",
+        "marks",
+        "trace",
+    )
 
     def __init__(self, tracing: Tracing, name: str, kind: Kind, tags: dict[str, Value]) -> None:
         self._tracing = tracing
@@ -147,6 +159,7 @@ class Measured:
         self._kind = kind
         self._tags = tags
         self._notes: dict[str, Value] = {}
+        self._failed = ""
         self._token: Token[Trace | None] | None = None
         self._start = self._since = 0
         self.marks: list[tuple[int, str]] = []
@@ -155,6 +168,10 @@ class Measured:
     def note(self, **facts: Value) -> None:
         """Tells more of it. Facts are told by its span alone."""
         self._notes |= facts
+
+    def fail(self, reason: str) -> None:
+        """It has failed, of which no error tells here: whoever handled it notes it among the failures."""
+        self._failed = reason
 
     def __enter__(self) -> Self:
         self.trace = self._tracing.begin()
@@ -168,7 +185,8 @@ class Measured:
         took = time.perf_counter_ns() - self._since
         assert self._token is not None
         current_trace.reset(self._token)
-        tracing, reason, outcome = self._tracing, "", "ok"
+        tracing, reason = self._tracing, self._failed
+        outcome = "failed" if reason else "ok"
         if error is not None:
             reason, outcome = _reason(error)
         told: dict[str, Value] = {**self._tags, **self._notes}

@@ -156,13 +156,15 @@ async def test_measuring_makes_a_span_and_a_sample_of_what_is_done_in_any_form()
         assert await later(4) == 8
         with pytest.raises(NotFound), tracing.measured("missing", room="here"):
             raise NotFound("not there")
+        with tracing.measured("handled") as handled:
+            handled.fail("engine_failed")
         with pytest.raises(asyncio.CancelledError), tracing.measured("left"):
             raise asyncio.CancelledError
     finally:
         request_id.reset(token)
     assert current_trace.get() is None
     found = {one.name: one for one in kept.spans}
-    assert set(found) == {"twice", "later", "inner", "missing", "left"}
+    assert set(found) == {"twice", "later", "inner", "missing", "handled", "left"}
     assert found["inner"].trace.parent_id == found["twice"].trace.parent_id == found["later"].trace.span_id
     assert found["inner"].attributes == {"number": 4}
     assert (found["missing"].error, found["left"].error) == ("not_found", "")
@@ -170,7 +172,8 @@ async def test_measuring_makes_a_span_and_a_sample_of_what_is_done_in_any_form()
     assert {one.request for one in kept.spans} == {"req-1"}
     assert len(samples.select("twice", {"room": "here", "outcome": "ok"})) == 1
     assert len(samples.select("missing", {"outcome": "failed"})) == 1
-    assert [one.code for one in failures.recent()] == ["not_found"]
+    assert found["handled"].error == "engine_failed"
+    assert [one.code for one in failures.recent()] == ["not_found"], "who handles a failure notes it"
     with pytest.raises(TypeError):
 
         @tracing.measured("never")

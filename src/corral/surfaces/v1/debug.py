@@ -146,7 +146,10 @@ def debug_router(accounts: Accounts, debug: Debug, profiler: Profiler, logs: Log
             raise Forbidden("A page of another origin may not do this.")
         return _ok(await profiler.profile(seconds, rate))
 
-    @api.post("/spans", permission=Permission.CHAT)
+    schema = {"application/json": {"schema": PageBody.model_json_schema()}}
+    described = {"requestBody": {"required": True, "content": schema}}
+
+    @api.post("/spans", permission=Permission.CHAT, openapi_extra=described)
     async def spans(request: Request) -> dict[str, Any]:
         require_json(request.scope)
         told = read_page(await _bounded(request))

@@ -129,7 +129,7 @@ export function OverlayFigures({ times, streams }: { times: MessageTimes; stream
     ["Socket round trip", millis(roundTrip)],
     ["Reconnects", String(resumes)],
     [
-      "Long tasks, last minute",
+      "Long tasks in 1 min",
       tasks === null ? "not told" : tasks.count === 0 ? "none" : `${tasks.count}, ${millis(tasks.longest)}`,
     ],
     ["Heap", heap === null ? "not told" : bytes(heap)],

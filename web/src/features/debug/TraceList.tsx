@@ -8,7 +8,7 @@ import { took } from "./waterfall";
 export type Kind = TraceRow["kind"];
 export const KINDS: readonly { value: Kind; label: string }[] = [
   { value: "turn", label: "Messages" },
-  { value: "request", label: "API calls" },
+  { value: "request", label: "API" },
   { value: "control", label: "Control" },
 ];
 const EVERY = 5_000;

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { Fragment, useState } from "react";
 import type { Span } from "../../api/debug";
 import { type Row, took, waterfall } from "./waterfall";
 
@@ -68,27 +68,35 @@ export function Waterfall({ spans }: { spans: readonly Span[] }) {
         </thead>
         <tbody>
           {rows.map((row) => (
-            <tr key={row.span.id} data-testid="span-row" data-layer={row.span.layer} aria-current={row === chosen}>
-              <th scope="row" style={{ paddingLeft: `calc(${Math.min(row.depth, 8)} * var(--wf-step))` }}>
-                <button
-                  type="button"
-                  aria-expanded={row === chosen}
-                  data-error={row.span.error !== null}
-                  onClick={() => setPicked(row === chosen ? null : row.span.id)}
-                >
-                  {row.span.name}
-                </button>
-              </th>
-              <td className="number">{took(row.after)}</td>
-              <td className="number">{took(row.span.ms)}</td>
-              <td className="wf-cell">
-                <Bar row={row} />
-              </td>
-            </tr>
+            <Fragment key={row.span.id}>
+              <tr data-testid="span-row" data-layer={row.span.layer} aria-current={row === chosen}>
+                <th scope="row" style={{ paddingLeft: `calc(${Math.min(row.depth, 8)} * var(--wf-step))` }}>
+                  <button
+                    type="button"
+                    aria-expanded={row === chosen}
+                    data-error={row.span.error !== null}
+                    onClick={() => setPicked(row === chosen ? null : row.span.id)}
+                  >
+                    {row.span.name}
+                  </button>
+                </th>
+                <td className="number">{took(row.after)}</td>
+                <td className="number">{took(row.span.ms)}</td>
+                <td className="wf-cell">
+                  <Bar row={row} />
+                </td>
+              </tr>
+              {row === chosen && (
+                <tr className="wf-facts">
+                  <td colSpan={4}>
+                    <SpanFacts row={row} />
+                  </td>
+                </tr>
+              )}
+            </Fragment>
           ))}
         </tbody>
       </table>
-      {chosen && <SpanFacts row={chosen} />}
       {Math.abs(shift) > 0.5 && (
         <p className="hint">
           The browser's clock differs from the server's by {took(Math.abs(shift))}; its bars were moved to fit.
