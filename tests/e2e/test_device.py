@@ -253,3 +253,19 @@ def test_what_the_browser_has_removed_is_told(context: BrowserContext) -> None:
     expect(row(page).get_by_role("alert")).to_contain_text("The browser has removed this model")
     act(page, "Try again")
     expect(row(page)).to_contain_text("checksum verified")
+
+
+def test_without_a_network_what_is_stored_is_there_after_a_reload(watch: Watch, server: Server) -> None:
+    watch.allowed.append(LOST)
+    context = watch.context(server.url, service_workers="allow")
+    page = opened(context)
+    act(page, "Download")
+    expect(row(page)).to_contain_text("checksum verified")
+    until(page, lambda: page.evaluate("navigator.serviceWorker.controller?.state === 'activated'"), "taking charge")
+    context.set_offline(True)
+    page.reload()
+    expect(page.get_by_role("status", name="Offline")).to_be_visible()
+    expect(row(page)).to_contain_text("On this device")
+    act(page, "Remove")
+    page.get_by_role("button", name="Undo").click()
+    expect(row(page)).to_contain_text("On this device")
