@@ -26,12 +26,16 @@ FILES = re.compile(r"/api/device/models/[^/]+/files/")
 FIRST = 1024 * 1024
 """Bytes of the first range."""
 STORED = """async () => {
-  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('corral-models');
   const sums = [];
-  for await (const model of folder.values()) for await (const part of model.values()) {
-    const data = await (await part.getFile()).arrayBuffer();
-    const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', data));
-    sums.push([...sum].map(byte => byte.toString(16).padStart(2, '0')).join(''));
+  try {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('corral-models');
+    for await (const model of folder.values()) for await (const part of model.values()) {
+      const data = await (await part.getFile()).arrayBuffer();
+      const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', data));
+      sums.push([...sum].map(byte => byte.toString(16).padStart(2, '0')).join(''));
+    }
+  } catch (error) {
+    return [error.name];  // it is being written or removed just now
   }
   return sums;
 }"""
@@ -203,9 +207,11 @@ def test_two_tabs_download_once_and_one_goes_on_for_the_other(context: BrowserCo
     until(left, lambda: len(gate.ranges) == 4, "going on in the other tab")
     gate.open()
     expect(row(left)).to_contain_text("checksum verified")
-    # The range that was given up with the first tab is asked for again, and nothing else twice.
-    assert [first for first, _ in gate.ranges[:4]] == [0, FIRST, FIRST, FIRST], gate.ranges
-    rest = gate.ranges[3:]
+    # The range that was given up is asked for again, and nothing else twice.
+    firsts = [first for first, _ in gate.ranges]
+    again = len(firsts) - firsts[::-1].index(FIRST) - 1
+    assert [firsts[0], *set(firsts[1:again])] == [0, FIRST], gate.ranges
+    rest = gate.ranges[again:]
     assert [last + 1 for _, last in rest] == [*(first for first, _ in rest[1:]), len(WHOLE)]
     assert left.evaluate(STORED) == [hashlib.sha256(WHOLE).hexdigest()]
 
@@ -238,8 +244,10 @@ def test_another_version_is_told_and_taken_only_when_it_is_whole(context: Browse
     file.write_bytes(changed)
     gate.open()
     expect(row(page, demo)).to_contain_text("checksum verified")
-    expect(row(page, demo)).not_to_contain_text("Newer version")
-    assert page.evaluate(STORED) == [hashlib.sha256(changed).hexdigest()]
+    newest = [hashlib.sha256(changed).hexdigest()]
+    until(page, lambda: page.evaluate(STORED) == newest, "taking the newest version")
+    expect(row(page, demo)).to_contain_text("checksum verified")
+    expect(row(page, demo)).not_to_contain_text(re.compile("version", re.IGNORECASE))
 
 
 def test_what_the_browser_has_removed_is_told(context: BrowserContext) -> None:

@@ -67,8 +67,9 @@ export class Store {
   async begin(offer: Offer): Promise<StoredModel> {
     const mine = (await this.records.all()).filter((one) => one.id === offer.id);
     const known = mine.find((one) => one.version === offer.version);
-    for (const other of mine) if (other !== known && !other.whole) await this.drop(other.key);
+    const others = mine.filter((one) => one !== known && !one.whole);
     if (known) {
+      await this.dropAll(others);
       const changed = await this.records.change(known.key, (now) => ({
         ...now,
         wanted: !now.whole,
@@ -83,6 +84,8 @@ export class Store {
     const fresh = { key, id, name, version, context, builtIn, parts };
     const model: StoredModel = { ...fresh, wanted: true, whole: false, verified: null, problem: null };
     await this.records.put(model);
+    // Only now, so that a model that is downloaded never seems not to be.
+    await this.dropAll(others);
     return model;
   }
 
@@ -279,6 +282,10 @@ export class Store {
     } catch (error) {
       throw failed(error);
     }
+  }
+
+  private async dropAll(models: readonly StoredModel[]): Promise<void> {
+    for (const { key } of models) await this.drop(key);
   }
 
   private async drop(key: string): Promise<void> {
