@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import browser, dashboard, dataplane, dialects, models, peers, startup, swapping, table, turns
+from bench import browser, dashboard, dataplane, dialects, lighthouse, models, peers, startup, swapping, table, turns
 from bench.frame import Result
 
 BENCHMARKS = {
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "models": models.run,
     "table": table.run,
     "browser": browser.run,
+    "lighthouse": lighthouse.run,
     "peers": peers.run,
 }
 

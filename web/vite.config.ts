@@ -1,10 +1,11 @@
 /// <reference types="vitest/config" />
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { first } from "./scripts/first.ts";
 import { offline } from "./scripts/offline.ts";
 
 export default defineConfig({
-  plugins: [react(), offline()],
+  plugins: [react(), first("/"), offline()],
   build: {
     outDir: "../src/corral/web_dist",
     emptyOutDir: true,

@@ -1,5 +1,6 @@
 // Writes the list of the build's files into the service worker.
 import type { Plugin } from "vite";
+import { firstParts } from "./first.ts";
 
 const WORKER = "sw.js";
 /** Characters of a script above which it is no part of the shell but fetched when first used. */
@@ -24,15 +25,7 @@ export function offline(): Plugin {
         const page = bundle["index.html"];
         if (worker?.type !== "chunk" || page?.type !== "asset") this.error("the service worker or the page is missing");
         if (worker.imports.length > 0) this.error(`${WORKER} must stand alone, but imports ${worker.imports.join()}`);
-        const eager = new Set<string>();
-        const visit = (name: string) => {
-          const chunk = bundle[name];
-          if (chunk?.type !== "chunk" || eager.has(name)) return;
-          eager.add(name);
-          for (const next of chunk.imports) visit(next);
-        };
-        for (const [name, part] of Object.entries(bundle))
-          if (part.type === "chunk" && part.isEntry && name !== WORKER) visit(name);
+        const eager = firstParts(bundle, WORKER);
         const files = Object.values(bundle)
           .filter((part) => {
             if (part.fileName === WORKER || !/\.(js|css)$/.test(part.fileName)) return false;

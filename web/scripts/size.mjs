@@ -25,10 +25,10 @@ function closure(...keys) {
 }
 
 const read = (file) => readFileSync(join(folder, file));
-const initial = closure("index.html")
+const initial = closure("index.html", "src/app/main.tsx")
   .filter((file) => file.endsWith(".js"))
   .reduce((sum, file) => sum + read(file).length, 0);
-const chat = closure("index.html", "src/ui/markdown/Markdown.tsx").reduce(
+const chat = closure("index.html", "src/app/main.tsx", "src/ui/markdown/Markdown.tsx").reduce(
   (sum, file) => sum + gzipSync(read(file), { level: 9 }).length,
   0,
 );

@@ -1,0 +1,19 @@
+// The page's own first picture is painted before the app begins to work; what the app consists of is on its way meanwhile.
+
+/** Milliseconds after which the app begins, painted or not: a page out of sight is not painted at all. */
+const PATIENCE = 250;
+
+let begun = false;
+function start(): void {
+  if (begun) return;
+  begun = true;
+  void import("./main");
+}
+
+const painted =
+  typeof PerformanceObserver !== "undefined" && PerformanceObserver.supportedEntryTypes?.includes("paint");
+if (document.hidden || !painted) start();
+else {
+  new PerformanceObserver(start).observe({ type: "paint", buffered: true });
+  setTimeout(start, PATIENCE);
+}
