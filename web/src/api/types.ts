@@ -7,6 +7,18 @@ export interface Agent {
   messageCount: number;
   state: string;
   model: string | null;
+  /** The conversation that it has its beginning from. */
+  forkedFrom?: string | null;
+}
+
+/** Figures of an answer; times in milliseconds. */
+export interface AnswerStats {
+  promptTokens?: number;
+  tokens?: number;
+  firstTokenMs?: number;
+  tokensPerSecond?: number;
+  backend?: "webgpu" | "wasm";
+  threads?: number;
 }
 
 export interface Message {
@@ -17,6 +29,11 @@ export interface Message {
   state: string;
   turnId: string | null;
   createdAt: string;
+  /** Where an answer was made; older servers do not say. */
+  place?: "server" | "device" | null;
+  model?: string | null;
+  device?: string | null;
+  stats?: AnswerStats | null;
 }
 
 export interface EngineError {

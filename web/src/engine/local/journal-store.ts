@@ -1,0 +1,83 @@
+import type { Message } from "../../api/types";
+import { localError } from "./errors";
+import type { JournalChange, JournalHead, JournalStore, JournalTurn } from "./journal";
+
+const NAME = "corral.journal";
+const VERSION = 1;
+const STORES = ["turns", "heads", "messages"] as const;
+
+/** The journal in IndexedDB. Rejects with LocalError `device_storage_failed` where there is none. */
+export class IndexedJournal implements JournalStore {
+  private opened: Promise<IDBDatabase> | null = null;
+
+  constructor(private readonly factory: IDBFactory | undefined = globalThis.indexedDB) {}
+
+  turns(): Promise<JournalTurn[]> {
+    return this.read((at) => at.objectStore("turns").getAll() as IDBRequest<JournalTurn[]>, "turns");
+  }
+
+  heads(): Promise<JournalHead[]> {
+    return this.read((at) => at.objectStore("heads").getAll() as IDBRequest<JournalHead[]>, "heads");
+  }
+
+  async messages(id: string): Promise<Message[]> {
+    const row = await this.read(
+      (at) => at.objectStore("messages").get(id) as IDBRequest<{ messages: Message[] } | undefined>,
+      "messages",
+    );
+    return row?.messages ?? [];
+  }
+
+  async write(change: JournalChange): Promise<void> {
+    const database = await this.open();
+    await new Promise<void>((resolve, reject) => {
+      // "strict": it is on disk before it is told, as on the server.
+      const at = database.transaction(STORES, "readwrite", { durability: "strict" });
+      at.oncomplete = () => resolve();
+      at.onabort = () => reject(localError(at.error, "device_storage_failed"));
+      for (const turn of change.turns ?? []) at.objectStore("turns").put(turn);
+      for (const key of change.forget ?? []) at.objectStore("turns").delete(key);
+      for (const head of change.heads ?? []) at.objectStore("heads").put(head);
+      for (const row of change.messages ?? []) at.objectStore("messages").put(row);
+      for (const id of change.drop ?? []) {
+        at.objectStore("heads").delete(id);
+        at.objectStore("messages").delete(id);
+      }
+    });
+  }
+
+  private async read<T>(ask: (at: IDBTransaction) => IDBRequest<T>, store: (typeof STORES)[number]): Promise<T> {
+    const database = await this.open();
+    return new Promise<T>((resolve, reject) => {
+      const request = ask(database.transaction(store, "readonly"));
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(localError(request.error, "device_storage_failed"));
+    });
+  }
+
+  private open(): Promise<IDBDatabase> {
+    this.opened ??= new Promise<IDBDatabase>((resolve, reject) => {
+      if (!this.factory) throw new Error("This browser keeps nothing for pages.");
+      const request = this.factory.open(NAME, VERSION);
+      request.onupgradeneeded = () => {
+        request.result.createObjectStore("turns", { keyPath: "key" });
+        request.result.createObjectStore("heads", { keyPath: "id" });
+        request.result.createObjectStore("messages", { keyPath: "id" });
+      };
+      request.onsuccess = () => {
+        const database = request.result;
+        // A newer version of the app waits for us to let go.
+        database.onversionchange = () => {
+          this.opened = null;
+          database.close();
+        };
+        resolve(database);
+      };
+      request.onerror = () => reject(request.error);
+    }).catch((error: unknown) => {
+      this.opened = null;
+      throw localError(error, "device_storage_failed");
+    });
+    return this.opened;
+  }
+}
