@@ -1,9 +1,11 @@
 import { useMantineColorScheme } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
+import { useSyncExternalStore } from "react";
 import { AgentList } from "../features/agents/AgentList";
 import { ConnectionPill } from "../ui/ConnectionPill";
 import { KeysIcon, MoonIcon, PanelIcon, PlusIcon, ScreenIcon, SearchIcon, SunIcon } from "../ui/icons";
 import { MOD } from "../ui/keys";
+import { journal, localAgents } from "./local";
 import { PAGES } from "./pages";
 import { connection } from "./services";
 
@@ -22,6 +24,7 @@ interface Props {
 
 /** New chat, search, the chats, the pages, and at the foot the connection; collapsed it is a column of icons. */
 export function Sidebar({ collapsed, unread, onCollapse, onPick, onSearch, onHelp }: Props) {
+  const here = useSyncExternalStore(journal.watch, localAgents);
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const next = THEMES[(THEMES.indexOf(colorScheme) + 1) % THEMES.length] ?? "auto";
   const ThemeIcon = THEME_ICONS[colorScheme];
@@ -46,7 +49,7 @@ export function Sidebar({ collapsed, unread, onCollapse, onPick, onSearch, onHel
           Search <kbd>{MOD} K</kbd>
         </span>
       </button>
-      {collapsed ? <div className="agents" /> : <AgentList onPick={onPick} unread={unread} />}
+      {collapsed ? <div className="agents" /> : <AgentList onPick={onPick} unread={unread} here={here} />}
       <nav className="pages" aria-label="Pages">
         {PAGES.map(({ to, label, Icon }) => (
           <Link key={to} to={to} className="entry" onClick={onPick} aria-label={label} title={label}>

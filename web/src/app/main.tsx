@@ -30,6 +30,7 @@ import { showDensity } from "../ui/density";
 import { DeviceProvider } from "../ui/device";
 import { Live } from "../ui/live";
 import { device } from "./device";
+import { startLocal } from "./local";
 import { router } from "./router";
 import { connection, queries, startServices } from "./services";
 
@@ -38,6 +39,7 @@ const theme = createTheme({ primaryColor: "teal", primaryShade: { light: 9, dark
 startServices((agentId) => {
   if (router.state.location.pathname === "/") void router.navigate({ to: "/c/$agentId", params: { agentId } });
 });
+startLocal();
 showDensity();
 const root = document.getElementById("root");
 if (root)

@@ -3,10 +3,12 @@ import { lazy, Suspense } from "react";
 import { RANGES, type Range } from "../api/metrics";
 import { ChatPage } from "../features/chat/ChatPage";
 import { Failed } from "./Failed";
+import { journal, localTurns, thisDevice } from "./local";
 import { Shell } from "./Shell";
 import { connection, drafts, outbox, streams, times } from "./services";
 
-const parts = { connection, drafts, outbox, streams, times };
+const local = { journal, turns: localTurns };
+const parts = { connection, drafts, outbox, streams, times, local, device: thisDevice };
 const BetterModel = lazy(async () => ({
   default: (await import("../features/models/downloads/BetterModel")).BetterModel,
 }));

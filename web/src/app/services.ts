@@ -41,6 +41,10 @@ drafts.subscribe((now, before) => {
   );
 });
 
+/** What is to be done after a reconnect before anything is sent. */
+export const beforeSending = new Set<() => Promise<void>>();
+const SEND_AFTER = 5_000;
+
 interface SentWire extends Sent {
   seq?: number;
 }
@@ -140,7 +144,8 @@ export function startServices(open: (agentId: string) => void): void {
       { type: "active", predicate: (query) => query.state.data === undefined },
       { cancelRefetch: false },
     );
-    void outbox.flush();
+    const done = Promise.all([...beforeSending].map((work) => work()));
+    void Promise.race([done, new Promise((resolve) => setTimeout(resolve, SEND_AFTER))]).then(() => outbox.flush());
   });
   window.addEventListener("storage", () => outbox.reload());
   window.addEventListener("online", () => connection.retryNow());

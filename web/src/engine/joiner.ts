@@ -13,6 +13,8 @@ export interface TurnView {
   took: number | null;
   /** How many of the oldest messages the model was not shown, since they do not fit into its context. */
   leftOut: number;
+  /** How far the model is loaded, 0 to 1, while an answer of this device waits for that. */
+  loading?: number;
 }
 
 /** Joins the events of one turn by offset: each is applied once and in order, whatever arrives. */

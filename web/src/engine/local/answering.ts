@@ -1,5 +1,5 @@
-import type { TurnView } from "../joiner";
 import { randomKey } from "../ids";
+import type { TurnView } from "../joiner";
 import { LocalError, localError } from "./errors";
 import { isLocal, type Journal, type JournalTurn } from "./journal";
 import { type Brought, type Locks, lockOf, type Server, type Syncer } from "./syncing";
@@ -142,6 +142,23 @@ export class LocalTurns {
   /** Lets the engine answer; what does not fit into its context is left out, the oldest first. */
   private async generate(key: string, asked: Asked, signal: AbortSignal, onToken: (text: string) => void) {
     const engine = await this.parts.engine();
+    const unsubscribe = engine.subscribe(({ kind, progress = 0 }) =>
+      this.show(key, { loading: kind === "loading" ? progress : undefined }),
+    );
+    try {
+      return await this.shorten(key, engine, asked, signal, onToken);
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  private async shorten(
+    key: string,
+    engine: BrowserEngine,
+    asked: Asked,
+    signal: AbortSignal,
+    onToken: (text: string) => void,
+  ) {
     let history = [...asked.history];
     for (;;) {
       const messages = [...history, said(asked.text)];

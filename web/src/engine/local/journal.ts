@@ -39,7 +39,7 @@ export interface JournalHead {
   lastSeq: number;
   /** When it was last read or written here. */
   touched: number;
-  /** Where turns made here went, since the conversation had moved on. */
+  /** Where turns made here went: it had moved on, or (a local one) has its place on the server now. */
   forked?: { agentId: string; title: string };
 }
 
@@ -123,7 +123,15 @@ export class Journal {
     const added: JournalTurn = { ...turn, order: last + 1, createdAt: this.now() };
     const heads = this.known.some((head) => head.id === turn.conversation)
       ? []
-      : [{ id: turn.conversation, title: titleOf(turn.message), model: null, lastSeq: turn.after, touched: this.now() }];
+      : [
+          {
+            id: turn.conversation,
+            title: titleOf(turn.message),
+            model: null,
+            lastSeq: turn.after,
+            touched: this.now(),
+          },
+        ];
     await this.write({ turns: [added], heads });
     return added;
   }
@@ -147,9 +155,8 @@ export class Journal {
     const before = this.known.find((head) => head.id === from);
     const head = { id: to.id, title: to.title, model: before?.model ?? null, lastSeq: to.lastSeq, touched: this.now() };
     const heads: JournalHead[] = [{ ...this.known.find((known) => known.id === to.id), ...head }];
-    const moved = from !== to.id;
-    if (moved && before && !isLocal(from)) heads.push({ ...before, forked: { agentId: to.id, title: to.title } });
-    await this.write({ turns, forget: keys, heads, drop: moved && isLocal(from) ? [from] : [] });
+    if (from !== to.id && before) heads.push({ ...before, forked: { agentId: to.id, title: to.title } });
+    await this.write({ turns, forget: keys, heads });
   }
 
   /** Makes a new conversation of turns whose own is not there any more. */
@@ -164,7 +171,9 @@ export class Journal {
     const head = this.known.find((one) => one.id === conversation);
     await this.write({
       turns,
-      heads: [{ ...(head ?? { title: "", model: null }), id, title: titleOf(mine[0]?.message ?? ""), lastSeq: 1, touched: this.now() }],
+      heads: [
+        { id, title: titleOf(mine[0]?.message ?? ""), model: head?.model ?? null, lastSeq: 1, touched: this.now() },
+      ],
       drop: [conversation],
     });
   }
@@ -192,7 +201,7 @@ export class Journal {
     const kept = { ...before, ...head, lastSeq: messages.at(-1)?.seq ?? 1, touched: this.now() };
     const busy = new Set(this.waiting.map((turn) => turn.conversation));
     const old = this.known
-      .filter((one) => one.id !== head.id && !busy.has(one.id) && !one.forked)
+      .filter((one) => one.id !== head.id && !busy.has(one.id) && (isLocal(one.id) || !one.forked))
       .sort((one, other) => other.touched - one.touched)
       .slice(MAX_CONVERSATIONS - 1)
       .map((one) => one.id);

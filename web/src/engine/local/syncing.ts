@@ -100,7 +100,11 @@ export class Syncer {
         const brought = await this.server.bring({ ...place, turns: batch.map((turn) => this.wire(turn)) });
         await this.confirmed(conversation, brought, batch);
         const to = { id: brought.agentId, title: brought.title, lastSeq: brought.lastSeq };
-        await this.journal.confirm(batch.map((turn) => turn.key), conversation, to);
+        await this.journal.confirm(
+          batch.map((turn) => turn.key),
+          conversation,
+          to,
+        );
       } catch (error) {
         const refusal = this.server.refused(error);
         if (refusal === null) return this.later();

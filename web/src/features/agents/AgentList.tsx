@@ -8,8 +8,15 @@ import { timeGroups } from "./groups";
 
 const UNDO_FOR = 8_000;
 
+interface Props {
+  onPick: () => void;
+  unread: readonly string[];
+  /** Conversations that are on this device alone; they can be renamed and deleted when they are synced. */
+  here: readonly Agent[];
+}
+
 /** The conversations in time groups, with rename, delete and undo. */
-export function AgentList({ onPick, unread }: { onPick: () => void; unread: readonly string[] }) {
+export function AgentList({ onPick, unread, here }: Props) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const { agentId } = useParams({ strict: false });
@@ -48,7 +55,7 @@ export function AgentList({ onPick, unread }: { onPick: () => void; unread: read
     return () => clearTimeout(timer);
   }, [deleted, problem]);
 
-  const shown = data.filter((agent) => agent.messageCount > 0);
+  const shown = [...here, ...data].filter((agent) => agent.messageCount > 0);
   return (
     <nav aria-label="Chats" className="agents">
       {shown.length === 0 && !isPending && <p className="hint">Your chats will be listed here.</p>}
@@ -82,7 +89,7 @@ export function AgentList({ onPick, unread }: { onPick: () => void; unread: read
                   {agent.state === "idle" && unread.includes(agent.id) && (
                     <span className="unread" role="img" aria-label="New answer" />
                   )}
-                  <span className="row-actions">
+                  <span className="row-actions" hidden={here.includes(agent)}>
                     <button type="button" aria-label={`Rename ${agent.title}`} onClick={() => setEditing(agent.id)}>
                       <PencilIcon />
                     </button>

@@ -1,15 +1,23 @@
 import { Link } from "@tanstack/react-router";
 import { lazy, memo, Suspense, useCallback, useEffect, useSyncExternalStore } from "react";
 import type { Message } from "../../api/types";
-import type { TurnStreams } from "../../engine/turns";
+import type { TurnView } from "../../engine/joiner";
 import { CopyButton } from "../../ui/CopyButton";
 import { LogButton } from "./LogButton";
-import { type Around, figures, leftOutLabel, stateLabel } from "./labels";
+import { type Around, figures, figuresOf, leftOutLabel, placeLabel, stateLabel } from "./labels";
+
+/** Where a page watches answers: those of the server, or those of this device. */
+export interface AnswerSource {
+  prepare?(agentId: string, turnId: string): void;
+  follow?(agentId: string, turnId: string): void;
+  watch(turnId: string | null, watcher: () => void): () => void;
+  view(turnId: string | null): TurnView | null;
+}
 
 export interface AnswerProps {
   agentId: string;
   message: Message;
-  streams: TurnStreams;
+  streams: AnswerSource;
   last: boolean;
   ahead: number;
   connected: boolean;
@@ -18,10 +26,15 @@ export interface AnswerProps {
   say: ((text: string) => void) | null;
   /** The message that is answered. */
   question: string;
+  /** What this device is called. */
+  device: string;
+  /** Has this device answer in the server's place; null when it cannot. */
+  here: ((message: Message) => void) | null;
 }
 
 // The renderer weighs as much as the page around it, and an empty conversation needs none.
 const Markdown = lazy(async () => ({ default: (await import("../../ui/markdown/Markdown")).Markdown }));
+const BROKEN = new Set(["failed", "cancelled", "interrupted"]);
 const CONTINUE = "Please continue where you stopped.";
 
 /** Whether a turn in this state is still to be answered. */
@@ -32,16 +45,20 @@ export const Answer = memo(function Answer(props: AnswerProps) {
   const { agentId, message, streams, last, say } = props;
   const { turnId } = message;
   const wanted = isOpen(message.state) ? turnId : null;
-  if (wanted) streams.prepare(agentId, wanted);
+  if (wanted) streams.prepare?.(agentId, wanted);
   useEffect(() => {
-    if (wanted) streams.follow(agentId, wanted);
+    if (wanted) streams.follow?.(agentId, wanted);
   }, [streams, agentId, wanted]);
   const watch = useCallback((watcher: () => void) => streams.watch(turnId, watcher), [streams, turnId]);
   const view = useSyncExternalStore(watch, () => streams.view(turnId));
   const text = view?.text ? view.text : message.content;
   const state = view ? view.state : message.state;
-  const live = view ? !view.ended : isOpen(message.state);
-  const broken = !live && (state === "failed" || state === "cancelled");
+  const live = view ? !view.ended && view.state !== "interrupted" : isOpen(message.state);
+  const broken = !live && BROKEN.has(state);
+  const loading = view?.loading;
+  const model =
+    loading === undefined ? props.model : { name: message.model ?? "", state: "loading", progress: loading };
+  const told = message.stats ? figuresOf(message.stats) : figures(view?.tokens ?? null, view?.took ?? null);
   const at = new Date(message.createdAt);
   return (
     <article className="assistant" aria-label="Answer" aria-busy={live} aria-live="off">
@@ -55,23 +72,33 @@ export const Answer = memo(function Answer(props: AnswerProps) {
       <footer className="answer-foot" data-shown={last || live || broken}>
         <div className="turn-state" data-testid="turn-state" data-state={state} role="status">
           {live && <span className="spinner" aria-hidden="true" />}
-          {stateLabel(state, props)}
+          {stateLabel(state, { ...props, model })}
         </div>
+        {live && text === "" && props.here && (
+          <span className="answer-actions">
+            <button type="button" onClick={() => props.here?.(message)}>
+              Answer here instead
+            </button>
+          </span>
+        )}
         {view && view.leftOut > 0 && <span className="facts">{leftOutLabel(view.leftOut)}</span>}
         {!live && (
           <>
-            {turnId ? (
+            {turnId && message.place !== "device" ? (
               <Link to="/debug" search={{ turn: turnId }} className="facts trace-link" title="Where the time went">
-                {figures(view?.tokens ?? null, view?.took ?? null) || "Trace"}
+                {told || "Trace"}
               </Link>
             ) : (
-              <span className="facts">{figures(view?.tokens ?? null, view?.took ?? null)}</span>
+              <span className="facts">{told}</span>
             )}
+            <span className="facts" title={message.device ?? undefined}>
+              {placeLabel(message, props.device)}
+            </span>
             <time className="facts" dateTime={message.createdAt} title={at.toLocaleString()}>
               {at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
             </time>
             {text !== "" && <CopyButton what="answer" text={text} />}
-            {turnId && <LogButton turnId={turnId} />}
+            {turnId && message.place !== "device" && <LogButton turnId={turnId} />}
             {broken && last && say && (
               <span className="answer-actions">
                 {text !== "" && (

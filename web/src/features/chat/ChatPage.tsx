@@ -1,23 +1,27 @@
 import { useDocumentTitle } from "@mantine/hooks";
-import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import type { StoreApi } from "zustand/vanilla";
-import { listMessages } from "../../api/client";
 import type { Connection } from "../../engine/connection";
+import { viewOf } from "../../engine/local/answering";
+import { isLocal } from "../../engine/local/journal";
 import type { Outbox } from "../../engine/outbox";
 import type { MessageTimes } from "../../engine/times";
 import type { TurnStreams } from "../../engine/turns";
 import { DownIcon } from "../../ui/icons";
 import { Announcer } from "./Announcer";
-import { Answer, isOpen } from "./Answer";
+import { Answer, type AnswerSource, isOpen } from "./Answer";
 import { Composer } from "./Composer";
 import { Home } from "./Home";
 import { ModelPicker } from "./ModelPicker";
 import { Overlay } from "./Overlay";
+import { ForkNotice, PlaceLine } from "./PlaceLine";
 import { UserMessage } from "./UserMessage";
+import { type LocalParts, useConversation } from "./useConversation";
 import { useFollow } from "./useFollow";
+import { useHere } from "./useHere";
 import { useModel } from "./useModel";
+import { usePlace } from "./usePlace";
 import { Waiting } from "./Waiting";
 
 export interface ChatParts {
@@ -26,7 +30,13 @@ export interface ChatParts {
   streams: TurnStreams;
   drafts: StoreApi<Record<string, string>>;
   times: MessageTimes;
+  local: LocalParts;
+  /** What this device is called. */
+  device: string;
 }
+
+/** What the turns of this device are called by, before they are the server's. */
+const LOCAL = viewOf("");
 
 /** Stops with Esc, wherever the focus is, unless something that Esc closes is open. */
 function useEscape(stop: (() => void) | null) {
@@ -51,56 +61,76 @@ interface Props {
 
 /** One conversation, or the beginning of a new one when there is no id yet. */
 export function ChatPage({ agentId, parts, offer }: Props) {
-  const { connection, outbox, streams, drafts } = parts;
+  const { connection, outbox, streams, drafts, local } = parts;
   const scroller = useRef<HTMLDivElement>(null);
   const place = agentId ?? "new";
   const { following, jump } = useFollow(scroller, place);
-  const { agent, models, current, picked, model, demo, noModel, problem, pick } = useModel(agentId);
-  const { data, error, isPending } = useQuery({
-    queryKey: ["messages", agentId],
-    queryFn: () => listMessages(agentId ?? ""),
-    enabled: agentId !== null,
-  });
+  const talk = useConversation(agentId, local);
+  const onServer = agentId !== null && isLocal(agentId) ? null : agentId;
+  const { agent, models, current, picked, model, shown, demo, noModel, problem, pick } = useModel(onServer);
+  const where = usePlace(connection, current, shown);
+  const { error, isPending } = talk;
   const items = useSyncExternalStore(outbox.watch, outbox.snapshot);
   const connected = useSyncExternalStore(connection.watch, connection.snapshot).phase === "connected";
   const waiting = items.filter((item) => (agentId === null ? item.fresh : item.agentId === agentId && !item.fresh));
-  const messages = useMemo(
-    () => (agentId === null ? [] : (data ?? [])).filter((message) => message.role !== "system"),
-    [agentId, data],
+  const messages = useMemo(() => talk.all.filter((message) => message.role !== "system"), [talk.all]);
+  const source = useCallback(
+    (turnId: string | null): AnswerSource => (turnId?.startsWith(LOCAL) ? local.turns : streams),
+    [local.turns, streams],
   );
   // The answer under way is the first that is open; those after it wait for it.
   const openOnes = messages.filter((message) => message.role === "assistant" && isOpen(message.state));
-  const working = openOnes.find((message) => !streams.view(message.turnId)?.ended);
+  const working = openOnes.find((message) => !source(message.turnId).view(message.turnId)?.ended);
   const last = messages.at(-1);
   const heard = working ?? last;
   const heardTurn = heard?.role === "assistant" ? heard.turnId : null;
-  const watchHeard = useCallback((watcher: () => void) => streams.watch(heardTurn, watcher), [streams, heardTurn]);
-  const view = useSyncExternalStore(watchHeard, () => streams.view(heardTurn));
+  const watchHeard = useCallback(
+    (watcher: () => void) => source(heardTurn).watch(heardTurn, watcher),
+    [source, heardTurn],
+  );
+  const view = useSyncExternalStore(watchHeard, () => source(heardTurn).view(heardTurn));
   const running = working && !view?.ended ? working.turnId : null;
   const home = agentId === null && waiting.length === 0;
-  const title = agentId === null ? "New chat" : (agent?.title ?? "Conversation");
+  const title = agentId === null ? "New chat" : (agent?.title ?? talk.title ?? "Conversation");
   useDocumentTitle(home ? "Corral" : `${title} · Corral`);
 
+  const here = useHere({ agentId, parts: local, outbox, all: talk.all, model: where.model });
+  const answersHere = where.choice.place === "device";
   const send = useCallback(
     (text: string) => {
+      // What this device answers goes on from its last answer, so that has to end first.
+      if (answersHere && running !== null) return false;
       jump();
-      outbox.add(text, agentId, agentId === null ? picked : null);
+      if (answersHere && waiting.length === 0) here.answer(text);
+      else outbox.add(text, agentId, agentId === null ? picked : null);
+      return true;
     },
-    [jump, outbox, agentId, picked],
+    [jump, outbox, agentId, picked, answersHere, running, waiting.length, here],
   );
   const latest = useRef(send);
   latest.current = send;
-  const say = useCallback((text: string) => latest.current(text), []);
-  const stop = useMemo(
-    () => (running && agentId && connected ? () => void streams.stop(agentId, running).catch(() => undefined) : null),
-    [running, agentId, connected, streams],
-  );
+  const say = useCallback((text: string) => void latest.current(text), []);
+  const stop = useMemo(() => {
+    if (running?.startsWith(LOCAL)) return () => local.turns.stop(running.slice(LOCAL.length));
+    return running && agentId && connected ? () => void streams.stop(agentId, running).catch(() => undefined) : null;
+  }, [running, agentId, connected, streams, local.turns]);
   useEscape(stop);
 
   return (
     <div className="chat" data-home={home}>
       <header className="head">
-        <ModelPicker models={models} current={current} onPick={pick} />
+        <ModelPicker
+          models={models}
+          current={current}
+          onPick={pick}
+          here={{
+            answers: answersHere,
+            model: where.model,
+            models: where.models,
+            wish: where.wish,
+            onPick: where.pick,
+          }}
+        />
         {demo && (
           <Link to="/models" className="better">
             Get a better model
@@ -111,8 +141,8 @@ export function ChatPage({ agentId, parts, offer }: Props) {
       </header>
       <div className="scroller" ref={scroller}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
-          {home && <Home noModel={noModel} demo={demo} onPick={send} />}
-          {agentId !== null && isPending && <p className="hint late">Reading the conversation…</p>}
+          {home && <Home noModel={noModel} demo={demo} onPick={say} />}
+          {isPending && <p className="hint late">Reading the conversation…</p>}
           {error && messages.length === 0 && (
             <p role="alert" className="hint">
               {error.message} <Link to="/">Start a new chat</Link>
@@ -126,18 +156,33 @@ export function ChatPage({ agentId, parts, offer }: Props) {
                 key={message.seq}
                 agentId={agentId ?? ""}
                 message={message}
-                streams={streams}
+                streams={source(message.turnId)}
                 last={message === last && waiting.length === 0}
                 ahead={Math.max(0, openOnes.indexOf(message) - openOnes.indexOf(working ?? message))}
-                connected={connected || !isOpen(message.state)}
-                model={isOpen(message.state) ? model : undefined}
+                connected={connected || !isOpen(message.state) || message.place === "device"}
+                model={isOpen(message.state) && message.place !== "device" ? model : undefined}
+                device={parts.device}
+                here={message.place !== "device" && message === working && where.able ? here.takeOver : null}
                 say={message === last && waiting.length === 0 ? say : null}
                 question={messages[index - 1]?.content ?? ""}
               />
             ),
           )}
           {demo && messages.length === 2 && running === null && waiting.length === 0 && offer}
-          <Waiting items={waiting} connected={connected} outbox={outbox} />
+          {talk.fork && agentId !== null && (
+            <ForkNotice fork={talk.fork} onSeen={() => void local.journal.seen(agentId)} />
+          )}
+          <Waiting
+            items={waiting}
+            connected={connected}
+            outbox={outbox}
+            here={where.able && running === null ? here.fromOutbox : null}
+          />
+          {here.problem && (
+            <p role="alert" className="error">
+              {here.problem}
+            </p>
+          )}
           {problem && (
             <p role="alert" className="error">
               The model was not changed: {problem}
@@ -152,7 +197,14 @@ export function ChatPage({ agentId, parts, offer }: Props) {
             <DownIcon /> Jump to latest
           </button>
         )}
-        <Composer place={place} drafts={drafts} connected={connected} onSend={send} onStop={stop} />
+        <Composer place={place} drafts={drafts} connected={connected || answersHere} onSend={send} onStop={stop} />
+        <PlaceLine
+          choice={where.choice}
+          connected={connected}
+          unsynced={talk.unsynced}
+          problem={where.problem}
+          refused={talk.local.find((turn) => turn.problem !== undefined)?.problem ?? null}
+        />
       </div>
     </div>
   );

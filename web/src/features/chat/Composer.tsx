@@ -6,7 +6,8 @@ interface Props {
   place: string;
   drafts: StoreApi<Record<string, string>>;
   connected: boolean;
-  onSend: (text: string) => void;
+  /** Gives false when the text has to stay where it is. */
+  onSend: (text: string) => boolean;
   onStop: (() => void) | null;
 }
 
@@ -22,7 +23,7 @@ export function Composer({ place, drafts, connected, onSend, onStop }: Props) {
   useEffect(() => box.current?.focus(), [place]);
   const send = () => {
     if (text.trim() === "") return;
-    onSend(text.trim());
+    if (!onSend(text.trim())) return;
     setText("");
     box.current?.focus();
   };

@@ -1,13 +1,24 @@
 import { Link } from "@tanstack/react-router";
 import type { Model } from "../../api/types";
+import type { DeviceModel } from "../../engine/local/files";
+import { bytes } from "../../ui/format";
 import { CheckIcon, ChevronIcon, DownIcon, ModelsIcon } from "../../ui/icons";
 import { MenuButton } from "../../ui/Menu";
+import { type Wish, wishes } from "./place";
 
 interface Props {
   models: readonly Model[];
   /** The name of the model in use. */
   current: string | null;
   onPick: (name: string) => void;
+  /** What this device has, and whether it gives the next answer. */
+  here: {
+    answers: boolean;
+    model: DeviceModel | null;
+    models: readonly DeviceModel[];
+    wish: Wish;
+    onPick: (id: string) => void;
+  };
 }
 
 /** How far the model is with loading, 0 to 1, or null when it does not say. */
@@ -22,12 +33,64 @@ function told(model: Model): string {
   return model.state === "stopped" || model.state === "idle" ? "starts when asked" : model.state;
 }
 
-/** The model of a conversation, and the others to change to. */
-export function ModelPicker({ models, current, onPick }: Props) {
+/** What of a model is on this device. */
+function stored(model: DeviceModel): string {
+  if (model.state === "downloading") return `${Math.floor((100 * model.stored) / Math.max(1, model.bytes))} %`;
+  if (model.usable !== null) return "on this device";
+  return model.fits ? `download ${bytes(model.bytes)}` : (model.reason ?? "does not fit");
+}
+
+function DeviceModels({ here }: Pick<Props, "here">) {
+  const { models, model: chosen, wish } = here;
+  const shown = models.filter((model) => model.usable !== null || model.offered);
+  if (shown.length === 0) return null;
+  return (
+    <>
+      <hr />
+      <span className="menu-heading">This device</span>
+      {shown.map((model) => (
+        <button
+          key={model.id}
+          type="button"
+          role="menuitemradio"
+          aria-checked={wish.place === "device" && model.id === chosen?.id}
+          disabled={model.usable === null && !model.fits}
+          onClick={() => here.onPick(model.id)}
+        >
+          <span>
+            <span className="picker-name">{model.name}</span>
+            <span className="facts">{stored(model)}</span>
+          </span>
+          {wish.place === "device" && model.id === chosen?.id && <CheckIcon />}
+        </button>
+      ))}
+      <button
+        type="button"
+        role="menuitemcheckbox"
+        aria-checked={wish.place === "auto"}
+        onClick={() => wishes.setState({ place: wish.place === "auto" ? "server" : "auto" })}
+      >
+        <span>
+          <span className="picker-name">Answer here when the server is away or busy</span>
+        </span>
+        {wish.place === "auto" && <CheckIcon />}
+      </button>
+    </>
+  );
+}
+
+/** The model of a conversation, and the others to change to, on the server and on this device. */
+export function ModelPicker({ models, current, onPick, here }: Props) {
   const shown = models.find((model) => model.name === current);
-  const name = current ?? "No model";
+  const local = here.answers ? here.model : null;
+  const name = local?.name ?? current ?? "No model";
   const demo = shown?.included === true;
-  const place = demo ? "Demo" : "Server";
+  const place = local ? "This device" : demo ? "Demo" : "Server";
+  const used = (model: Model) => here.wish.place !== "device" && model.name === current;
+  const pick = (model: string) => {
+    if (here.wish.place === "device") wishes.setState({ place: "auto" });
+    onPick(model);
+  };
   return (
     <MenuButton
       className="picker"
@@ -36,7 +99,7 @@ export function ModelPicker({ models, current, onPick }: Props) {
       listClassName="picker-list"
       face={
         <>
-          <span className="mark" data-state={shown?.state ?? "none"} aria-hidden="true" />
+          <span className="mark" data-state={local ? "ready" : (shown?.state ?? "none")} aria-hidden="true" />
           <span className="picker-name">{name}</span> <span className="badge">{place}</span>
           <ChevronIcon />
         </>
@@ -47,9 +110,9 @@ export function ModelPicker({ models, current, onPick }: Props) {
           key={model.name}
           type="button"
           role="menuitemradio"
-          aria-checked={model.name === current}
+          aria-checked={used(model)}
           disabled={!!model.problem}
-          onClick={() => onPick(model.name)}
+          onClick={() => pick(model.name)}
         >
           <span>
             <span className="picker-name">{model.name}</span>
@@ -59,9 +122,10 @@ export function ModelPicker({ models, current, onPick }: Props) {
                 .join(" · ")}
             </span>
           </span>
-          {model.name === current && <CheckIcon />}
+          {used(model) && <CheckIcon />}
         </button>
       ))}
+      <DeviceModels here={here} />
       {models.length > 0 && <hr />}
       {demo && (
         <Link to="/models" role="menuitem">

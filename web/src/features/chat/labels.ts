@@ -1,3 +1,5 @@
+import type { AnswerStats, Message } from "../../api/types";
+
 const LABELS: Record<string, string> = {
   saved: "Saved ✓",
   queued: "Queued",
@@ -8,9 +10,10 @@ const LABELS: Record<string, string> = {
   completed: "Done",
   cancelled: "Stopped",
   failed: "Interrupted",
+  interrupted: "Interrupted",
 };
 
-const FINAL = new Set(["completed", "cancelled", "failed"]);
+const FINAL = new Set(["completed", "cancelled", "failed", "interrupted"]);
 
 /** What is known beside a turn's own state. */
 export interface Around {
@@ -38,6 +41,22 @@ export function stateLabel(state: string, around: Around = {}): string {
 /** Says that a long conversation was not shown to the model whole. */
 export function leftOutLabel(count: number): string {
   return `Without the ${count === 1 ? "first message" : `first ${count} messages`}: they no longer fit`;
+}
+
+/** Where an answer was made, when it was not the server. `mine` is what this device is called. */
+export function placeLabel(
+  { place, device, model }: Pick<Message, "place" | "device" | "model">,
+  mine: string,
+): string {
+  if (place !== "device") return "";
+  const where = !device || device === mine ? "This device" : "Another device";
+  return model ? `${where} · ${model}` : where;
+}
+
+/** Figures that are kept with an answer. */
+export function figuresOf(stats: AnswerStats): string {
+  const { tokens = null, tokensPerSecond = 0 } = stats;
+  return figures(tokens, tokens !== null && tokensPerSecond > 0 ? ((tokens - 1) * 1000) / tokensPerSecond : null);
 }
 
 /** Figures of a finished answer, as far as they are known. */

@@ -26,6 +26,7 @@ export function useModel(agentId: string | null) {
     models,
     current,
     picked,
+    shown: model,
     model: model && { name: model.name, state: model.state, progress: loaded(model) },
     /** The model that comes with Corral, which is tiny. */
     demo: model?.included === true,

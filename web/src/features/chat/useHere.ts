@@ -1,0 +1,54 @@
+import { useNavigate } from "@tanstack/react-router";
+import { useMemo, useRef, useState } from "react";
+import type { Message } from "../../api/types";
+import type { DeviceModel } from "../../engine/local/files";
+import { newConversation } from "../../engine/local/journal";
+import { historyOf } from "../../engine/local/together";
+import type { Outbox, OutboxItem } from "../../engine/outbox";
+import type { LocalParts } from "./useConversation";
+
+interface Given {
+  agentId: string | null;
+  parts: LocalParts;
+  outbox: Outbox;
+  /** All messages, the system prompt first. */
+  all: readonly Message[];
+  model: DeviceModel | null;
+}
+
+/** Having this device answer: a new message, one that waits to be sent, or one that the server has not begun with. */
+export function useHere(given: Given) {
+  const navigate = useNavigate();
+  const [problem, setProblem] = useState<string | null>(null);
+  const latest = useRef(given);
+  latest.current = given;
+  const actions = useMemo(() => {
+    const ask = async (text: string, after: number, more: { takes?: string; key?: string } = {}) => {
+      const { agentId, parts, all, model } = latest.current;
+      if (!model) throw new Error("There is no model on this device.");
+      setProblem(null);
+      const conversation = agentId ?? newConversation();
+      const history = historyOf(all, after);
+      await parts.turns.ask({ conversation, after, history, text, model: { id: model.id, name: model.name }, ...more });
+      if (agentId === null) await navigate({ to: "/c/$agentId", params: { agentId: conversation } });
+    };
+    const told = (error: unknown) => setProblem(error instanceof Error ? error.message : String(error));
+    const last = () => latest.current.all.at(-1)?.seq ?? 1;
+    return {
+      answer: (text: string) => void ask(text, last()).catch(told),
+      /** Its key goes with it: whether the server has it already or not, it is there once. */
+      fromOutbox: (item: OutboxItem) => {
+        // Until it is on disk here it stays there; sent twice, it is the same turn.
+        const { outbox } = latest.current;
+        void ask(item.text, last(), { key: item.key })
+          .then(() => outbox.remove(item.key))
+          .catch(told);
+      },
+      takeOver: (answer: Message) => {
+        const question = latest.current.all.find((message) => message.seq === answer.seq - 1);
+        if (question && answer.turnId) void ask(question.content, answer.seq - 2, { takes: answer.turnId }).catch(told);
+      },
+    };
+  }, [navigate]);
+  return { ...actions, problem };
+}
