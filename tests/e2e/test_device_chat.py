@@ -1,0 +1,105 @@
+"""One conversation in two places: answered by the included model inside the browser, online and offline, and synced."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.actions import DEADLINE, answers, composer, done, mine, online, send, texts, until
+from tests.e2e.conftest import LOST, Watch
+from tests.support.server import Server
+
+pytestmark = pytest.mark.alone
+
+
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the included model alone."""
+    made = Server(tmp_path_factory.mktemp("newcomer"), scripted=False)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def here(watch: Watch, newcomer: Server) -> Page:
+    """A page on whose device the included model is, and is to answer."""
+    watch.allowed.append(LOST)
+    page = watch.page(newcomer.url)
+    online(page)
+    page.get_by_role("button", name=re.compile("^Model: ")).click()
+    page.get_by_role("menuitemradio", name=re.compile("download")).click()
+    expect(page.get_by_role("button", name=re.compile("^Model: .* This device$"))).to_be_visible()
+    return page
+
+
+def line(page: Page) -> Locator:
+    return page.get_by_test_id("place-line")
+
+
+def ask_here(page: Page, text: str) -> None:
+    """Sends a message and waits for this device's answer."""
+    before = answers(page).count()
+    send(page, text)
+    expect(answers(page)).to_have_count(before + 1)
+    done(page, patience=5 * DEADLINE)
+    expect(answers(page).last).to_contain_text("This device ·")
+
+
+def stored(server: Server, page: Page) -> list[dict[str, object]]:
+    """What the server has of the conversation on the page."""
+    agent = page.url.rsplit("/", 1)[1]
+    return list(server.ask("GET", f"/api/agents/{agent}/messages")[1]["messages"][1:])
+
+
+def test_an_answer_of_this_device_is_the_conversations_and_goes_on_offline(here: Page, newcomer: Server) -> None:
+    page = here
+    ask_here(page, "Who are you?")
+    expect(page).to_have_url(re.compile(r"/c/agt_\w"))
+    expect(answers(page).last).to_contain_text("tokens/s")
+    until(page, lambda: stored(newcomer, page)[-1]["state"] == "completed", "the sync")
+    (asked, answer) = stored(newcomer, page)
+    assert (asked["content"], answer["place"], answer["content"]) == ("Who are you?", "device", texts(page)[0])
+    page.reload()
+    expect(answers(page).last).to_contain_text("This device ·")
+
+    page.context.set_offline(True)
+    expect(line(page)).to_contain_text("Offline")
+    ask_here(page, "What is Corral?")
+    ask_here(page, "What is 7 plus 12?")
+    expect(line(page)).to_contain_text("2 turns wait to be synced")
+    page.context.set_offline(False)
+    online(page)
+    expect(line(page)).not_to_contain_text("to be synced")
+    said = stored(newcomer, page)
+    assert [one["content"] for one in said if one["role"] == "user"] == [
+        "Who are you?",
+        "What is Corral?",
+        "What is 7 plus 12?",
+    ]
+    assert [one["content"] for one in said if one["role"] == "assistant"] == texts(page)
+    expect(mine(page)).to_have_count(3)
+
+
+def test_what_was_answered_while_the_conversation_went_on_becomes_a_fork(here: Page, newcomer: Server) -> None:
+    page = here
+    ask_here(page, "Who are you?")
+    expect(page).to_have_url(re.compile(r"/c/agt_\w"))
+    agent = page.url.rsplit("/", 1)[1]
+    until(page, lambda: stored(newcomer, page)[-1]["state"] == "completed", "the sync")
+    page.context.set_offline(True)
+    expect(line(page)).to_contain_text("Offline")
+    ask_here(page, "What is Corral?")
+    elsewhere = {"message": "said elsewhere", "agentId": agent}
+    assert newcomer.ask("POST", "/api/chat", elsewhere)[0] == 200
+    page.context.set_offline(False)
+    notice = page.get_by_text("This conversation went on elsewhere")
+    expect(notice).to_be_visible()
+    expect(mine(page)).to_have_text(["Who are you?", "said elsewhere"])
+    notice.get_by_role("link").click()
+    expect(mine(page)).to_have_text(["Who are you?", "What is Corral?"])
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who are you? (from this device)")
+    expect(composer(page)).to_be_focused()
