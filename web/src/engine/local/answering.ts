@@ -71,28 +71,42 @@ export class LocalTurns {
    * Begins to answer; settles when the message is on disk here. Rejects with LocalError when it cannot be kept, and with the
    * server's refusal when it has begun to answer what should be taken from it.
    */
-  async ask(asked: Asked): Promise<JournalTurn> {
-    const { conversation, after, text, model, takes, key = randomKey() } = asked;
-    const turn = await this.parts.journal.add({
+  ask(asked: Asked): Promise<JournalTurn> {
+    const { key = randomKey() } = asked;
+    return new Promise((resolve, reject) => {
+      const stop = new AbortController();
+      const work = async () => {
+        const turn = await this.enter(key, asked);
+        this.show(key, { state: "saved" });
+        this.stops.set(key, stop);
+        resolve(turn);
+        await this.answer(turn, asked, stop);
+      };
+      // The lock comes first: a turn without one is a turn whose tab is gone.
+      const working = this.parts.locks ? this.parts.locks.request(lockOf(key), work) : work();
+      void working
+        .catch(reject)
+        .then(() => this.stops.delete(key))
+        .then(() => this.parts.syncer.sync())
+        .catch(() => undefined);
+    });
+  }
+
+  /** Puts the message into the journal, and takes it from the server where it is there. */
+  private async enter(key: string, asked: Asked): Promise<JournalTurn> {
+    const { conversation, after, text: message, model, takes } = asked;
+    const begun = {
       key,
       conversation,
       after,
-      message: text,
+      message,
       answer: "",
       state: "running",
       model: model.name,
       takes,
-    });
+    } as const;
+    const turn = await this.parts.journal.add(begun);
     if (takes) await this.take(turn);
-    this.show(key, { state: "saved" });
-    const stop = new AbortController();
-    this.stops.set(key, stop);
-    const work = () => this.answer(turn, asked, stop);
-    const working = this.parts.locks ? this.parts.locks.request(lockOf(key), work) : work();
-    void working.finally(() => {
-      this.stops.delete(key);
-      void this.parts.syncer.sync();
-    });
     return turn;
   }
 

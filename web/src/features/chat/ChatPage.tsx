@@ -96,16 +96,17 @@ export function ChatPage({ agentId, parts, offer }: Props) {
 
   const here = useHere({ agentId, parts: local, outbox, all: talk.all, model: where.model });
   const answersHere = where.choice.place === "device";
+  // What this device answers goes on from the last answer, so that has to end first; and what began here is not on the server yet.
+  const held = answersHere ? running !== null : agentId !== null && isLocal(agentId);
   const send = useCallback(
     (text: string) => {
-      // What this device answers goes on from its last answer, so that has to end first.
-      if (answersHere && running !== null) return false;
+      if (held) return false;
       jump();
       if (answersHere && waiting.length === 0) here.answer(text);
       else outbox.add(text, agentId, agentId === null ? picked : null);
       return true;
     },
-    [jump, outbox, agentId, picked, answersHere, running, waiting.length, here],
+    [jump, outbox, agentId, picked, answersHere, held, waiting.length, here],
   );
   const latest = useRef(send);
   latest.current = send;
@@ -197,7 +198,14 @@ export function ChatPage({ agentId, parts, offer }: Props) {
             <DownIcon /> Jump to latest
           </button>
         )}
-        <Composer place={place} drafts={drafts} connected={connected || answersHere} onSend={send} onStop={stop} />
+        <Composer
+          place={place}
+          drafts={drafts}
+          connected={connected || answersHere}
+          held={held}
+          onSend={send}
+          onStop={stop}
+        />
         <PlaceLine
           choice={where.choice}
           connected={connected}

@@ -6,6 +6,8 @@ interface Props {
   place: string;
   drafts: StoreApi<Record<string, string>>;
   connected: boolean;
+  /** Whether nothing can be sent just now: an answer of this device has to end first. */
+  held: boolean;
   /** Gives false when the text has to stay where it is. */
   onSend: (text: string) => boolean;
   onStop: (() => void) | null;
@@ -15,7 +17,7 @@ interface Props {
 const composing = (event: KeyboardEvent) => event.isComposing || event.keyCode === 229;
 
 /** The box in which a message is written; Enter sends, Shift+Enter makes a new line. */
-export function Composer({ place, drafts, connected, onSend, onStop }: Props) {
+export function Composer({ place, drafts, connected, held, onSend, onStop }: Props) {
   const text = useStore(drafts, (all) => all[place] ?? "");
   const box = useRef<HTMLTextAreaElement>(null);
   const setText = (value: string) => drafts.setState({ [place]: value });
@@ -55,7 +57,7 @@ export function Composer({ place, drafts, connected, onSend, onStop }: Props) {
           Stop
         </button>
       )}
-      <button type="submit" className="send" disabled={text.trim() === ""}>
+      <button type="submit" className="send" disabled={held || text.trim() === ""}>
         Send
       </button>
     </form>

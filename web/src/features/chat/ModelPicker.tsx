@@ -47,34 +47,39 @@ function DeviceModels({ here }: Pick<Props, "here">) {
   return (
     <>
       <hr />
-      <span className="menu-heading">This device</span>
-      {shown.map((model) => (
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is no group of a menu */}
+      <div role="group" aria-label="This device">
+        <span className="menu-heading" aria-hidden="true">
+          This device
+        </span>
+        {shown.map((model) => (
+          <button
+            key={model.id}
+            type="button"
+            role="menuitemradio"
+            aria-checked={wish.place === "device" && model.id === chosen?.id}
+            disabled={model.usable === null && !model.fits}
+            onClick={() => here.onPick(model.id)}
+          >
+            <span>
+              <span className="picker-name">{model.name}</span>
+              <span className="facts">{stored(model)}</span>
+            </span>
+            {wish.place === "device" && model.id === chosen?.id && <CheckIcon />}
+          </button>
+        ))}
         <button
-          key={model.id}
           type="button"
-          role="menuitemradio"
-          aria-checked={wish.place === "device" && model.id === chosen?.id}
-          disabled={model.usable === null && !model.fits}
-          onClick={() => here.onPick(model.id)}
+          role="menuitemcheckbox"
+          aria-checked={wish.place === "auto"}
+          onClick={() => wishes.setState({ place: wish.place === "auto" ? "server" : "auto" })}
         >
           <span>
-            <span className="picker-name">{model.name}</span>
-            <span className="facts">{stored(model)}</span>
+            <span className="picker-name">Answer here when the server is away or busy</span>
           </span>
-          {wish.place === "device" && model.id === chosen?.id && <CheckIcon />}
+          {wish.place === "auto" && <CheckIcon />}
         </button>
-      ))}
-      <button
-        type="button"
-        role="menuitemcheckbox"
-        aria-checked={wish.place === "auto"}
-        onClick={() => wishes.setState({ place: wish.place === "auto" ? "server" : "auto" })}
-      >
-        <span>
-          <span className="picker-name">Answer here when the server is away or busy</span>
-        </span>
-        {wish.place === "auto" && <CheckIcon />}
-      </button>
+      </div>
     </>
   );
 }

@@ -2,7 +2,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useRef, useState } from "react";
 import type { Message } from "../../api/types";
 import type { DeviceModel } from "../../engine/local/files";
-import { newConversation } from "../../engine/local/journal";
+import { isLocal, newConversation } from "../../engine/local/journal";
 import { historyOf } from "../../engine/local/together";
 import type { Outbox, OutboxItem } from "../../engine/outbox";
 import type { LocalParts } from "./useConversation";
@@ -35,7 +35,13 @@ export function useHere(given: Given) {
     const told = (error: unknown) => setProblem(error instanceof Error ? error.message : String(error));
     const last = () => latest.current.all.at(-1)?.seq ?? 1;
     return {
-      answer: (text: string) => void ask(text, last()).catch(told),
+      answer: (text: string) =>
+        void ask(text, last()).catch((error) => {
+          told(error);
+          // What cannot be kept here waits for the server.
+          const { agentId, outbox } = latest.current;
+          if (agentId === null || !isLocal(agentId)) outbox.add(text, agentId);
+        }),
       /** Its key goes with it: whether the server has it already or not, it is there once. */
       fromOutbox: (item: OutboxItem) => {
         // Until it is on disk here it stays there; sent twice, it is the same turn.
