@@ -103,3 +103,30 @@ def test_what_was_answered_while_the_conversation_went_on_becomes_a_fork(here: P
     expect(mine(page)).to_have_text(["Who are you?", "What is Corral?"])
     expect(page.get_by_role("heading", level=1)).to_have_text("Who are you? (from this device)")
     expect(composer(page)).to_be_focused()
+
+
+def test_a_message_that_waits_for_the_server_is_handed_over_and_there_once(here: Page, newcomer: Server) -> None:
+    page = here
+    ask_here(page, "Who are you?")
+    expect(page).to_have_url(re.compile(r"/c/agt_\w"))
+    for place in ("auto", "server"):
+        page.get_by_role("button", name=re.compile("^Model: ")).click()
+        page.get_by_role("menuitemcheckbox", name="Answer here when the server is away or busy").click()
+        kept = page.evaluate("JSON.parse(localStorage['corral.place.v1']).place")
+        assert kept == place
+    page.context.set_offline(True)
+    expect(line(page)).to_contain_text("you chose the server")
+    send(page, "What is Corral?")
+    expect(page.get_by_text("Waiting for the connection")).to_be_visible()
+    page.get_by_role("button", name="Answer here instead").click()
+    expect(page.get_by_text("Waiting for the connection")).to_have_count(0)
+    expect(answers(page)).to_have_count(2)
+    done(page, patience=5 * DEADLINE)
+    page.context.set_offline(False)
+    online(page)
+    expect(line(page)).to_have_count(0)
+    assert [one["content"] for one in stored(newcomer, page) if one["role"] == "user"] == [
+        "Who are you?",
+        "What is Corral?",
+    ]
+    expect(mine(page)).to_have_count(2)
