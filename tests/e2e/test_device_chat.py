@@ -28,7 +28,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def here(watch: Watch, newcomer: Server) -> Page:
     """A page on whose device the included model is, and is to answer."""
     watch.allowed.append(LOST)
-    page = watch.page(newcomer.url)
+    page = watch.page(newcomer.url, service_workers="allow")
     online(page)
     page.get_by_role("button", name=re.compile("^Model: ")).click()
     page.get_by_role("menuitemradio", name=re.compile("download")).click()
@@ -66,9 +66,13 @@ def test_an_answer_of_this_device_is_the_conversations_and_goes_on_offline(here:
     page.reload()
     expect(answers(page).last).to_contain_text("This device ·")
 
+    until(page, lambda: page.evaluate("navigator.serviceWorker.controller?.state === 'activated'"), "taking charge")
     page.context.set_offline(True)
     expect(line(page)).to_contain_text("Offline")
     ask_here(page, "What is Corral?")
+    page.reload()
+    expect(mine(page)).to_have_text(["Who are you?", "What is Corral?"])
+    expect(line(page)).to_contain_text("This device answers")
     ask_here(page, "What is 7 plus 12?")
     expect(line(page)).to_contain_text("2 turns wait to be synced")
     page.context.set_offline(False)

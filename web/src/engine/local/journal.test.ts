@@ -49,7 +49,9 @@ class Held implements Locks {
     const before = this.line.get(name);
     if (options.ifAvailable && before) return work(null);
     const done = Promise.resolve(before).then(() => work({ name }));
-    const kept: Promise<unknown> = done.catch(() => undefined).then(() => this.line.get(name) === kept && this.line.delete(name));
+    const kept: Promise<unknown> = done
+      .catch(() => undefined)
+      .then(() => this.line.get(name) === kept && this.line.delete(name));
     this.line.set(name, kept);
     return done;
   }) as Locks["request"];
