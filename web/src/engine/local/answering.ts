@@ -1,6 +1,5 @@
 import { randomKey } from "../ids";
 import type { TurnView } from "../joiner";
-import { LocalError, localError } from "./errors";
 import { isLocal, type Journal, type JournalTurn } from "./journal";
 import { type Brought, type Locks, lockOf, type Server, type Syncer } from "./syncing";
 import type { BrowserEngine, LocalMessage } from "./types";
@@ -147,6 +146,7 @@ export class LocalTurns {
       await end({ answer: text, state, stats });
       this.show(key, { text, state, ended: true, tokens: stats.tokens });
     } catch (error) {
+      const { localError } = await import("./errors");
       const { code, message } = localError(error, "device_generation_failed");
       await end({ answer: text, state: "failed", error: { code, message } });
       this.show(key, { text, state: "failed", error: message, ended: true });
@@ -180,7 +180,7 @@ export class LocalTurns {
         return await engine.generate({ model: asked.model.id, messages, signal, requestId: key }, onToken);
       } catch (error) {
         const shorter = shortened(history);
-        if (!(error instanceof LocalError) || error.code !== "device_context_exceeded" || !shorter) throw error;
+        if ((error as { code?: unknown }).code !== "device_context_exceeded" || !shorter) throw error;
         history = shorter;
         this.show(key, { leftOut: asked.history.length - history.length });
       }

@@ -1,5 +1,4 @@
 import type { Message } from "../../api/types";
-import { localError } from "./errors";
 import type { JournalChange, JournalHead, JournalStore, JournalTurn } from "./journal";
 
 const NAME = "corral.journal";
@@ -34,7 +33,7 @@ export class IndexedJournal implements JournalStore {
       // "strict": it is on disk before it is told, as on the server.
       const at = database.transaction(STORES, "readwrite", { durability: "strict" });
       at.oncomplete = () => resolve();
-      at.onabort = () => reject(localError(at.error, "device_storage_failed"));
+      at.onabort = () => reject(at.error);
       for (const turn of change.turns ?? []) at.objectStore("turns").put(turn);
       for (const key of change.forget ?? []) at.objectStore("turns").delete(key);
       for (const head of change.heads ?? []) at.objectStore("heads").put(head);
@@ -43,7 +42,7 @@ export class IndexedJournal implements JournalStore {
         at.objectStore("heads").delete(id);
         at.objectStore("messages").delete(id);
       }
-    });
+    }).catch(told);
   }
 
   private async read<T>(ask: (at: IDBTransaction) => IDBRequest<T>, store: (typeof STORES)[number]): Promise<T> {
@@ -51,8 +50,8 @@ export class IndexedJournal implements JournalStore {
     return new Promise<T>((resolve, reject) => {
       const request = ask(database.transaction(store, "readonly"));
       request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(localError(request.error, "device_storage_failed"));
-    });
+      request.onerror = () => reject(request.error);
+    }).catch(told);
   }
 
   private open(): Promise<IDBDatabase> {
@@ -76,8 +75,14 @@ export class IndexedJournal implements JournalStore {
       request.onerror = () => reject(request.error);
     }).catch((error: unknown) => {
       this.opened = null;
-      throw localError(error, "device_storage_failed");
+      return told(error);
     });
     return this.opened;
   }
+}
+
+/** Rejects with the failure as one of ours; the table of errors is loaded when there is one. */
+async function told(error: unknown): Promise<never> {
+  const { localError } = await import("./errors");
+  throw localError(error, "device_storage_failed");
 }

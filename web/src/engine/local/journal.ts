@@ -1,6 +1,5 @@
 import type { AnswerStats, Message } from "../../api/types";
 import { randomKey } from "../ids";
-import { failure } from "./errors";
 
 export type DeviceTurnState = "running" | "interrupted" | "completed" | "cancelled" | "failed";
 
@@ -117,8 +116,11 @@ export class Journal {
   }
 
   private async enter(turn: Omit<JournalTurn, "order" | "createdAt">): Promise<JournalTurn> {
-    if (this.waiting.length >= MAX_TURNS)
+    if (this.waiting.length >= MAX_TURNS) {
+      // The table of errors is loaded when there is one.
+      const { failure } = await import("./errors");
       throw failure("device_queue_full", `${MAX_TURNS} answers of this device wait for the server; connect first.`);
+    }
     const last = this.waiting.at(-1)?.order ?? 0;
     const added: JournalTurn = { ...turn, order: last + 1, createdAt: this.now() };
     const heads = this.known.some((head) => head.id === turn.conversation)

@@ -3,13 +3,15 @@ import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useStore } from "zustand";
 import type { Model } from "../../api/types";
 import type { Connection } from "../../engine/connection";
-import { choose } from "../../engine/local/choice";
+import type { Choice, Circumstances } from "../../engine/local/choice";
 import type { DeviceModel } from "../../engine/local/files";
 import { useDevice } from "../../ui/device";
 import { deviceModelOf, wishes } from "./place";
 
 /** Milliseconds after which a page looks at what this device has, when nothing asks for it before. */
 const LOOK_AFTER = 1_500;
+
+const SERVER: Choice = { place: "server", reason: "The server is there." };
 
 /** Whether the server is there, as far as this page knows. */
 function useServerState(connection: Connection, model: Model | undefined) {
@@ -65,14 +67,22 @@ export function usePlace(connection: Connection, current: string | null, serverM
     enabled: wanted && model !== null,
     staleTime: Number.POSITIVE_INFINITY,
   });
-  const choice = choose({
+  // What decides is loaded when there is something to decide.
+  const { data: deciding } = useQuery({
+    queryKey: ["choice"],
+    queryFn: () => import("../../engine/local/choice"),
+    enabled: wanted,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const circumstances: Circumstances = {
     capabilities,
     model,
     stored: model !== null && model.usable !== null,
     online: serverState !== "away" || navigator.onLine,
     serverState,
     preference: wish.place,
-  });
+  };
+  const choice = deciding?.choose(circumstances) ?? SERVER;
   const pick = (id: string) => {
     wishes.setState({ place: "device", model: id });
     const picked = models.find((one) => one.id === id);
@@ -84,13 +94,6 @@ export function usePlace(connection: Connection, current: string | null, serverM
       .catch((error: Error) => setProblem(`${picked.name} was not downloaded: ${error.message}`));
   };
   /** Whether this device could answer, wherever the choice fell. */
-  const able = choose({
-    capabilities,
-    model,
-    stored: model !== null && model.usable !== null,
-    online: true,
-    serverState,
-    preference: "device",
-  });
-  return { choice, able: able.place === "device", model, models, wish, pick, problem, look: () => setLooking(true) };
+  const able = deciding?.choose({ ...circumstances, preference: "device" }).place === "device";
+  return { choice, able, model, models, wish, pick, problem, look: () => setLooking(true) };
 }
