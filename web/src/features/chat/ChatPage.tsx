@@ -95,19 +95,40 @@ export function ChatPage({ agentId, parts, offer }: Props) {
   useDocumentTitle(home ? "Corral" : `${title} · Corral`);
 
   const here = useHere({ agentId, parts: local, outbox, all: talk.all, model: where.model });
+  const pending = useRef<string | null>(null);
+  const handed = useRef(new Set<string>());
   const answersHere = where.choice.place === "device";
   // What this device answers goes on from the last answer, so that has to end first; and what began here is not on the server yet.
   const held = answersHere ? running !== null : agentId !== null && isLocal(agentId);
   const send = useCallback(
     (text: string) => {
       if (held) return false;
+      if (where.undecided && connected) {
+        // It stays in the composer, which survives a reload, until it is known whether this device can answer.
+        pending.current = text;
+        return false;
+      }
       jump();
       if (answersHere && waiting.length === 0) here.answer(text);
       else outbox.add(text, agentId, agentId === null ? picked : null);
       return true;
     },
-    [jump, outbox, agentId, picked, answersHere, held, waiting.length, here],
+    [jump, outbox, agentId, picked, answersHere, held, waiting.length, here, where.undecided, connected],
   );
+  useEffect(() => {
+    const text = pending.current;
+    if (where.undecided || text === null) return;
+    pending.current = null;
+    if (drafts.getState()[place]?.trim() === text && latest.current(text)) drafts.setState({ [place]: "" });
+  }, [where.undecided, drafts, place]);
+  // What waits for a server that is away is answered here, as what is written now would be.
+  const first =
+    !connected && answersHere && running === null ? waiting.find((item) => item.failed === null) : undefined;
+  useEffect(() => {
+    if (!first || handed.current.has(first.key)) return;
+    handed.current.add(first.key);
+    here.fromOutbox(first);
+  }, [first, here]);
   const latest = useRef(send);
   latest.current = send;
   const say = useCallback((text: string) => void latest.current(text), []);

@@ -31,7 +31,7 @@ export function usePlace(connection: Connection, current: string | null, serverM
   const serverState = useServerState(connection, serverModel);
   const [looking, setLooking] = useState(false);
   const wanted = looking || serverState === "away" || wish.place === "device";
-  const [models, setModels] = useState<readonly DeviceModel[]>([]);
+  const [models, setModels] = useState<readonly DeviceModel[] | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
 
   useEffect(() => {
@@ -51,17 +51,17 @@ export function usePlace(connection: Connection, current: string | null, serverM
           setModels(await files.list());
         },
         // Without storage there is nothing on this device, and the server answers.
-        () => undefined,
+        () => setModels([]),
       )
-      .catch(() => undefined);
+      .catch(() => setModels((known) => known ?? []));
     return () => {
       gone = true;
       stop();
     };
   }, [device, wanted]);
 
-  const model = deviceModelOf(models, wish, current);
-  const { data: capabilities = null } = useQuery({
+  const model = deviceModelOf(models ?? [], wish, current);
+  const { data: capabilities = null, isError: failed } = useQuery({
     queryKey: ["capabilities"],
     queryFn: () => device.capabilities(),
     enabled: wanted && model !== null,
@@ -85,7 +85,7 @@ export function usePlace(connection: Connection, current: string | null, serverM
   const choice = deciding?.choose(circumstances) ?? SERVER;
   const pick = (id: string) => {
     wishes.setState({ place: "device", model: id });
-    const picked = models.find((one) => one.id === id);
+    const picked = models?.find((one) => one.id === id);
     if (!picked || picked.usable !== null) return;
     setProblem(null);
     void device
@@ -95,5 +95,8 @@ export function usePlace(connection: Connection, current: string | null, serverM
   };
   /** Whether this device could answer, wherever the choice fell. */
   const able = deciding?.choose({ ...circumstances, preference: "device" }).place === "device";
-  return { choice, able, model, models, wish, pick, problem, look: () => setLooking(true) };
+  // Until all is known, a wish for this device is neither kept nor refused.
+  const unknown = models === null || !deciding || (model !== null && capabilities === null && !failed);
+  const undecided = wish.place === "device" && unknown;
+  return { choice, able, undecided, model, models: models ?? [], wish, pick, problem, look: () => setLooking(true) };
 }
