@@ -428,7 +428,8 @@ describe("the journal", () => {
 
   it("keeps the newest fifty conversations and those with turns that wait", async () => {
     await offline("a", 3, "agt_busy");
-    const { journal } = tab();
+    let now = 1;
+    const journal = new Journal(disk, null, () => ++now);
     for (let at = 0; at < 60; at++) await journal.keep({ id: `agt_${at}`, title: "T", model: null }, []);
     const ids = journal.heads().map((head) => head.id);
     expect(ids).toContain("agt_busy");
