@@ -117,7 +117,7 @@ export class WorkerHandle {
   private watch(name: string, locks: LockManager | undefined): void {
     if (!locks) return;
     const { signal } = this.ended;
-    // The worker's first word says that it holds it.
+    // Asked for once the worker has said that it holds it.
     this.first = () => {
       locks
         .request(name, { signal }, () => this.die(failure("device_worker_lost", "The worker ended.", true)))
@@ -152,9 +152,13 @@ export class WorkerHandle {
   }
 
   private hear(data: unknown): void {
-    this.first();
-    this.first = () => undefined;
     const report = readReport(data);
+    // Only this word says that the worker holds its lock: asked for before, it might be given to the page.
+    if (report?.type === "ALIVE" && report.id === "") {
+      this.first();
+      this.first = () => undefined;
+      return;
+    }
     const { pending } = this;
     if (!report || !pending || report.id !== pending.id) return;
     if (report.type === "ALIVE") {
