@@ -1,13 +1,16 @@
 /// <reference types="vitest/config" />
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { edition } from "./scripts/edition.ts";
 import { first } from "./scripts/first.ts";
 import { offline } from "./scripts/offline.ts";
 
-export default defineConfig({
-  plugins: [react(), first("/"), offline()],
+export default defineConfig(({ mode }) => ({
+  // The static build runs from any folder of any host.
+  base: mode === "static" ? "./" : "/",
+  plugins: [react(), first(mode === "static" ? "./" : "/"), offline(), ...(mode === "static" ? [edition()] : [])],
   build: {
-    outDir: "../src/corral/web_dist",
+    outDir: mode === "static" ? "dist/static" : "../src/corral/web_dist",
     emptyOutDir: true,
     target: "es2023",
     chunkSizeWarningLimit: 1_000,
@@ -26,4 +29,4 @@ export default defineConfig({
     },
   },
   test: { environment: "jsdom", include: ["src/**/*.test.ts"], testTimeout: 30_000 },
-});
+}));

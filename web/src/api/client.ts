@@ -1,8 +1,10 @@
+import { SERVERLESS } from "../engine/edition";
 import { UNREACHABLE } from "./passing";
 import { type Agent, ApiError, type Message, type Model } from "./types";
 
 /** Asks the control API. Rejects with `ApiError`. */
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  if (SERVERLESS) throw new ApiError(503, "unavailable", "There is no Corral server behind this page.");
   const response = await fetch(path, {
     method,
     headers: body === undefined ? {} : { "content-type": "application/json" },

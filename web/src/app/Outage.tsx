@@ -1,5 +1,6 @@
 import { useRouterState } from "@tanstack/react-router";
 import { useEffect, useState, useSyncExternalStore } from "react";
+import { SERVERLESS } from "../engine/edition";
 import { connection } from "./services";
 
 const PATIENCE = 3_000;
@@ -20,7 +21,7 @@ export function Outage() {
     const timer = setTimeout(() => setSince(away), Math.max(0, away + PATIENCE - Date.now()));
     return () => clearTimeout(timer);
   }, [connected, away]);
-  if (queued === 0 && (inChat || since === null)) return null;
+  if (SERVERLESS || (queued === 0 && (inChat || since === null))) return null;
   const from = new Date(since ?? Date.now()).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   return (
     <div className="outage" role="status" data-chat={inChat}>

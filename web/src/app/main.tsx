@@ -26,10 +26,11 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { SERVERLESS } from "../engine/edition";
 import { showDensity } from "../ui/density";
 import { DeviceProvider } from "../ui/device";
 import { Live } from "../ui/live";
-import { device } from "./device";
+import { device, fetchIncluded } from "./device";
 import { startLocal } from "./local";
 import { router } from "./router";
 import { connection, queries, startServices } from "./services";
@@ -40,6 +41,7 @@ startServices((agentId) => {
   if (router.state.location.pathname === "/") void router.navigate({ to: "/c/$agentId", params: { agentId } });
 });
 startLocal();
+if (SERVERLESS) void fetchIncluded();
 showDensity();
 const root = document.getElementById("root");
 if (root)

@@ -8,6 +8,7 @@ import { PASSING } from "../api/passing";
 import { ApiError, type Message, type Model } from "../api/types";
 import { Connection, Refused, type Wire } from "../engine/connection";
 import { type Drafts, keepDrafts, readDrafts } from "../engine/drafts";
+import { SERVERLESS } from "../engine/edition";
 import { randomKey } from "../engine/ids";
 import { Outbox, type OutboxItem, type Sent } from "../engine/outbox";
 import { MessageTimes } from "../engine/times";
@@ -49,6 +50,7 @@ interface SentWire extends Sent {
   seq?: number;
 }
 
+const LOADED = "corral.isolating";
 const TAB = "corral.tab";
 const tab = sessionStorage.getItem(TAB) ?? randomKey();
 sessionStorage.setItem(TAB, tab);
@@ -92,8 +94,23 @@ function echo(item: OutboxItem, sent: SentWire): void {
 
 export const updates = new Updates(navigator.serviceWorker, () => location.reload());
 
+/**
+ * A host of plain files sends no headers of isolation, but the service worker adds them: so the first visit loads the page a second time,
+ * once, as soon as that works and while nothing has been begun. Else the next visit has threads.
+ */
+function gainThreads(): void {
+  if (crossOriginIsolated) return;
+  navigator.serviceWorker?.addEventListener("controllerchange", () => {
+    const begun = location.hash.length > 2 || document.querySelector("textarea")?.value;
+    if (begun || sessionStorage.getItem(LOADED)) return;
+    sessionStorage.setItem(LOADED, "1");
+    location.reload();
+  });
+}
+
 /** Keeps the app's own files for use without a network, once the page has drawn itself. */
 function keepOffline(): void {
+  if (SERVERLESS) gainThreads();
   const register = () => void updates.register(`${import.meta.env.BASE_URL}sw.js`);
   if (document.readyState === "complete") register();
   else window.addEventListener("load", register, { once: true });
@@ -104,6 +121,11 @@ function keepOffline(): void {
 
 /** Connects the parts and opens the socket; `open` shows a conversation that a message of this page has begun. */
 export function startServices(open: (agentId: string) => void): void {
+  if (import.meta.env.PROD) keepOffline();
+  if (SERVERLESS) {
+    connection.rest();
+    return;
+  }
   // Only one tab sends; the others, which show the same waiting message, learn of it here.
   const tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("corral.outbox");
   const delivered = (item: OutboxItem, sent: SentWire, show: boolean) => {
@@ -152,7 +174,6 @@ export function startServices(open: (agentId: string) => void): void {
   document.addEventListener("visibilitychange", () => {
     connection.hide(document.hidden);
   });
-  if (import.meta.env.PROD) keepOffline();
   connection.start();
   connection.hide(document.hidden);
 }

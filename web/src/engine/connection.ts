@@ -94,6 +94,11 @@ export class Connection {
     this.wire.connect();
   }
 
+  /** There is no server to connect to, and none is looked for. */
+  rest(): void {
+    this.set({ phase: "waiting", retryAt: null, since: Date.now() });
+  }
+
   /** Tries at once, without waiting for the countdown. */
   retryNow(): void {
     if (this.state.phase !== "waiting") return;

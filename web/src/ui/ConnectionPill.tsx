@@ -1,7 +1,8 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import type { Connection } from "../engine/connection";
+import { SERVERLESS } from "../engine/edition";
 
-const LABELS = { connected: "Connected", connecting: "Connecting", waiting: "Offline" };
+const LABELS = { connected: "Connected", connecting: "Connecting", waiting: SERVERLESS ? "This device" : "Offline" };
 
 /** Says whether the server is reached, counts down to the next try, and how much waits to be sent. */
 export function ConnectionPill({ connection }: { connection: Connection }) {

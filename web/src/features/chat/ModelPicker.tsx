@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { Model } from "../../api/types";
+import { SERVERLESS } from "../../engine/edition";
 import type { DeviceModel } from "../../engine/local/files";
 import { bytes } from "../../ui/format";
 import { CheckIcon, ChevronIcon, DownIcon, ModelsIcon } from "../../ui/icons";
@@ -68,17 +69,19 @@ function DeviceModels({ here }: Pick<Props, "here">) {
             {wish.place === "device" && model.id === chosen?.id && <CheckIcon />}
           </button>
         ))}
-        <button
-          type="button"
-          role="menuitemcheckbox"
-          aria-checked={wish.place === "auto"}
-          onClick={() => wishes.setState({ place: wish.place === "auto" ? "server" : "auto" })}
-        >
-          <span>
-            <span className="picker-name">Answer here when the server is away or busy</span>
-          </span>
-          {wish.place === "auto" && <CheckIcon />}
-        </button>
+        {!SERVERLESS && (
+          <button
+            type="button"
+            role="menuitemcheckbox"
+            aria-checked={wish.place === "auto"}
+            onClick={() => wishes.setState({ place: wish.place === "auto" ? "server" : "auto" })}
+          >
+            <span>
+              <span className="picker-name">Answer here when the server is away or busy</span>
+            </span>
+            {wish.place === "auto" && <CheckIcon />}
+          </button>
+        )}
       </div>
     </>
   );
@@ -90,7 +93,7 @@ export function ModelPicker({ models, current, onPick, here }: Props) {
   const local = here.answers ? here.model : null;
   const name = local?.name ?? current ?? "No model";
   const demo = shown?.included === true;
-  const place = local ? "This device" : demo ? "Demo" : "Server";
+  const place = local || SERVERLESS ? "This device" : demo ? "Demo" : "Server";
   const used = (model: Model) => here.wish.place !== "device" && model.name === current;
   const pick = (model: string) => {
     if (here.wish.place === "device") wishes.setState({ place: "auto" });
@@ -137,7 +140,7 @@ export function ModelPicker({ models, current, onPick, here }: Props) {
           <DownIcon /> Get a better model
         </Link>
       )}
-      <Link to="/models" role="menuitem">
+      <Link to={SERVERLESS ? "/device" : "/models"} role="menuitem">
         <ModelsIcon /> Manage models
       </Link>
     </MenuButton>

@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import { SERVERLESS } from "../../engine/edition";
 import type { Choice } from "../../engine/local/choice";
 
 interface Props {
@@ -15,6 +16,14 @@ const turns = (count: number) => (count === 1 ? "1 turn waits" : `${count} turns
 
 /** Where the next answer comes from and why, when that is not just the server; and what waits to be synced. */
 export function PlaceLine({ choice, connected, unsynced, problem, refused }: Props) {
+  if (SERVERLESS) {
+    const said = problem ?? (choice.waits ? choice.reason : null);
+    return said === null ? null : (
+      <p className="place-line" role="status" data-testid="place-line">
+        <span className={problem ? "error" : undefined}>{said}</span>
+      </p>
+    );
+  }
   const telling = choice.place === "device" || choice.waits || choice.reason.startsWith("Not on");
   if (!telling && unsynced === 0 && !problem && !refused) return null;
   return (

@@ -1,4 +1,5 @@
 import { createStore } from "zustand/vanilla";
+import { SERVERLESS } from "../../engine/edition";
 import type { DeviceModel } from "../../engine/local/files";
 
 /** Where answers are wished for; `model` is the model for this device, null for the one that suits. */
@@ -17,7 +18,7 @@ function read(): Wish {
   } catch {
     // Nothing was kept, or nothing that can be read.
   }
-  return { place: "auto", model: null };
+  return { place: SERVERLESS ? "device" : "auto", model: null };
 }
 
 export const wishes = createStore<Wish>(read);

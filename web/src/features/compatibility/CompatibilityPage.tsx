@@ -1,6 +1,7 @@
 import { useDocumentTitle } from "@mantine/hooks";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useState } from "react";
+import { SERVERLESS } from "../../engine/edition";
 import type { Verdict } from "../../engine/local/verdict";
 import { bytes } from "../../ui/format";
 import "../../ui/controls.css";
@@ -45,9 +46,11 @@ export function CompatibilityPage() {
       <Section title="Self-test">
         <SelfTest />
       </Section>
-      <Section title="The server">
-        <Server report={report} away={serverAway} />
-      </Section>
+      {!SERVERLESS && (
+        <Section title="The server">
+          <Server report={report} away={serverAway} />
+        </Section>
+      )}
     </div>
   );
 }
