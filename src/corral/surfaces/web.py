@@ -3,9 +3,12 @@ gzip for those who take it."""
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import mimetypes
+import zlib
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,24 @@ _MISSING = (
 _IMMUTABLE = b"public, max-age=31536000, immutable"
 _CHUNK = 256 * 1024
 _SMALL = 1024
+_LARGE = 1024 * 1024
+"""From this size on a file stays on the disk and is read, and packed, piece by piece for whoever asks: the engines for browsers."""
+
+
+@dataclass(slots=True)
+class _Large:
+    path: Path
+    headers: tuple[tuple[bytes, bytes], ...]
+    etag: bytes
+
+    def pieces(self, *, packed: bool) -> Generator[bytes, None, None]:
+        """The file, or its gzip form, in pieces. Raises OSError."""
+        packer = zlib.compressobj(6, zlib.DEFLATED, 31) if packed else None
+        with self.path.open("rb", buffering=0) as file:
+            while piece := file.read(_CHUNK):
+                yield packer.compress(piece) if packer is not None else piece
+        if packer is not None:
+            yield packer.flush()
 
 
 @dataclass(slots=True)
@@ -40,11 +61,11 @@ class _Asset:
 class WebApp:
     """ASGI application over the folder that the web build wrote.
 
-    All files are read at start (a few MB), so no request touches the disk and no path can lead out of the folder.
+    All files are found at start and the usual ones (a few MB) read, so no path can lead out of the folder.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._assets = {}
+        self._assets: dict[str, _Asset | _Large] = {}
         if (folder / "index.html").is_file():
             files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".map"]
             self._assets = {"/" + path.relative_to(folder).as_posix(): _load(path, folder) for path in files}
@@ -67,8 +88,12 @@ class WebApp:
         if given.get(b"if-none-match") == asset.etag:
             await _answer(send, 304, [(b"etag", asset.etag)], b"")
             return
+        packed = takes_gzip(given.get(b"accept-encoding", b""))
+        if isinstance(asset, _Large):
+            await _answer_large(send, asset, packed=packed, head=scope["method"] == "HEAD")
+            return
         headers, body = list(asset.headers), asset.body
-        if takes_gzip(given.get(b"accept-encoding", b"")) and asset.gzipped():
+        if packed and asset.gzipped():
             body = asset.gzipped()
             headers.append((b"content-encoding", b"gzip"))
         headers.append((b"content-length", str(len(body)).encode()))
@@ -89,20 +114,23 @@ def _looks_like_file(path: str) -> bool:
     return path.startswith("/assets/") or "/../" in path or ("." in path and path.count("/") == 1)
 
 
-def _load(path: Path, folder: Path) -> _Asset:
-    body = path.read_bytes()
+def _load(path: Path, folder: Path) -> _Asset | _Large:
+    told = path.stat()
+    large = told.st_size >= _LARGE
+    body = b"" if large else path.read_bytes()
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     if kind.startswith("text/") or kind in ("application/javascript", "application/json"):
         kind += "; charset=utf-8"
     hashed = path.relative_to(folder).parts[0] == "assets"
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'.encode()
+    digest = f"{told.st_size:x}-{told.st_mtime_ns:x}" if large else hashlib.blake2b(body, digest_size=12).hexdigest()
+    etag = f'"{digest}"'.encode()
     headers = (
         (b"content-type", kind.encode()),
         (b"vary", b"accept-encoding"),
         (b"cache-control", _IMMUTABLE if hashed else b"no-cache"),
         (b"etag", etag),
     )
-    return _Asset(body, headers, etag)
+    return _Large(path, headers, etag) if large else _Asset(body, headers, etag)
 
 
 async def _answer(send: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
@@ -110,3 +138,25 @@ async def _answer(send: Any, status: int, headers: list[tuple[bytes, bytes]], bo
     for start in range(0, max(1, len(body)), _CHUNK):
         part = body[start : start + _CHUNK]
         await send({"type": "http.response.body", "body": part, "more_body": start + _CHUNK < len(body)})
+
+
+async def _answer_large(send: Any, asset: _Large, *, packed: bool, head: bool) -> None:
+    pieces = asset.pieces(packed=packed)
+    headers = [*asset.headers, *([(b"content-encoding", b"gzip")] if packed else [])]
+    try:
+        piece = await asyncio.to_thread(_next, pieces)
+    except OSError:
+        # The app was built anew meanwhile; the page asks for what it needs by other names.
+        await _answer(send, 404, [(b"content-type", b"text/plain; charset=utf-8")], b"")
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    while not head and piece is not None:
+        if piece:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        piece = await asyncio.to_thread(_next, pieces)
+    pieces.close()
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _next(pieces: Generator[bytes, None, None]) -> bytes | None:
+    return next(pieces, None)

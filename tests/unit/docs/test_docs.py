@@ -55,7 +55,15 @@ def test_code_can_be_read(page: Path) -> None:
 
 
 def commands(text: str) -> list[str]:
-    return [line for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+    """One each; a line that ends inside of a quotation goes on in the next."""
+    found: list[str] = []
+    half = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        half += line
+        if half.strip() and half.count("'") % 2 == 0:
+            found.append(half)
+            half = ""
+    return [*found, half] if half else found
 
 
 def spoken(page: Path) -> list[list[str]]:

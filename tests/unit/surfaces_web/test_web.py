@@ -59,6 +59,24 @@ async def test_assets_are_packed_for_those_who_take_it(app: WebApp) -> None:
     assert body == SCRIPT
 
 
+async def test_large_files_stay_on_the_disk(tmp_path: Path) -> None:
+    body = bytes(range(256)) * 8192 + b"end"
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_bytes(b"<!doctype html>")
+    engine = tmp_path / "assets" / "engine-abc.wasm"
+    engine.write_bytes(body)
+    app = WebApp(tmp_path)
+    status, headers, plain = await get(app, "/assets/engine-abc.wasm")
+    assert (status, headers[b"content-type"], plain) == (200, b"application/wasm", body)
+    status, packed_headers, packed = await get(app, "/assets/engine-abc.wasm", accept_encoding="gzip")
+    assert packed_headers[b"content-encoding"] == b"gzip"
+    assert gzip.decompress(packed) == body
+    assert (await get(app, "/assets/engine-abc.wasm", "HEAD"))[2] == b""
+    assert (await get(app, "/assets/engine-abc.wasm", if_none_match=headers[b"etag"].decode()))[0] == 304
+    engine.unlink()
+    assert (await get(app, "/assets/engine-abc.wasm"))[0] == 404
+
+
 async def test_what_is_known_is_not_sent_again(app: WebApp) -> None:
     etag = (await get(app, "/"))[1][b"etag"].decode()
     assert (await get(app, "/", if_none_match=etag))[0] == 304
