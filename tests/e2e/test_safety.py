@@ -24,7 +24,7 @@ DRAWN = """() => document.querySelectorAll('[data-math]').length > 10
   && [...document.querySelectorAll('[data-math], [data-lang=js]')].every(e => e.dataset.done)"""
 CALLING = "log => [...log.querySelectorAll('[style]')].map(e => e.style.cssText).filter(css => /url|image/i.test(css))"
 UNSAFE = """answer => [...answer.querySelectorAll('*')].flatMap(e => [...e.attributes]
-  .filter(a => /^on|^src|^action$/i.test(a.name) || a.name === 'href' && !/^(https?:|mailto:|#)/i.test(a.value))
+  .filter(a => /^on|^src|^action$/i.test(a.name) || a.name === 'href' && !/^(https?:|mailto:|#|\\/debug\\?turn=trn_\\w+$)/i.test(a.value))
   .map(a => `${e.tagName} ${a.name}=${a.value}`))"""
 
 

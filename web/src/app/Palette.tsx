@@ -11,6 +11,9 @@ interface Entry {
   run: () => unknown;
 }
 
+/** So many are listed: all pages, and the newest chats below them. */
+const LISTED = 30;
+
 /** Ctrl/Cmd+K: go to a page or a chat by typing a part of its name. */
 export function Palette({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   const navigate = useNavigate();
@@ -28,7 +31,7 @@ export function Palette({ opened, onClose }: { opened: boolean; onClose: () => v
         run: () => navigate({ to: "/c/$agentId", params: { agentId: agent.id } }),
       })),
   ];
-  const found = entries.filter((entry) => entry.label.toLowerCase().includes(query.toLowerCase())).slice(0, 12);
+  const found = entries.filter((entry) => entry.label.toLowerCase().includes(query.toLowerCase())).slice(0, LISTED);
   const close = () => {
     setQuery("");
     setAt(0);
