@@ -3,12 +3,13 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 import { edition } from "./scripts/edition.ts";
 import { first } from "./scripts/first.ts";
+import { fonts } from "./scripts/fonts.ts";
 import { offline } from "./scripts/offline.ts";
 
 export default defineConfig(({ mode }) => ({
   // The static build runs from any folder of any host.
   base: mode === "static" ? "./" : "/",
-  plugins: [react(), first(mode === "static" ? "./" : "/"), offline(), ...(mode === "static" ? [edition()] : [])],
+  plugins: [react(), fonts(), first(mode === "static" ? "./" : "/"), offline(), ...(mode === "static" ? [edition()] : [])],
   build: {
     outDir: mode === "static" ? "dist/static" : "../src/corral/web_dist",
     emptyOutDir: true,
