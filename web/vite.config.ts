@@ -9,7 +9,13 @@ import { offline } from "./scripts/offline.ts";
 export default defineConfig(({ mode }) => ({
   // The static build runs from any folder of any host.
   base: mode === "static" ? "./" : "/",
-  plugins: [react(), fonts(), first(mode === "static" ? "./" : "/"), offline(), ...(mode === "static" ? [edition()] : [])],
+  plugins: [
+    react(),
+    fonts(),
+    first(mode === "static" ? "./" : "/"),
+    offline(),
+    ...(mode === "static" ? [edition()] : []),
+  ],
   build: {
     outDir: mode === "static" ? "dist/static" : "../src/corral/web_dist",
     emptyOutDir: true,
