@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,9 @@ from tests.support.providers import FakeProvider, fake_provider
 from tests.support.redis_server import RedisServer
 from tests.support.scale import THOROUGH, scaled
 from tests.support.server import SCRIPTED, Server
+
+# A run in the background begins with it ignored, and so would every program that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 

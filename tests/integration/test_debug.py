@@ -119,7 +119,8 @@ async def test_one_turn_is_one_tree_from_the_click_to_the_engines_slot(shared_se
     for one in spans:
         above = by_id.get(one["parentId"] or "")
         if above is not None and above["layer"] != "browser":
-            assert one["start"] >= above["start"] - 1, one["name"]
+            # Their times come from several readings of two clocks.
+            assert one["start"] >= above["start"] - 50, one["name"]
     assert (found["turnId"], found["agentId"]) == (sent["turnId"], sent["agentId"])
     # An answer finds it by its turn; nothing that was said is in it.
     assert told(shared_server, f"/traces/{sent['turnId']}")["requestId"] == key
