@@ -10,6 +10,7 @@ import pytest
 
 from corral.agents import Event, NewMessage, TurnState, repository
 from corral.agents.repository import Fenced
+from corral.agents.sampling import Sampling
 from corral.dialects.form import text_of
 from corral.kit.errors import IdempotencyConflict, InvalidRequest, NotFound
 from tests.support.postgres import Postgres
@@ -133,6 +134,31 @@ async def test_a_queued_turn_is_stopped_at_once_and_delete_is_undone(one: Room) 
     await eventually(lambda: one.source.open == 0)
     restored = await one.agents.restore("ann", first.agent.id)
     assert restored.title == "hello"
+
+
+async def test_a_turn_is_sampled_as_its_conversation_was_when_it_was_accepted(one: Room) -> None:
+    given = Sampling(
+        temperature=0.3, topP=0.9, topK=5, minP=0.1, repeatPenalty=1.1, presencePenalty=-1, seed=7, stop=["X"]
+    )
+    agent = await one.agents.create("ann", sampling=given)
+    one.source.gate.clear()
+    first = await one.agents.accept("ann", NewMessage("hello", agent.id))
+    await eventually(lambda: one.source.open)
+    await one.agents.change("ann", agent.id, sampling=Sampling(maxTokens=3, frequencyPenalty=0.5))
+    second = await one.agents.accept("ann", NewMessage("next", agent.id))
+    await one.stop()
+    one.source.gate.set()
+    await one.start()
+    for accepted in (first, second):
+        await one.log("ann", agent.id, accepted.turn.id)
+    begun, resumed, after = one.source.requests
+    for before in (begun, resumed):
+        assert (before.temperature, before.top_p, before.top_k, before.min_p) == (0.3, 0.9, 5, 0.1)
+        assert (before.repeat_penalty, before.presence_penalty, before.seed, before.stop) == (1.1, -1, 7, ("X",))
+    assert (after.temperature, after.max_tokens, after.frequency_penalty, after.stop) == (None, 3, 0.5, ())
+    assert (await one.agents.get("ann", agent.id)).as_dict()["sampling"] == {"maxTokens": 3, "frequencyPenalty": 0.5}
+    cleared = await one.agents.change("ann", agent.id, sampling=Sampling())
+    assert cleared.as_dict()["sampling"] == {}
 
 
 async def test_texts_of_every_kind_are_kept_and_impossible_ones_refused(one: Room) -> None:

@@ -180,3 +180,19 @@ def test_a_device_brings_its_turns_over_http(server: Server) -> None:
     ):
         status, refused = server.ask("POST", "/api/device/turns", {"userId": "device", **wrong})
         assert (status, refused["error"]["details"]["field"]) == (400, field), refused
+
+
+def test_answers_are_sampled_as_their_conversation_says(server: Server) -> None:
+    status, agent = server.ask("POST", "/api/agents?userId=sam", {"sampling": {"maxTokens": 4, "temperature": 0}})
+    assert (status, agent["sampling"]) == (201, {"temperature": 0.0, "maxTokens": 4})
+    place = f"/api/agents/{agent['id']}?userId=sam"
+    for field, value in (
+        ("temperature", 2.1), ("temperature", "NaN"), ("topP", -0.1), ("topK", 1.5), ("seed", -1), ("maxTokens", 0),
+        ("stop", ["1", "2", "3", "4", "5"]), ("stop", [""]), ("presencePenalty", -3), ("who", 1),
+    ):  # fmt: skip
+        status, answer = server.ask("PATCH", place, {"sampling": {field: value}})
+        assert status == 400, (field, value)
+        assert answer["error"]["details"]["field"].startswith(f"sampling.{field}"), answer
+    assert server.ask("GET", place)[1]["sampling"] == {"temperature": 0.0, "maxTokens": 4}
+    assert server.ask("PATCH", place, {"title": "Named"})[1]["sampling"] == {"temperature": 0.0, "maxTokens": 4}
+    assert server.ask("PATCH", place, {"sampling": {}})[1]["sampling"] == {}

@@ -18,7 +18,7 @@ _LIVE = (TurnState.QUEUED.value, TurnState.RUNNING.value)
 _OPEN = (*_LIVE, TurnState.INTERRUPTED.value)
 _TURN = (
     turns.c.id, turns.c.agent_id, turns.c.user_seq, turns.c.state, turns.c.next_offset, turns.c.attempts, turns.c.model,
-    turns.c.error_code, turns.c.error_message, turns.c.created_at, turns.c.ended_at,
+    turns.c.error_code, turns.c.error_message, turns.c.created_at, turns.c.ended_at, turns.c.sampling,
 )  # fmt: skip
 _MESSAGE = (
     messages.c.id, messages.c.seq, messages.c.role, messages.c.content, messages.c.state, messages.c.turn_id,
@@ -91,24 +91,32 @@ def _agents(connection: Connection, rows: Sequence[Row[Any]]) -> list[Agent]:
             row.updated_at,
             states.get(row.id, "idle"),
             row.forked_from,
+            row.sampling,
         )
         for row in rows
     ]
 
 
 def create_agent(
-    connection: Connection, user_id: str, now: int, *, title: str | None, model: str | None, system: str
+    connection: Connection,
+    user_id: str,
+    now: int,
+    *,
+    title: str | None,
+    model: str | None,
+    system: str,
+    sampling: str | None = None,
 ) -> Agent:
     """A new agent whose first message is the system prompt."""
     agent_id = new_id("agt")
     connection.execute(
         insert(agents).values(
             id=agent_id, user_id=user_id, title=title or "New chat", titled=title is not None, model=model, last_seq=1,
-            created_at=now, updated_at=now,
+            created_at=now, updated_at=now, sampling=sampling,
         )
     )  # fmt: skip
     connection.execute(insert(messages), [message_row(agent_id, 1, ("system", system, "completed"), None, now)])
-    return Agent(agent_id, user_id, title or "New chat", model, 1, now, now)
+    return Agent(agent_id, user_id, title or "New chat", model, 1, now, now, sampling=sampling)
 
 
 def default_agent(connection: Connection, user_id: str) -> str | None:
@@ -154,7 +162,7 @@ def add_turn(
     connection.execute(
         insert(turns).values(
             id=turn_id, agent_id=agent.id, user_seq=seq, state=TurnState.QUEUED.value, client_key=key, payload_hash=digest,
-            model=model, next_offset=2, fence=0, attempts=0, created_at=now,
+            model=model, next_offset=2, fence=0, attempts=0, created_at=now, sampling=agent.sampling,
         )
     )  # fmt: skip
     parent = connection.scalar(
@@ -168,7 +176,7 @@ def add_turn(
         Event(1, "status", {"state": TurnState.QUEUED.value}),
     ]
     add_events(connection, turn_id, events)
-    return Turn(turn_id, agent.id, seq, TurnState.QUEUED, 2, 0, model, None, None, now, None)
+    return Turn(turn_id, agent.id, seq, TurnState.QUEUED, 2, 0, model, None, None, now, None, agent.sampling)
 
 
 def move_agent(connection: Connection, agent: Agent, title: str | None, now: int) -> Agent:

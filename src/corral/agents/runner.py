@@ -21,6 +21,7 @@ from corral.agents.fitting import shortened
 from corral.agents.live import LiveLog
 from corral.agents.log_writer import LogWriter
 from corral.agents.ports import ModelSource
+from corral.agents.sampling import sampled
 from corral.agents.types import Event, Turn, TurnState
 from corral.dialects.form import ChatEvent, ChatRequest, Finished, ReasoningDelta, Role, TextDelta, Usage, text_message
 from corral.kit.clock import Clock
@@ -137,7 +138,7 @@ class TurnRun:
             include_usage=True,
             max_tokens=min(self._bench.max_tokens, self._bench.source.longest_answer(turn.model or "") or MOST_TOKENS),
         )
-        return request, prefix, repository.is_answered(connection, turn.id)
+        return sampled(request, turn.sampling), prefix, repository.is_answered(connection, turn.id)
 
     async def _answer(self, request: ChatRequest) -> None:
         clock, whole, cuts = self._bench.clock, len(request.messages), 0

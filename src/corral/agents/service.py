@@ -18,6 +18,7 @@ from corral.agents.log_writer import LogWriter
 from corral.agents.ports import ModelSource
 from corral.agents.runner import Bench
 from corral.agents.runners import Runners
+from corral.agents.sampling import Sampling
 from corral.agents.types import Accepted, Agent, Event, Message, NewMessage, Turn, TurnState
 from corral.bus import Bus
 from corral.kit.clock import Clock
@@ -108,21 +109,34 @@ class Agents:
         """One agent. Raises NotFound."""
         return await self._database.read(lambda connection: repository.find_agent(connection, user_id, agent_id))
 
-    async def create(self, user_id: str, *, title: str | None = None, model: str | None = None) -> Agent:
+    async def create(
+        self, user_id: str, *, title: str | None = None, model: str | None = None, sampling: Sampling | None = None
+    ) -> Agent:
         """A new agent."""
         refuse_nul("title", title)
         refuse_nul("model", model)
         now, system = self._now(), self._options.system_prompt
+        column = sampling.column() if sampling is not None else None
 
         def work(connection: Connection) -> Agent:
-            return repository.create_agent(connection, user_id, now, title=title, model=model, system=system)
+            return repository.create_agent(
+                connection, user_id, now, title=title, model=model, system=system, sampling=column
+            )
 
         agent = await self._database.write(work, urgent=True)
         self._tell(user_id, agent.id)
         return agent
 
-    async def change(self, user_id: str, agent_id: str, *, title: str | None = None, model: str | None = None) -> Agent:
-        """Renames an agent or gives it another model. Raises NotFound."""
+    async def change(
+        self,
+        user_id: str,
+        agent_id: str,
+        *,
+        title: str | None = None,
+        model: str | None = None,
+        sampling: Sampling | None = None,
+    ) -> Agent:
+        """Renames an agent, gives it another model, or has its next turns sampled otherwise. Raises NotFound."""
         refuse_nul("title", title)
         refuse_nul("model", model)
         values: dict[str, Any] = {}
@@ -130,6 +144,8 @@ class Agents:
             values |= {"title": title, "titled": True}
         if model is not None:
             values["model"] = model
+        if sampling is not None:
+            values["sampling"] = sampling.column()
 
         def work(connection: Connection) -> Agent:
             repository.find_agent(connection, user_id, agent_id)

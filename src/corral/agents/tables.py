@@ -18,6 +18,7 @@ agents = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
     Column("forked_from", String(40)),
+    Column("sampling", Text),
     Index("ix_agents_user_id_updated_at", "user_id", "updated_at"),
 )  # fmt: skip
 
@@ -43,6 +44,7 @@ turns = Table(
     Column("error_message", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
+    Column("sampling", Text),
     UniqueConstraint("agent_id", "client_key", name="uq_turns_agent_id_client_key"),
     UniqueConstraint("agent_id", "user_seq", name="uq_turns_agent_id_user_seq"),
     Index("ix_turns_state", "state"),

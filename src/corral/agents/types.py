@@ -43,7 +43,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One conversation of one user. `state` is `idle` or the state of its turn under way."""
+    """One conversation of one user. `state` is `idle` or the state of its turn under way; `sampling` is JSON."""
 
     id: str
     user_id: str
@@ -54,6 +54,7 @@ class Agent:
     updated_at: int
     state: str = "idle"
     forked_from: str | None = None
+    sampling: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The wire form."""
@@ -66,6 +67,7 @@ class Agent:
             "state": self.state,
             "model": self.model,
             "forkedFrom": self.forked_from,
+            "sampling": json.loads(self.sampling) if self.sampling else {},
         }
 
 
@@ -106,7 +108,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One user message and the answer to it. The answer's `seq` is `user_seq + 1`."""
+    """One user message and the answer to it. The answer's `seq` is `user_seq + 1`; `sampling` is what its agent had then."""
 
     id: str
     agent_id: str
@@ -119,6 +121,7 @@ class Turn:
     error_message: str | None
     created_at: int
     ended_at: int | None
+    sampling: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The wire form."""

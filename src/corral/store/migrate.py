@@ -17,7 +17,7 @@ from corral.store.schema import metadata
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest schema; a test holds it against the migrations."""
 _FOLDER = Path(__file__).parent / "migrations"
 

@@ -1,6 +1,6 @@
 import { SERVERLESS } from "../engine/edition";
 import { UNREACHABLE } from "./passing";
-import { type Agent, ApiError, type Message, type Model } from "./types";
+import { type Agent, ApiError, type Message, type Model, type Sampling } from "./types";
 
 /** Asks the control API. Rejects with `ApiError`. */
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -53,6 +53,8 @@ export const listModels = async () => (await call<{ models: Model[] }>("GET", "/
 export const modelAction = (name: string, action: "start" | "stop" | "restart") =>
   call<Model>("POST", `${modelPath(name)}/${action}`);
 export const rescanModels = () => call<unknown>("POST", "/api/llama-server/rescan");
-export const createAgent = (model: string | null) => call<Agent>("POST", "/api/agents", model ? { model } : {});
-export const changeModel = (agent: string, model: string) =>
-  call<Agent>("PATCH", `/api/agents/${id(agent)}`, { model });
+export const createAgent = (model: string | null, sampling?: Sampling) =>
+  call<Agent>("POST", "/api/agents", { ...(model && { model }), ...(sampling && { sampling }) });
+/** `sampling` replaces all of it. */
+export const changeAgent = (agent: string, change: { model?: string; sampling?: Sampling }) =>
+  call<Agent>("PATCH", `/api/agents/${id(agent)}`, change);

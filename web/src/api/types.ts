@@ -9,6 +9,24 @@ export interface Agent {
   model: string | null;
   /** The conversation that it has its beginning from. */
   forkedFrom?: string | null;
+  /** How its next answers are sampled; older servers do not say. */
+  sampling?: Sampling;
+}
+
+/** What is left out is the model's own. */
+export interface Sampling {
+  temperature?: number;
+  topP?: number;
+  topK?: number;
+  minP?: number;
+  repeatPenalty?: number;
+  presencePenalty?: number;
+  frequencyPenalty?: number;
+  /** The same gives the same answer again on the same engine. */
+  seed?: number;
+  maxTokens?: number;
+  /** The answer ends before any of these texts. */
+  stop?: string[];
 }
 
 /** Figures of an answer; times in milliseconds. */

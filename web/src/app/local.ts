@@ -1,4 +1,4 @@
-import { listMessages } from "../api/client";
+import { changeAgent, listMessages } from "../api/client";
 import type { Agent, Message } from "../api/types";
 import { Refused } from "../engine/connection";
 import { LocalTurns } from "../engine/local/answering";
@@ -7,6 +7,7 @@ import { IndexedJournal } from "../engine/local/journal-store";
 import { deviceName } from "../engine/local/name";
 import { type Brought, type Server, Syncer } from "../engine/local/syncing";
 import { historyOf } from "../engine/local/together";
+import { moveSampling } from "../features/chat/samplings";
 import { device } from "./device";
 import { beforeSending, connection, queries } from "./services";
 
@@ -39,7 +40,14 @@ async function shown(agentId: string): Promise<void> {
   await Promise.race([read.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, SHOWN_WITHIN))]);
 }
 
-const syncer = new Syncer(journal, server, thisDevice, navigator.locks, (_, brought) => shown(brought.agentId));
+/** A conversation of this device is on the server: what was set for it goes there too. */
+async function arrived(from: string, { agentId }: Brought): Promise<void> {
+  const sampling = moveSampling(from, null);
+  if (sampling) await changeAgent(agentId, { sampling }).catch(() => undefined);
+  await shown(agentId);
+}
+
+const syncer = new Syncer(journal, server, thisDevice, navigator.locks, arrived);
 
 export const localTurns = new LocalTurns({
   journal,
@@ -54,7 +62,7 @@ export const localTurns = new LocalTurns({
     const after = messages.at(-1)?.seq ?? 1;
     return { after, history: historyOf(messages, after) };
   },
-  made: (_, brought) => shown(brought.agentId),
+  made: arrived,
 });
 
 const asAgent = ({ id, title, model, lastSeq, touched }: JournalHead): Agent => {

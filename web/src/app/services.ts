@@ -59,7 +59,7 @@ export const outbox = new Outbox(
   localStorage,
   {
     ready: () => connection.connected,
-    create: async (item) => (await createAgent(item.model ?? null)).id,
+    create: async (item) => (await createAgent(item.model ?? null, item.sampling)).id,
     send: (item) =>
       connection.request<SentWire>(
         "chat:send",

@@ -1,3 +1,4 @@
+import type { Sampling } from "../api/types";
 import { randomKey } from "./ids";
 
 export interface OutboxItem {
@@ -10,6 +11,8 @@ export interface OutboxItem {
   fresh: boolean;
   /** The model of the new conversation; null for the default. */
   model?: string | null;
+  /** How its answers are sampled. */
+  sampling?: Sampling;
   failed: string | null;
   /** The tab that wrote it. */
   owner: string;
@@ -68,13 +71,14 @@ export class Outbox {
   }
 
   /** Puts a message in and begins to send. */
-  add(text: string, agentId: string | null, model: string | null = null): OutboxItem {
+  add(text: string, agentId: string | null, model: string | null = null, sampling?: Sampling): OutboxItem {
     const item: OutboxItem = {
       key: randomKey(),
       text,
       agentId,
       fresh: agentId === null,
       model,
+      ...(sampling && { sampling }),
       failed: null,
       owner: this.owner,
       at: Date.now(),

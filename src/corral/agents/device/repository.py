@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, String, case, cast, func, insert, literal, null, select, update
 
@@ -178,7 +179,7 @@ def fork(connection: Connection, agent: Agent, up_to: int, now: int) -> Agent:
     connection.execute(
         insert(agents).values(
             id=made, user_id=agent.user_id, title=title, titled=True, model=agent.model, last_seq=up_to,
-            created_at=now, updated_at=now, forked_from=agent.id,
+            created_at=now, updated_at=now, forked_from=agent.id, sampling=agent.sampling,
         )
     )  # fmt: skip
     # The ids of the copies are numbered, so that one statement copies any length.
@@ -206,4 +207,5 @@ def fork(connection: Connection, agent: Agent, up_to: int, now: int) -> Agent:
     connection.execute(insert(messages).from_select(names, rows))
     copied = connection.scalar(select(func.count()).where(messages.c.agent_id == made))
     assert copied == up_to, "seqs count from 1 without gaps"
-    return Agent(made, agent.user_id, title, agent.model, up_to, now, now, forked_from=agent.id)
+    fresh = replace(agent, id=made, title=title, last_seq=up_to, created_at=now, updated_at=now)
+    return replace(fresh, state="idle", forked_from=agent.id)

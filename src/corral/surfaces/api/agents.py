@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from corral.accounts.service import Accounts
 from corral.accounts.types import Permission
 from corral.agents import Agents
+from corral.agents.sampling import Sampling
 from corral.kit.errors import InvalidRequest
 from corral.surfaces.api.routing import ApiRouter, CurrentPrincipal
 from corral.surfaces.api.sse import TurnStream
@@ -28,16 +29,18 @@ class NewAgent(BaseModel):
 
     title: Title | None = None
     model: ModelName | None = None
+    sampling: Sampling | None = None
     userId: str | None = None  # noqa: N815 - the name on the wire
 
 
 class AgentChange(BaseModel):
-    """What can be changed of a conversation."""
+    """What can be changed of a conversation; `sampling` replaces all of it, and `{}` gives it back to the model."""
 
     model_config = ConfigDict(extra="forbid")
 
     title: Title | None = None
     model: ModelName | None = None
+    sampling: Sampling | None = None
 
 
 def agents_router(accounts: Accounts, agents: Agents) -> ApiRouter:
@@ -57,7 +60,7 @@ def agents_router(accounts: Accounts, agents: Agents) -> ApiRouter:
     @api.post("", permission=Permission.AGENTS_WRITE, status_code=201)
     async def create_agent(body: NewAgent, principal: CurrentPrincipal, user_id: UserId = None) -> dict[str, Any]:
         user = accounts.as_user(principal, body.userId or user_id).user_id
-        return (await agents.create(user, title=body.title, model=body.model)).as_dict()
+        return (await agents.create(user, title=body.title, model=body.model, sampling=body.sampling)).as_dict()
 
     @api.get("/{agent_id}", permission=Permission.AGENTS_READ)
     async def get_agent(agent_id: str, principal: CurrentPrincipal, user_id: UserId = None) -> dict[str, Any]:
@@ -68,7 +71,8 @@ def agents_router(accounts: Accounts, agents: Agents) -> ApiRouter:
         agent_id: str, body: AgentChange, principal: CurrentPrincipal, user_id: UserId = None
     ) -> dict[str, Any]:
         user = accounts.as_user(principal, user_id).user_id
-        return (await agents.change(user, agent_id, title=body.title, model=body.model)).as_dict()
+        changed = await agents.change(user, agent_id, title=body.title, model=body.model, sampling=body.sampling)
+        return changed.as_dict()
 
     @api.delete("/{agent_id}", permission=Permission.AGENTS_WRITE)
     async def delete_agent(agent_id: str, principal: CurrentPrincipal, user_id: UserId = None) -> dict[str, Any]:

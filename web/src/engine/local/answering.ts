@@ -1,3 +1,4 @@
+import type { Sampling } from "../../api/types";
 import { randomKey } from "../ids";
 import type { TurnView } from "../joiner";
 import { isLocal, type Journal, type JournalTurn } from "./journal";
@@ -13,6 +14,7 @@ export interface Asked {
   history: readonly LocalMessage[];
   text: string;
   model: { id: string; name: string };
+  sampling?: Sampling;
   takes?: string;
   /** The key of the message that is handed over; a new one without. */
   key?: string;
@@ -177,7 +179,8 @@ export class LocalTurns {
     for (;;) {
       const messages = [...history, said(asked.text)];
       try {
-        return await engine.generate({ model: asked.model.id, messages, signal, requestId: key }, onToken);
+        const { model, sampling = {} } = asked;
+        return await engine.generate({ model: model.id, messages, sampling, signal, requestId: key }, onToken);
       } catch (error) {
         const shorter = shortened(history);
         if ((error as { code?: unknown }).code !== "device_context_exceeded" || !shorter) throw error;

@@ -41,15 +41,19 @@ export const PROMPT_LIMIT = 1_000_000;
 const MESSAGE_LIMIT = 2_000;
 const SCHEMA_LIMIT = 100_000;
 const ID_LIMIT = 100;
+const STOPS = 4;
+const STOP_LENGTH = 64;
 const ROLES = new Set(["system", "user", "assistant"]);
 
 /** What a number of the sampling may be, both ends included. */
-const RANGES: Record<keyof LocalSampling, [number, number, "whole" | "any"]> = {
+const RANGES: Record<Exclude<keyof LocalSampling, "stop">, [number, number, "whole" | "any"]> = {
   temperature: [0, 2, "any"],
   topP: [0, 1, "any"],
   topK: [0, 1_000, "whole"],
   minP: [0, 1, "any"],
   repeatPenalty: [0, 10, "any"],
+  presencePenalty: [-2, 2, "any"],
+  frequencyPenalty: [-2, 2, "any"],
   seed: [0, 0xffffffff, "whole"],
   maxTokens: [1, 32_768, "whole"],
 };
@@ -90,11 +94,19 @@ function checkMessages(value: unknown): LocalMessage[] {
   return messages;
 }
 
+function checkStop(value: unknown): string[] {
+  const good = (one: unknown) => typeof one === "string" && one !== "" && one.length <= STOP_LENGTH;
+  if (Array.isArray(value) && value.length <= STOPS && value.every(good)) return value as string[];
+  const message = `stop must be at most ${STOPS} texts of 1 to ${STOP_LENGTH} characters.`;
+  throw failure("device_request_invalid", message, false, "sampling.stop");
+}
+
 function checkSampling(value: unknown): LocalSampling {
-  const given = fields(value ?? {}, "sampling");
+  const { stop, ...given } = fields(value ?? {}, "sampling");
   const sampling: LocalSampling = {};
+  if (stop !== undefined && stop !== null) sampling.stop = checkStop(stop);
   for (const [name, number] of Object.entries(given)) {
-    const range = RANGES[name as keyof LocalSampling];
+    const range = RANGES[name as keyof typeof RANGES];
     const param = `sampling.${name}`;
     if (!range) throw failure("device_request_invalid", `${name} is not known.`, false, param);
     if (number === undefined || number === null) continue;
@@ -104,7 +116,7 @@ function checkSampling(value: unknown): LocalSampling {
       const what = kind === "whole" ? "a whole number" : "a number";
       throw failure("device_request_invalid", `${name} must be ${what} from ${low} to ${high}.`, false, param);
     }
-    sampling[name as keyof LocalSampling] = number;
+    sampling[name as keyof typeof RANGES] = number;
   }
   return sampling;
 }

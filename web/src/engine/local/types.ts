@@ -1,20 +1,13 @@
 /** What the rest of the app knows of the model that runs in this browser. */
+import type { Sampling } from "../../api/types";
 
 export interface LocalMessage {
   role: "system" | "user" | "assistant";
   content: string;
 }
 
-/** Left out: what the engine does by itself. A fixed `seed` gives the same answer again on the same backend. */
-export interface LocalSampling {
-  temperature?: number;
-  topP?: number;
-  topK?: number;
-  minP?: number;
-  repeatPenalty?: number;
-  seed?: number;
-  maxTokens?: number;
-}
+/** Left out: what the engine does by itself. */
+export type LocalSampling = Sampling;
 
 export interface LocalRequest {
   model: string;

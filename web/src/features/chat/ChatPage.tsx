@@ -11,11 +11,13 @@ import type { TurnStreams } from "../../engine/turns";
 import { DownIcon } from "../../ui/icons";
 import { Announcer } from "./Announcer";
 import { Answer, type AnswerSource, isOpen } from "./Answer";
+import { AnswerSettings } from "./AnswerSettings";
 import { Composer } from "./Composer";
 import { Home } from "./Home";
 import { ModelPicker } from "./ModelPicker";
 import { Overlay } from "./Overlay";
 import { ForkNotice, PlaceLine } from "./PlaceLine";
+import { moveSampling } from "./samplings";
 import { UserMessage } from "./UserMessage";
 import { type LocalParts, useConversation } from "./useConversation";
 import { useFollow } from "./useFollow";
@@ -67,7 +69,10 @@ export function ChatPage({ agentId, parts, offer }: Props) {
   const { following, jump } = useFollow(scroller, place);
   const talk = useConversation(agentId, local);
   const onServer = agentId !== null && isLocal(agentId) ? null : agentId;
-  const { agent, models, current, picked, model, shown, demo, noModel, problem, pick } = useModel(onServer);
+  const { agent, models, current, picked, model, shown, demo, noModel, problem, pick, sampling, sample } = useModel(
+    onServer,
+    place,
+  );
   const where = usePlace(connection, current, shown);
   const { error, isPending } = talk;
   const items = useSyncExternalStore(outbox.watch, outbox.snapshot);
@@ -94,7 +99,7 @@ export function ChatPage({ agentId, parts, offer }: Props) {
   const title = agentId === null ? "New chat" : (agent?.title ?? talk.title ?? "Conversation");
   useDocumentTitle(home ? "Corral" : `${title} · Corral`);
 
-  const here = useHere({ agentId, parts: local, outbox, all: talk.all, model: where.model });
+  const here = useHere({ agentId, parts: local, outbox, all: talk.all, model: where.model, sampling });
   const pending = useRef<string | null>(null);
   const handed = useRef(new Set<string>());
   const answersHere = where.choice.place === "device";
@@ -110,7 +115,8 @@ export function ChatPage({ agentId, parts, offer }: Props) {
       }
       jump();
       if (answersHere && waiting.length === 0) here.answer(text);
-      else outbox.add(text, agentId, agentId === null ? picked : null);
+      else if (agentId !== null) outbox.add(text, agentId);
+      else outbox.add(text, null, picked, moveSampling("new", null));
       return true;
     },
     [jump, outbox, agentId, picked, answersHere, held, waiting.length, here, where.undecided, connected],
@@ -159,6 +165,7 @@ export function ChatPage({ agentId, parts, offer }: Props) {
           </Link>
         )}
         {!home && <h1 title={title}>{title}</h1>}
+        <AnswerSettings sampling={sampling} onChange={sample} />
         <Overlay times={parts.times} streams={streams} />
       </header>
       <div className="scroller" ref={scroller}>
@@ -207,7 +214,7 @@ export function ChatPage({ agentId, parts, offer }: Props) {
           )}
           {problem && (
             <p role="alert" className="error">
-              The model was not changed: {problem}
+              {problem}
             </p>
           )}
         </div>

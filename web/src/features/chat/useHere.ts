@@ -1,10 +1,11 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useRef, useState } from "react";
-import type { Message } from "../../api/types";
+import type { Message, Sampling } from "../../api/types";
 import type { DeviceModel } from "../../engine/local/files";
 import { isLocal, newConversation } from "../../engine/local/journal";
 import { historyOf } from "../../engine/local/together";
 import type { Outbox, OutboxItem } from "../../engine/outbox";
+import { moveSampling } from "./samplings";
 import type { LocalParts } from "./useConversation";
 
 interface Given {
@@ -14,6 +15,7 @@ interface Given {
   /** All messages, the system prompt first. */
   all: readonly Message[];
   model: DeviceModel | null;
+  sampling: Sampling;
 }
 
 /** Having this device answer: a new message, one that waits to be sent, or one that the server has not begun with. */
@@ -24,13 +26,16 @@ export function useHere(given: Given) {
   latest.current = given;
   const actions = useMemo(() => {
     const ask = async (text: string, after: number, more: { takes?: string; key?: string } = {}) => {
-      const { agentId, parts, all, model } = latest.current;
+      const { agentId, parts, all, model, sampling } = latest.current;
       if (!model) throw new Error("There is no model on this device.");
       setProblem(null);
       const conversation = agentId ?? newConversation();
       const history = historyOf(all, after);
-      await parts.turns.ask({ conversation, after, history, text, model: { id: model.id, name: model.name }, ...more });
-      if (agentId === null) await navigate({ to: "/c/$agentId", params: { agentId: conversation } });
+      const used = { id: model.id, name: model.name };
+      await parts.turns.ask({ conversation, after, history, text, model: used, sampling, ...more });
+      if (agentId !== null) return;
+      moveSampling("new", conversation);
+      await navigate({ to: "/c/$agentId", params: { agentId: conversation } });
     };
     const told = (error: unknown) => setProblem(error instanceof Error ? error.message : String(error));
     const last = () => latest.current.all.at(-1)?.seq ?? 1;

@@ -50,10 +50,10 @@ export function FieldRow({ label, help, problem, disabled = false, children }: R
 const written = (value: number | null) => (value === null || Number.isNaN(value) ? "" : String(value));
 
 /** A number as it was typed: null for nothing, NaN for what is none that may be here. */
-function read(text: string, whole: boolean): number | null {
+function read(text: string, whole: boolean, signed: boolean): number | null {
   if (text.trim() === "") return null;
   const value = Number(text.trim().replace(",", "."));
-  return Number.isFinite(value) && value >= 0 && (!whole || Number.isInteger(value)) ? value : Number.NaN;
+  return Number.isFinite(value) && (signed || value >= 0) && (!whole || Number.isInteger(value)) ? value : Number.NaN;
 }
 
 interface NumberProps {
@@ -64,14 +64,25 @@ interface NumberProps {
   placeholder: string;
   unit?: string;
   whole?: boolean;
+  /** Whether it may be below zero. */
+  signed?: boolean;
   /** NaN for what is no number. */
   onChange: (value: number | null) => void;
 }
 
 /** A number, or nothing. */
-export function NumberBox({ marks, label, value, placeholder, unit, whole = false, onChange }: NumberProps) {
+export function NumberBox({
+  marks,
+  label,
+  value,
+  placeholder,
+  unit,
+  whole = false,
+  signed = false,
+  onChange,
+}: NumberProps) {
   const [text, setText] = useState(() => written(value));
-  const shown = Object.is(read(text, whole), value) ? text : written(value);
+  const shown = Object.is(read(text, whole, signed), value) ? text : written(value);
   return (
     <>
       <input
@@ -79,7 +90,7 @@ export function NumberBox({ marks, label, value, placeholder, unit, whole = fals
         aria-label={label}
         aria-invalid={marks["aria-invalid"] || Number.isNaN(value)}
         type="text"
-        inputMode={whole ? "numeric" : "decimal"}
+        inputMode={signed ? "text" : whole ? "numeric" : "decimal"}
         data-number
         className="control"
         autoComplete="off"
@@ -87,7 +98,7 @@ export function NumberBox({ marks, label, value, placeholder, unit, whole = fals
         value={shown}
         onChange={(event) => {
           setText(event.currentTarget.value);
-          onChange(read(event.currentTarget.value, whole));
+          onChange(read(event.currentTarget.value, whole, signed));
         }}
       />
       {unit && <span className="option-unit">{unit}</span>}

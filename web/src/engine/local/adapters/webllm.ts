@@ -72,7 +72,10 @@ export class WebLlmAdapter implements Adapter {
       temperature,
       top_p: topP,
       repetition_penalty: repeatPenalty,
+      presence_penalty: work.sampling.presencePenalty,
+      frequency_penalty: work.sampling.frequencyPenalty,
       seed,
+      stop: work.sampling.stop,
       max_tokens: maxTokens,
       ...(work.schema && { response_format: { type: "json_object", schema: JSON.stringify(work.schema) } }),
     });

@@ -19,15 +19,18 @@ const LINES = 8;
 
 /** llama.cpp's names for what we call otherwise; the library's types know only some of them. */
 function wireSampling(sampling: LocalSampling): Partial<ChatCompletionParams> {
-  const { temperature, topP, topK, minP, repeatPenalty, seed, maxTokens } = sampling;
+  const { temperature, topP, topK, minP, repeatPenalty, presencePenalty, frequencyPenalty } = sampling;
   const wire = {
     temperature,
     top_p: topP,
     top_k: topK,
     min_p: minP,
     repeat_penalty: repeatPenalty,
-    seed,
-    max_tokens: maxTokens,
+    presence_penalty: presencePenalty,
+    frequency_penalty: frequencyPenalty,
+    seed: sampling.seed,
+    max_tokens: sampling.maxTokens,
+    stop: sampling.stop,
   };
   return Object.fromEntries(Object.entries(wire).filter(([, value]) => value !== undefined));
 }
