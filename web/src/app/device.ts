@@ -1,4 +1,5 @@
 import { SERVERLESS } from "../engine/edition";
+import { LocalError } from "../engine/local/errors";
 import type { Device } from "../ui/device";
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
@@ -32,13 +33,26 @@ export const device: Device = {
   }),
 };
 
+/** Seconds between the tries to bring the included model; the next visit tries again. */
+const PAUSES = [1, 3, 10, 30];
+
 /** Brings the model that comes with the app onto this device, unless it is there; what fails is told on the device's page. */
 export async function fetchIncluded(): Promise<void> {
-  try {
-    const stored = await files();
-    const missing = (await stored.list()).filter((model) => model.builtIn && model.usable === null && model.fits);
-    for (const model of missing) await stored.download(model.id);
-  } catch {
-    // It is tried again with the next visit.
+  for (const seconds of PAUSES) {
+    try {
+      return await bringIncluded();
+    } catch (error) {
+      if (error instanceof LocalError && !error.recoverable) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
   }
+  await bringIncluded().catch(() => undefined);
+}
+
+async function bringIncluded(): Promise<void> {
+  const stored = await files();
+  const models = await stored.list();
+  if (models.length === 0) throw new LocalError("device_offline");
+  const missing = models.filter((model) => model.builtIn && model.usable === null && model.fits);
+  for (const model of missing) await stored.download(model.id);
 }

@@ -14,9 +14,15 @@ interface SyncHandle {
   flush(): void;
   close(): void;
 }
+interface Lockable extends FileSystemFileHandle {
+  createSyncAccessHandle(): Promise<SyncHandle>;
+}
 
 const FOLDER = "corral-models";
 const PIECE = 1024 * 1024;
+const HELD_ELSEWHERE = "NoModificationAllowedError";
+/** Milliseconds between the tries for a file that is held: a page that is being left lets go only a moment later. */
+const HELD = [50, 100, 200, 400, 800, 1_600];
 
 export class Store {
   /** The file that is being written. */
@@ -271,10 +277,7 @@ export class Store {
     if (stored === undefined) throw new LocalError("device_model_missing", "The download was removed.", false);
     try {
       const folder = await this.root.getDirectoryHandle(key, { create: true });
-      const file = (await folder.getFileHandle(String(part), { create: true })) as FileSystemFileHandle & {
-        createSyncAccessHandle(): Promise<SyncHandle>;
-      };
-      const handle = await file.createSyncAccessHandle();
+      const handle = await lock((await folder.getFileHandle(String(part), { create: true })) as Lockable);
       this.open = { key, part, handle };
       // What was written after the last record may be anything; a file that is shorter than its record is not to be trusted.
       if (handle.getSize() > stored) handle.truncate(stored);
@@ -300,6 +303,19 @@ export class Store {
   }
 }
 
+/** The file for this worker alone; rejects when another keeps it. */
+async function lock(file: Lockable): Promise<SyncHandle> {
+  for (const wait of HELD) {
+    try {
+      return await file.createSyncAccessHandle();
+    } catch (error) {
+      if ((error as Error).name !== HELD_ELSEWHERE) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+  return file.createSyncAccessHandle();
+}
+
 const full = () =>
   new LocalError(
     "device_quota_full",
@@ -311,7 +327,7 @@ function failed(error: unknown): LocalError {
   if (error instanceof LocalError) return error;
   const { name, message } = error as Error;
   if (name === "QuotaExceededError") return full();
-  if (name === "NoModificationAllowedError")
+  if (name === HELD_ELSEWHERE)
     return new LocalError("device_busy_elsewhere", "Another tab is writing this model.", true);
   return new LocalError("device_storage_failed", `The browser could not store it: ${message}`, true);
 }
