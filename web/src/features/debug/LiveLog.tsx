@@ -1,10 +1,9 @@
+import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
 import { NO_FILTER } from "../../engine/logs";
 import { whole } from "../../ui/format";
-import { LogDetail } from "../../ui/log/LogDetail";
-import { LogList } from "../../ui/log/LogList";
-import { useLogFeed, useLogView } from "../../ui/log/useLog";
+import { LogLines, PauseButton } from "../../ui/log/LogLines";
+import { useLines, useLogFeed } from "../../ui/log/useLog";
 
 interface Props {
   requestId: string | null;
@@ -14,20 +13,16 @@ interface Props {
 /** The log as it is written, of everything or of one request. */
 export function LiveLog({ requestId, onRequest }: Props) {
   const feed = useLogFeed();
-  const { view, older, reading, ended, problem } = useLogView(feed, { ...NO_FILTER, requestId });
-  const [selected, setSelected] = useState<string | null>(null);
-  const line = selected === null ? undefined : view.at(view.indexOf(selected))?.line;
-  const said = problem ?? feed.problem;
+  const lines = useLines(feed, { ...NO_FILTER, requestId });
+  const { view, said } = lines;
   return (
     <section aria-label="Log" className="debug-log">
       <div className="profile-form">
-        <button type="button" className="button" aria-pressed={feed.paused} onClick={() => feed.pause(!feed.paused)}>
-          {feed.paused ? `Resume${feed.waiting > 0 ? ` · ${whole(feed.waiting)} new` : ""}` : "Pause"}
-        </button>
+        <PauseButton feed={feed} />
         {requestId !== null && (
-          <button type="button" className="button" onClick={() => onRequest(null)}>
+          <Button size="xs" variant="default" onClick={() => onRequest(null)}>
             Show all requests
-          </button>
+          </Button>
         )}
         <Link to="/logs" search={requestId === null ? {} : { requestId }}>
           Open in Logs
@@ -39,23 +34,10 @@ export function LiveLog({ requestId, onRequest }: Props) {
           {said}
         </p>
       )}
-      {feed.filled && !reading && view.length === 0 && <p className="hint">No line belongs to this request.</p>}
+      {lines.empty && <p className="hint">No line belongs to this request.</p>}
       {view.length > 0 && (
         <div className="debug-lines">
-          <LogList
-            view={view}
-            selected={selected}
-            onSelect={setSelected}
-            onOlder={reading || ended || !feed.filled ? null : () => void older()}
-          />
-          {line && (
-            <LogDetail
-              line={line}
-              onClose={() => setSelected(null)}
-              onRequest={onRequest}
-              onSource={() => setSelected(null)}
-            />
-          )}
+          <LogLines lines={lines} onRequest={onRequest} onSource={() => lines.select(null)} />
         </div>
       )}
     </section>

@@ -7,9 +7,8 @@ import { searchFor } from "../../engine/logfeed";
 import { type LogFilter, type LogView, NO_FILTER } from "../../engine/logs";
 import { whole } from "../../ui/format";
 import { CrossIcon } from "../../ui/icons";
-import { LogDetail } from "../../ui/log/LogDetail";
-import { LogList } from "../../ui/log/LogList";
-import { useLogFeed, useLogView } from "../../ui/log/useLog";
+import { LogLines, PauseButton } from "../../ui/log/LogLines";
+import { useLines, useLogFeed } from "../../ui/log/useLog";
 import { save } from "../../ui/save";
 import { Levels } from "./Levels";
 import "../../ui/controls.css";
@@ -78,8 +77,8 @@ export function LogsPage() {
   useDocumentTitle("Logs · Corral");
   const { filter, change } = useFilter();
   const feed = useLogFeed();
-  const { view, older, reading, ended, problem } = useLogView(feed, filter);
-  const [selected, setSelected] = useState<string | null>(null);
+  const lines = useLines(feed, filter);
+  const { view, older, reading, ended, said } = lines;
   const [text, setText] = useState(filter.text);
   const search = useDebouncedCallback((words: string) => change({ text: words }), TYPING);
   const filtered =
@@ -87,21 +86,17 @@ export function LogsPage() {
   const sources = feed.ring.sources();
   if (sources.some((source) => source.startsWith("engine:"))) sources.push("engine");
   if (filter.source !== null && !sources.includes(filter.source)) sources.push(filter.source);
-  const line = selected === null ? undefined : view.at(view.indexOf(selected))?.line;
   const clear = () => {
     setText("");
     search.cancel();
     change({ ...NO_FILTER });
   };
-  const said = problem ?? feed.problem;
   return (
     <div className="logs">
       <header className="logs-head">
         <h1>Logs</h1>
         <div className="logs-actions">
-          <Button size="xs" variant="default" aria-pressed={feed.paused} onClick={() => feed.pause(!feed.paused)}>
-            {feed.paused ? `Resume${feed.waiting > 0 ? ` · ${whole(feed.waiting)} new` : ""}` : "Pause"}
-          </Button>
+          <PauseButton feed={feed} />
           <Menu position="bottom-end" shadow="md" transitionProps={{ duration: 120 }}>
             <Menu.Target>
               <Button size="xs" variant="default">
@@ -188,7 +183,7 @@ export function LogsPage() {
         )}
       </p>
       <div className="logs-body">
-        {feed.filled && !reading && view.length === 0 ? (
+        {lines.empty ? (
           <div className="logs-empty">
             <h2 className="empty">{filtered ? "No line passes the filter" : "Nothing has been written yet"}</h2>
             <p className="hint">
@@ -203,17 +198,8 @@ export function LogsPage() {
             </p>
           </div>
         ) : (
-          <LogList
-            view={view}
-            selected={selected}
-            onSelect={setSelected}
-            onOlder={reading || ended || !feed.filled ? null : () => void older()}
-          />
-        )}
-        {line && (
-          <LogDetail
-            line={line}
-            onClose={() => setSelected(null)}
+          <LogLines
+            lines={lines}
             onRequest={(requestId) => change({ requestId })}
             onSource={(source) => change({ source })}
           />

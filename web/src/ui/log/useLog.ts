@@ -25,7 +25,7 @@ const TRIES = 5;
 const FEW = 100;
 
 /** The lines that pass `filter`, and reading older ones from the files. */
-export function useLogView(feed: LogFeed, filter: LogFilter) {
+function useLogView(feed: LogFeed, filter: LogFilter) {
   const connection = useConnection();
   const { level, source, text, requestId } = filter;
   const view = useMemo(
@@ -67,3 +67,23 @@ export function useLogView(feed: LogFeed, filter: LogFilter) {
   }, [lacking, view, older]);
   return { view, older, reading, ended: before === null, problem };
 }
+
+/** What a page that shows a log needs: the lines that pass `filter`, the one that is selected, and what went wrong. */
+export function useLines(feed: LogFeed, filter: LogFilter) {
+  const { older, problem, ...found } = useLogView(feed, filter);
+  const [selected, select] = useState<string | null>(null);
+  const { view, reading, ended } = found;
+  return {
+    ...found,
+    older,
+    selected,
+    select,
+    said: problem ?? feed.problem,
+    /** There is nothing to show, and nothing on its way. */
+    empty: feed.filled && !reading && view.length === 0,
+    /** Reads older lines; null when there are none or they are being read. */
+    onOlder: reading || ended || !feed.filled ? null : () => void older(),
+  };
+}
+
+export type Lines = ReturnType<typeof useLines>;
