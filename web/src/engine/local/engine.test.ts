@@ -2,12 +2,10 @@
 // Two pages in one process: the locks are stand-ins for the browser's (tests/e2e has the real ones), all else is real.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Adapter } from "./adapters/adapter";
-import type { Capabilities } from "./capabilities";
 import { SharedEngine } from "./engine";
 import { failure } from "./errors";
-import type { Spawn, WorkerPort } from "./handle";
-import { Host } from "./host";
 import type { Work } from "./protocol";
+import { BROWSER, begunOf, FILE, STATS, spawning } from "./scripted";
 import type { LocalAnswer } from "./types";
 
 type Grant = () => unknown;
@@ -40,16 +38,6 @@ class Locks {
 }
 
 const WORDS = "one two three four five six seven eight nine ten".split(" ").map((word) => `${word} `);
-const CAPABILITIES = {
-  webgpu: "none",
-  wasm: true,
-  simd: true,
-  threads: 1,
-  memory64: true,
-  phone: false,
-} as Capabilities;
-/** The head of a GGUF without entries. */
-const FILE = new Blob([new Uint8Array([0x47, 0x47, 0x55, 0x46, 3, ...new Array(19).fill(0)])]);
 
 /** Counts to ten, one word every ten milliseconds; goes on from where a cut answer ends, which it says again like llama.cpp. */
 class Counting implements Adapter {
@@ -65,13 +53,11 @@ class Counting implements Adapter {
     listener: { text(text: string, tokens: number): void },
     signal: AbortSignal,
   ): Promise<LocalAnswer> {
-    const last = work.messages.at(-1);
-    const begun = last?.role === "assistant" ? last.content : "";
-    const done = begun ? begun.trim().split(" ").length : 0;
+    const { begun, words } = begunOf(work);
     if (begun) listener.text(begun, 1);
     this.world.asked.push(work);
     let text = "";
-    for (const word of WORDS.slice(done)) {
+    for (const word of WORDS.slice(words)) {
       await new Promise((resolve) => setTimeout(resolve, 10));
       if (signal.aborted) break;
       if (this.world.fail(word)) throw failure("device_worker_lost", "it broke", true);
@@ -79,15 +65,7 @@ class Counting implements Adapter {
       text += piece;
       listener.text(begun && text === piece ? ` ${piece}` : piece, 1);
     }
-    const stats = {
-      promptTokens: 1,
-      tokens: 1,
-      firstTokenMs: 1,
-      tokensPerSecond: 1,
-      backend: "wasm",
-      threads: 1,
-    } as const;
-    return { text, stop: signal.aborted ? "aborted" : "stop", stats };
+    return { text, stop: signal.aborted ? "aborted" : "stop", stats: STATS };
   }
 
   async unload() {
@@ -103,22 +81,7 @@ class World {
   readonly locks = new Locks();
   private readonly engines: SharedEngine[] = [];
 
-  readonly spawn: Spawn = () => {
-    let ended = false;
-    const port: WorkerPort = {
-      onmessage: null,
-      onerror: null,
-      postMessage: (message) => void host.take(message),
-      terminate: () => {
-        ended = true;
-      },
-    };
-    const host = new Host(
-      async () => new Counting(this),
-      (data) => !ended && port.onmessage?.({ data } as MessageEvent),
-    );
-    return port;
-  };
+  readonly spawn = spawning(() => new Counting(this));
 
   tab(silence = 1_000): { engine: SharedEngine; channel: BroadcastChannel } {
     const channel = new BroadcastChannel("corral.device.test");
@@ -130,7 +93,7 @@ class World {
             return [FILE];
           },
         },
-        capabilities: async () => CAPABILITIES,
+        capabilities: async () => ({ ...BROWSER, threads: 1 }),
         spawn: this.spawn,
       },
       { locks: this.locks as unknown as LockManager, channel, silence },

@@ -7,6 +7,7 @@ import { failure } from "./errors";
 import { Host } from "./host";
 import type { Report, Work } from "./protocol";
 import { Queue } from "./queue";
+import { STATS } from "./scripted";
 
 const WORK: Work = { messages: [{ role: "user", content: "Hi" }], sampling: { maxTokens: 10 } };
 const LOAD = {
@@ -56,19 +57,11 @@ describe("Host", () => {
     );
     return { host, reports, unload };
   }
-  const stats = {
-    promptTokens: 1,
-    tokens: 1,
-    firstTokenMs: 1,
-    tokensPerSecond: 1,
-    backend: "wasm",
-    threads: 1,
-  } as const;
 
   it("sends the last piece before the end", async () => {
     const { host, reports } = scripted(async (_work, listener) => {
       for (const piece of ["one", " two", " three"]) listener.text(piece, 1);
-      return { text: "one two three", stop: "stop", stats };
+      return { text: "one two three", stop: "stop", stats: STATS };
     });
     await host.take(LOAD);
     await host.take({ type: "GENERATE", id: "g", payload: WORK });
@@ -79,7 +72,7 @@ describe("Host", () => {
     const { host, reports } = scripted(
       (_work, _listener, signal) =>
         new Promise((resolve) => {
-          signal.addEventListener("abort", () => resolve({ text: "", stop: "aborted", stats }));
+          signal.addEventListener("abort", () => resolve({ text: "", stop: "aborted", stats: STATS }));
         }),
     );
     await host.take(LOAD);

@@ -5,16 +5,13 @@ import type { LocalCode } from "../../api/errors";
 import type { Adapter } from "./adapters/adapter";
 import type { Capabilities } from "./capabilities";
 import { failure } from "./errors";
-import type { Spawn, WorkerPort } from "./handle";
-import { Host } from "./host";
 import { Inference } from "./inference";
 import type { Plan } from "./plan";
 import type { Source, Work } from "./protocol";
+import { BROWSER, begunOf, FILE, STATS, spawning } from "./scripted";
 import type { LocalAnswer } from "./types";
 
 const WORDS = ["one ", "two ", "three ", "four "];
-const FILE = new Blob([new Uint8Array([0x47, 0x47, 0x55, 0x46, 3, ...new Array(19).fill(0)])]);
-const STATS = { promptTokens: 1, tokens: 1, firstTokenMs: 1, tokensPerSecond: 1, threads: 1 } as const;
 
 /** Fails as it is told: `loading` and `saying` give the code of the next failure. */
 class Failing {
@@ -22,23 +19,6 @@ class Failing {
   readonly asked: Work[] = [];
   loading: (plan: Plan) => LocalCode | null = () => null;
   saying: (word: string) => LocalCode | null = () => null;
-
-  readonly spawn: Spawn = () => {
-    let ended = false;
-    const port: WorkerPort = {
-      onmessage: null,
-      onerror: null,
-      postMessage: (message) => void host.take(message),
-      terminate: () => {
-        ended = true;
-      },
-    };
-    const host = new Host(
-      async () => this.adapter(),
-      (data) => !ended && port.onmessage?.({ data } as MessageEvent),
-    );
-    return port;
-  };
 
   private adapter(): Adapter {
     let backend: Plan["backend"] = "wasm";
@@ -52,12 +32,10 @@ class Failing {
       },
       generate: async (work, listener): Promise<LocalAnswer> => {
         this.asked.push(work);
-        const last = work.messages.at(-1);
-        const begun = last?.role === "assistant" ? last.content : "";
-        const done = begun ? begun.trim().split(" ").length : 0;
+        const { begun, words } = begunOf(work);
         let text = begun;
         if (begun) listener.text(begun, 1);
-        for (const word of WORDS.slice(done)) {
+        for (const word of WORDS.slice(words)) {
           const code = this.saying(word);
           if (code) throw failure(code);
           const piece = text && !text.endsWith(" ") ? ` ${word}` : word;
@@ -71,9 +49,12 @@ class Failing {
   }
 
   engine(webgpu: Capabilities["webgpu"] = "ready"): Inference {
-    const capabilities = { webgpu, wasm: true, simd: true, threads: 1, memory64: true, phone: false } as Capabilities;
+    const capabilities = { ...BROWSER, webgpu, threads: 1 };
     const files = { open: async () => [FILE] };
-    return new Inference({ files, capabilities: async () => capabilities, spawn: this.spawn }, () => undefined);
+    return new Inference(
+      { files, capabilities: async () => capabilities, spawn: spawning(() => this.adapter()) },
+      () => undefined,
+    );
   }
 
   get backends(): string[] {

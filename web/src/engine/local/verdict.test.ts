@@ -1,23 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Capabilities } from "./capabilities";
+import { BROWSER } from "./scripted";
 import { judge, storageLeft } from "./verdict";
 
 const GiB = 1024 ** 3;
-const GOOD: Capabilities = {
-  webgpu: "none",
-  isolated: true,
-  threads: 8,
-  cores: 8,
-  wasm: true,
-  simd: true,
-  jspi: true,
-  memory64: true,
-  opfs: true,
-  quotaBytes: 20 * GiB,
-  usedBytes: GiB,
-  phone: false,
-  privateMode: false,
-};
 const BUDGET = 4 * GiB;
 
 describe("judge", () => {
@@ -36,25 +22,25 @@ describe("judge", () => {
     ["no", 0.5, { simd: false }, "SIMD"],
     ["no", 0.5, { wasm: false }, "WebAssembly"],
   ] as const)("says %s to %s GiB with %o", (verdict, gib, more, words) => {
-    const judged = judge({ bytes: gib * GiB }, { ...GOOD, ...more } as Capabilities, BUDGET);
+    const judged = judge({ bytes: gib * GiB }, { ...BROWSER, ...more } as Capabilities, BUDGET);
     expect(judged).toMatchObject({ verdict, reason: expect.stringContaining(words) });
     expect(judged.reason).toMatch(/^[A-Z].*\.$/);
   });
 
   it("counts what is stored already", () => {
-    const full = { ...GOOD, quotaBytes: 1.2 * GiB };
+    const full = { ...BROWSER, quotaBytes: 1.2 * GiB };
     expect(judge({ bytes: 0.5 * GiB, stored: 0.5 * GiB }, full, BUDGET).verdict).toBe("fits");
   });
 
   it("passes on what the server says", () => {
-    expect(judge({ bytes: 1, reason: "A part is larger than 2 GB." }, GOOD, BUDGET)).toEqual({
+    expect(judge({ bytes: 1, reason: "A part is larger than 2 GB." }, BROWSER, BUDGET)).toEqual({
       verdict: "no",
       reason: "A part is larger than 2 GB.",
     });
   });
 
   it("knows no storage where the browser tells of none", () => {
-    const { quotaBytes: _, ...silent } = GOOD;
+    const { quotaBytes: _, ...silent } = BROWSER;
     expect(storageLeft(silent)).toBeUndefined();
     expect(judge({ bytes: 0.5 * GiB }, silent, BUDGET).verdict).toBe("fits");
   });

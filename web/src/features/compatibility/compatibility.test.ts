@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Capabilities } from "../../engine/local/capabilities";
+import { BROWSER } from "../../engine/local/scripted";
 import { checksOf, summary } from "./checks";
 import { asJson, asText } from "./report";
 
 const GiB = 1024 ** 3;
 const GOOD: Capabilities = {
+  ...BROWSER,
   webgpu: "ready",
   adapter: {
     vendor: "apple",
@@ -15,32 +17,21 @@ const GOOD: Capabilities = {
     maxComputeWorkgroupStorageSize: 32_768,
     maxComputeInvocationsPerWorkgroup: 1_024,
   },
-  isolated: true,
-  threads: 8,
-  cores: 8,
-  wasm: true,
-  simd: true,
-  jspi: true,
-  memory64: true,
-  opfs: true,
   quotaBytes: 60 * GiB,
   usedBytes: 0,
   persisted: true,
   deviceMemoryGb: 8,
-  phone: false,
-  privateMode: false,
 };
 const BARE: Capabilities = {
-  webgpu: "none",
+  ...BROWSER,
   isolated: false,
   threads: 1,
   cores: 4,
-  wasm: true,
-  simd: true,
   jspi: false,
   memory64: false,
   opfs: false,
   quotaBytes: GiB / 2,
+  usedBytes: undefined,
   persisted: false,
   phone: true,
   privateMode: true,
