@@ -4,7 +4,7 @@
 ended. KIND is openai, compatible, anthropic, gemini or ollama. They know nothing of `corral`.
 
 A script is JSON: `{"default": ACT, "models": {NAME: ACT}, "keys": {KEY: ACT}, "queue": [ACT, ...], "accept_keys": [...],
-"list": [MODEL, ...]}`. Every request takes the next act of the queue over those of its key and model over the default.
+"list": [MODEL, ...], "cors": true}`, the last one for pages of other origins. Every request takes the next act of the queue over those of its key and model over the default.
 Instead of an ACT a model may have a list of them, for one request after the other; the last one stays.
 `POST /_script` replaces it and forgets what was seen; `POST /_next` with a list adds to the queue; `GET /_seen` tells
 `requests` (method, path, query, headers, body, bytes, key, act, hung_up, sent: tokens, told: bytes, done), `open` and `connections`.

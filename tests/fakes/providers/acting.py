@@ -31,6 +31,8 @@ async def perform(connection: Connection, request: Request, act: Act, server: Se
     if act.get("first_after") and not (isinstance(request.json, dict) and record_streams(request)):
         await connection.pause(act["first_after"])
     common = {**program.headers(act.get("status", 200)), **act.get("headers", {})}
+    if server.script.get("cors"):
+        common["access-control-allow-origin"] = "*"
     if act.get("retry_after") is not None:
         common["retry-after"] = str(act["retry_after"])
     if act.get("redirect"):

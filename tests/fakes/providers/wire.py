@@ -17,6 +17,7 @@ from tests.fakes.providers.story import Act
 MAX_SEEN = 5000
 MAX_BODY = 64 * 1024 * 1024
 KEPT_BODY = 256 * 1024
+PREFLIGHT = ("access-control-allow-origin", "access-control-allow-headers", "access-control-allow-methods")
 
 
 class GoneError(Exception):
@@ -243,6 +244,10 @@ class Connection(asyncio.Protocol):
         if request.path.startswith("/_"):
             with contextlib.suppress(GoneError):
                 await self.whole(server.control(request))
+            return
+        if request.method == "OPTIONS" and server.script.get("cors"):
+            with contextlib.suppress(GoneError):
+                await self.whole(Whole(b"", 204, dict.fromkeys(PREFLIGHT, "*")))
             return
         key = server.program.key(request)
         act = self._chosen(request, key)

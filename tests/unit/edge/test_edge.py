@@ -11,7 +11,8 @@ import pytest
 
 from corral.kit.errors import InvalidRequest
 from corral.surfaces.asgi import ClientGone, EventStream, read_body, respond
-from corral.surfaces.edge.middleware import Edge, EdgePolicy, host_name, known_hosts
+from corral.surfaces.edge.middleware import REMOTE_CSP, Edge, EdgePolicy, host_name, known_hosts
+from tests.conftest import ROOT
 
 HEADERS = {
     b"content-security-policy": (
@@ -104,6 +105,23 @@ async def test_every_answer_has_the_headers_once(app: Any, headers: Any, status:
         error = json.loads(body)
         assert ("requestId" in error) == (path != "/v1/x")
         assert error["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [("/assets/remote.worker-Bym-iMza.js", True), ("/assets/remote.worker.js", False), ("/x/assets/remote.worker-1.js", False),
+     ("/assets/inference.worker-1.js", False), ("/remote.worker-1.js", False)],
+)  # fmt: skip
+async def test_one_worker_alone_may_call_others(path: str, own: bool) -> None:
+    _, found, _ = await ask(whole, method="GET", path=path)
+    policies = [value.decode() for name, value in found if name == b"content-security-policy"]
+    assert policies == ([REMOTE_CSP] if own else [HEADERS[b"content-security-policy"].decode()])
+    for name, value in HEADERS.items():
+        assert name == b"content-security-policy" or [one for key, one in found if key == name] == [value]
+
+
+def test_the_static_build_has_the_same_policy() -> None:
+    assert REMOTE_CSP in (ROOT / "web" / "src" / "shell" / "routing.ts").read_text()
 
 
 @pytest.mark.parametrize(

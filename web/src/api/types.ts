@@ -35,7 +35,8 @@ export interface AnswerStats {
   tokens?: number;
   firstTokenMs?: number;
   tokensPerSecond?: number;
-  backend?: "webgpu" | "wasm";
+  /** `provider`: a cloud provider, asked from the browser. */
+  backend?: "webgpu" | "wasm" | "provider";
   threads?: number;
 }
 

@@ -21,12 +21,17 @@ const files = once(async () => {
   const { DeviceFiles } = await import("../engine/local/modelfiles");
   return new DeviceFiles(SERVERLESS ? beside() : undefined);
 });
+const own = once(async () => {
+  const { OwnKeys } = await import("../engine/keys/own");
+  return new OwnKeys();
+});
 const capabilities = once(async () => (await import("../engine/local/capabilities")).probe());
 
 /** This device as the pages use it; each part is loaded when it is first asked for. */
 export const device: Device = {
   files,
   capabilities,
+  own,
   engine: once(async () => {
     const { createBrowserEngine } = await import("../engine/local/engine");
     return createBrowserEngine({ files: await files(), capabilities });

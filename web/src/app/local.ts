@@ -1,6 +1,7 @@
 import { changeAgent, listMessages } from "../api/client";
 import type { Agent, Message } from "../api/types";
 import { Refused } from "../engine/connection";
+import { isOwn } from "../engine/keys/ids";
 import { LocalTurns } from "../engine/local/answering";
 import { isLocal, Journal, type JournalHead } from "../engine/local/journal";
 import { IndexedJournal } from "../engine/local/journal-store";
@@ -53,7 +54,7 @@ export const localTurns = new LocalTurns({
   journal,
   syncer,
   server,
-  engine: device.engine,
+  engine: async (model) => (isOwn(model) ? (await device.own()).engine : device.engine()),
   locks: navigator.locks,
   refresh: async (conversation) => {
     const messages = await listMessages(conversation).catch(() => null);

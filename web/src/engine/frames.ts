@@ -25,6 +25,8 @@ class ServerSentEvents implements Framing {
   private half = "";
   private begun = false;
 
+  constructor(private readonly longest: number) {}
+
   push(text: string): Frame[] {
     const found: Frame[] = [];
     // Only what is new is searched; what waits has no end of a line, or is a CR that may be half of a CRLF.
@@ -39,7 +41,7 @@ class ServerSentEvents implements Framing {
       from = index + end.length;
     }
     this.rest += fresh.slice(from);
-    if (this.rest.length + this.size > MAX_FRAME) throw new Error("The stream has an event without end.");
+    if (this.rest.length + this.size > this.longest) throw new Error("The stream has an event without end.");
     return found;
   }
 
@@ -75,6 +77,8 @@ class ServerSentEvents implements Framing {
 class Lines implements Framing {
   private rest = "";
 
+  constructor(private readonly longest: number) {}
+
   push(text: string): Frame[] {
     const lines = text.split("\n");
     const last = lines.pop() ?? "";
@@ -83,7 +87,7 @@ class Lines implements Framing {
       this.rest = "";
     }
     this.rest += last;
-    if (this.rest.length > MAX_FRAME) throw new Error("The stream has a line without end.");
+    if (this.rest.length > this.longest) throw new Error("The stream has a line without end.");
     return lines
       .map((line) => line.trim())
       .filter(Boolean)
@@ -99,8 +103,8 @@ class Lines implements Framing {
 
 const frame = (data: string): Frame => ({ kind: "event", name: null, data });
 
-/** What cuts a stream of this media type into frames, null when it is no stream. */
-export function framing(mediaType: string): Framing | null {
-  if (mediaType.includes("text/event-stream")) return new ServerSentEvents();
-  return mediaType.includes("ndjson") ? new Lines() : null;
+/** What cuts a stream of this media type into frames of at most `longest` characters, null when it is no stream. */
+export function framing(mediaType: string, longest = MAX_FRAME): Framing | null {
+  if (mediaType.includes("text/event-stream")) return new ServerSentEvents(longest);
+  return mediaType.includes("ndjson") ? new Lines(longest) : null;
 }

@@ -111,7 +111,8 @@ async function step(failure: Failure, around: Around): Promise<boolean> {
   }
 }
 
-function pausing(milliseconds: number, signal?: AbortSignal): Promise<void> {
+/** Waits; rejects when the signal is aborted. */
+export function pausing(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const gone = () => {
       clearTimeout(timer);

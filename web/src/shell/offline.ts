@@ -38,12 +38,12 @@ export class Offline {
       const page = await this.fetched("", true);
       const text = await page.clone().arrayBuffer();
       if ((await digest(text)) !== this.shell.page) throw new Error("the page is of another version");
-      await cache.put(this.scope, isolated(page));
+      await cache.put(this.scope, isolated(page, this.scope));
       await inTurn(this.shell.files, 4, async (file) => {
         const url = this.scope + file;
         // The file's name changes with its content, so an earlier version's copy is as good.
         const known = await this.store.match(url, { ignoreVary: true });
-        await cache.put(url, known ?? isolated(await this.fetched(file, false)));
+        await cache.put(url, known ?? isolated(await this.fetched(file, false), url));
       });
     } catch (error) {
       await this.store.delete(this.name);
@@ -60,7 +60,7 @@ export class Offline {
   /** The page of this version; from the network only when the browser has thrown the copy away. */
   async page(): Promise<Response> {
     const cache = await this.store.open(this.name);
-    return (await cache.match(this.scope, { ignoreVary: true })) ?? isolated(await this.fetched("", true));
+    return (await cache.match(this.scope, { ignoreVary: true })) ?? isolated(await this.fetched("", true), this.scope);
   }
 
   /** A file of the build, of whichever version; one that is not kept yet is fetched and kept. */
@@ -70,7 +70,7 @@ export class Offline {
     const answer = await this.get(url, false);
     // A host that answers a missing file with its page must not have that page kept as a script.
     if (!answer.ok || answer.redirected || answer.headers.get("Content-Type")?.startsWith("text/html")) return answer;
-    const ours = isolated(answer);
+    const ours = isolated(answer, url);
     const copy = ours.clone();
     void this.keep(url, copy);
     return ours;

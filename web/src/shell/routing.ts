@@ -36,10 +36,16 @@ export const ISOLATING = {
   "Cross-Origin-Resource-Policy": "same-origin",
 } as const;
 
+/** The worker that asks a person's own providers, and its policy: as the server's (`corral.surfaces.edge.middleware.REMOTE_CSP`). */
+const REMOTE = /\/assets\/remote\.worker-[^/]*$/;
+export const REMOTE_CSP =
+  "default-src 'none'; script-src 'self'; connect-src https: http://localhost:* http://127.0.0.1:*";
+
 /** The same answer with the headers of isolation, which a host of plain files does not send. Not for errors. */
-export function isolated(answer: Response): Response {
+export function isolated(answer: Response, url: string): Response {
   const headers = new Headers(answer.headers);
   for (const [name, value] of Object.entries(ISOLATING)) headers.set(name, value);
+  if (REMOTE.test(url)) headers.set("Content-Security-Policy", REMOTE_CSP);
   // The body is unpacked by now, and what was true of its packed form is not any more.
   for (const name of ["Content-Encoding", "Content-Length"]) headers.delete(name);
   return new Response(answer.body, { status: answer.status, statusText: answer.statusText, headers });

@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it, vi } from "vitest";
 import { Offline, type Shell } from "./offline";
-import { beyond, wayOf } from "./routing";
+import { beyond, REMOTE_CSP, wayOf } from "./routing";
 import { Updates } from "./updates";
 
 const SCOPE = "https://corral.example/app/";
@@ -96,6 +96,18 @@ describe("Offline", () => {
     expect(page.headers.get("Cross-Origin-Embedder-Policy")).toBe("require-corp");
     expect(page.headers.get("Content-Encoding")).toBeNull();
     expect(await (await gone.asset(`${SCOPE}assets/a.js`)).text()).toBe("a");
+  });
+
+  it("gives the worker that asks providers its policy, and nothing else, as its host sends none", async () => {
+    const store = new Store();
+    const files = ["assets/remote.worker-1.js", "assets/a.js"];
+    const { get } = site({ "": "page one", "assets/remote.worker-1.js": "r", "assets/a.js": "a" });
+    const offline = keep(await shellOf("page one", files), store, get);
+    await offline.install();
+    const policies = files.map(async (file) =>
+      (await offline.asset(SCOPE + file)).headers.get("Content-Security-Policy"),
+    );
+    expect(await Promise.all(policies)).toEqual([REMOTE_CSP, null]);
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, use } from "react";
+import type { OwnKeys } from "../engine/keys/own";
 import type { Capabilities } from "../engine/local/capabilities";
 import type { ModelFiles } from "../engine/local/files";
 import type { BrowserEngine } from "../engine/local/types";
@@ -8,6 +9,8 @@ export interface Device {
   engine(): Promise<BrowserEngine>;
   files(): Promise<ModelFiles>;
   capabilities(): Promise<Capabilities>;
+  /** The providers whose keys only this browser has. */
+  own(): Promise<OwnKeys>;
 }
 
 const Context = createContext<Device | null>(null);

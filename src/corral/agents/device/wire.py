@@ -28,7 +28,7 @@ class StatsFields(BaseModel):
     tokens: Count | None = None
     firstTokenMs: Figure | None = None  # noqa: N815
     tokensPerSecond: Figure | None = None  # noqa: N815
-    backend: Literal["webgpu", "wasm"] | None = None
+    backend: Literal["webgpu", "wasm", "provider"] | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
 

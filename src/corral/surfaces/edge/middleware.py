@@ -19,7 +19,7 @@ from corral.kit.errors import (
     RequestTimeout,
 )
 from corral.kit.ids import new_request_id
-from corral.surfaces.asgi import App, Headers, Peer, Receive, Scope, Send, header, peer_of, respond
+from corral.surfaces.asgi import App, Headers, Receive, Scope, Send, header, peer_of, respond
 from corral.surfaces.edge.dialects import error_body
 from corral.telemetry import get_logger
 from corral.telemetry.classification import ErrorLog, classify
@@ -37,6 +37,10 @@ CSP = (
     "img-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 """Workers also from blobs: the engine in the browser (wllama) makes its worker and the threads in it from those."""
+REMOTE_WORKER = "/assets/remote.worker-"
+"""How the path of the worker begins that asks a person's own providers with keys that only the browser has (`web/src/engine/keys`)."""
+REMOTE_CSP = "default-src 'none'; script-src 'self'; connect-src https: http://localhost:* http://127.0.0.1:*"
+"""That worker's own policy, so that the pages' lets nothing out. The static build has the same in `web/src/shell/routing.ts`."""
 SECURITY: Headers = [
     (b"content-security-policy", CSP.encode()),
     (b"x-frame-options", b"DENY"),
@@ -46,6 +50,7 @@ SECURITY: Headers = [
     (b"cross-origin-embedder-policy", b"require-corp"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+REMOTE_SECURITY: Headers = [(b"content-security-policy", REMOTE_CSP.encode()), *SECURITY[1:]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +102,13 @@ class _Exchange:
 
     __slots__ = ("_extra", "_loop", "_peer", "_policy", "_receive", "_send", "_since", "_size", "refusal", "started", "unread")  # fmt: skip
 
-    def __init__(self, policy: EdgePolicy, head: _Head, receive: Receive, send: Send, peer: Peer | None) -> None:
+    def __init__(self, policy: EdgePolicy, head: _Head, receive: Receive, send: Send, scope: Scope) -> None:
         self._policy = policy
         self._receive = receive
         self._send = send
-        self._peer = peer
-        self._extra: Headers = [(b"x-request-id", head.ours), *SECURITY]
+        self._peer = peer_of(scope)
+        security = REMOTE_SECURITY if scope["path"].startswith(REMOTE_WORKER) else SECURITY
+        self._extra: Headers = [(b"x-request-id", head.ours), *security]
         self._size = 0
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
@@ -181,7 +187,7 @@ class Edge:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = _Head(scope)
         token = request_id.set(head.ours.decode())
-        exchange = _Exchange(self._policy, head, receive, send, peer_of(scope))
+        exchange = _Exchange(self._policy, head, receive, send, scope)
         try:
             error = refusal(self._policy, scope["method"], head)
             if error is None:

@@ -13,7 +13,8 @@ _PLACE = Step(Strategy.OTHER_PLACE)
 _AGAIN = Step(Strategy.DOWNLOAD_AGAIN)
 _RESUME = Step(Strategy.RESUME, tries=7, pause=1.0, longest=30.0)
 _REQUEST, _MODEL, _SPACE = Step(Strategy.CHANGE_REQUEST), Step(Strategy.CHANGE_MODEL), Step(Strategy.FREE_STORAGE)
-_RELOAD, _SIGN_IN = Step(Strategy.RELOAD_PAGE), Step(Strategy.SIGN_IN)
+_RELOAD, _SIGN_IN, _SETTINGS = Step(Strategy.RELOAD_PAGE), Step(Strategy.SIGN_IN), Step(Strategy.CHANGE_SETTINGS)
+_WAIT = Step(Strategy.WAIT, pause=1.0, longest=20.0)
 
 ENGINE = (
     Row("device_gpu_missing", Type.WEBGPU, _LOW, (_BACKEND, _PLACE), "This browser has no graphics adapter for models.",
@@ -62,6 +63,26 @@ FILES = (
     Row("device_forbidden", Type.ACCESS, _LOW, (_SIGN_IN,), "This model may not be downloaded with this account.", "Sign in, or ask somebody who may."),
     Row("device_busy_elsewhere", Type.DOWNLOAD, _LOW, (_RETRY,), "Another tab is at work on this model.", "It goes on there."),
 )  # fmt: skip
+
+KEYS = (
+    Row("device_key_refused", Type.ACCESS, _LOW, (_SETTINGS,), "The provider does not accept your key.",
+        "Enter the key again on the page On this device, or make a new one at the provider."),
+    Row("device_key_missing", Type.MODEL, _LOW, (_SETTINGS, _MODEL), "This browser has no key for this model.",
+        "Add the provider on the page On this device, or choose another model."),
+    Row("device_key_unreadable", Type.STORAGE, _MEDIUM, (_SETTINGS,), "The key in this browser cannot be opened for this address.",
+        "Enter the key again on the page On this device."),
+    Row("device_insecure", Type.ACCESS, _MEDIUM, (_SETTINGS,), "This page was not opened over HTTPS, so the browser cannot encrypt keys for it.",
+        "Open it over HTTPS or on localhost, or have the provider added on the server."),
+    Row("device_provider_limited", Type.LIMIT, _LOW, (_WAIT, _PLACE), "The provider takes no more requests from your key for now.", "Wait a moment, and ask again."),
+    Row("device_provider_credit", Type.LIMIT, _MEDIUM, (_SETTINGS, _MODEL), "The account of your key has no credit left.", "Look at the account at the provider."),
+    Row("device_provider_refused", Type.REQUEST, _LOW, (_REQUEST, _MODEL), "The provider refused the request.",
+        "Look at what it says: at the model's name, the address, or the answer settings."),
+    Row("device_provider_failed", Type.PROVIDER, _MEDIUM, (_RETRY, _PLACE), "The provider failed.", "Try again in a moment, or choose another model."),
+    Row("device_provider_timeout", Type.PROVIDER, _MEDIUM, (_RETRY, _PLACE), "The provider said nothing for too long.", "Try again in a moment, or choose another model."),
+    Row("device_provider_unreachable", Type.NETWORK, _MEDIUM, (_PLACE, _SETTINGS), "The provider cannot be reached from this browser.",
+        "Look at the connection and the address. Some providers answer no web pages (CORS): those only a server can ask."),
+)  # fmt: skip
+"""Providers that a person asks from the browser, with keys that only the browser knows."""
 
 TURNS = (
     Row("device_turn_conflict", Type.REQUEST, _LOW, (Step(Strategy.FORK),), "The conversation went on elsewhere while this device was offline.",

@@ -8,7 +8,7 @@ from corral.telemetry.classification.types import Row
 
 SERVER_ROWS = (*server.REQUEST, *server.LIMITS, *server.MODELS, *server.SERVER)
 ENGINE_ROWS = engines.ENGINES
-BROWSER_ROWS = (*browser.ENGINE, *browser.FILES, *browser.TURNS, *browser.PAGE)
+BROWSER_ROWS = (*browser.ENGINE, *browser.FILES, *browser.KEYS, *browser.TURNS, *browser.PAGE)
 ROWS = (*SERVER_ROWS, *ENGINE_ROWS, *BROWSER_ROWS)
 
 _BY_CODE = {row.code: row for row in ROWS}

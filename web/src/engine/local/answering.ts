@@ -3,7 +3,7 @@ import { randomKey } from "../ids";
 import type { TurnView } from "../joiner";
 import { isLocal, type Journal, type JournalTurn } from "./journal";
 import { type Brought, type Locks, lockOf, type Server, type Syncer } from "./syncing";
-import type { BrowserEngine, LocalMessage } from "./types";
+import type { Answering, LocalMessage } from "./types";
 
 /** What is to be answered here. */
 export interface Asked {
@@ -24,7 +24,8 @@ interface Parts {
   journal: Journal;
   syncer: Syncer;
   server: Server;
-  engine(): Promise<BrowserEngine>;
+  /** What answers with a model. */
+  engine(model: string): Promise<Answering>;
   locks?: Locks;
   /** The conversation as it is now on the server; null when it cannot be read. */
   refresh(conversation: string): Promise<Pick<Asked, "after" | "history"> | null>;
@@ -157,7 +158,7 @@ export class LocalTurns {
 
   /** Lets the engine answer; what does not fit into its context is left out, the oldest first. */
   private async generate(key: string, asked: Asked, signal: AbortSignal, onToken: (text: string) => void) {
-    const engine = await this.parts.engine();
+    const engine = await this.parts.engine(asked.model.id);
     const unsubscribe = engine.subscribe(({ kind, progress = 0 }) =>
       this.show(key, { loading: kind === "loading" ? progress : undefined }),
     );
@@ -170,7 +171,7 @@ export class LocalTurns {
 
   private async shorten(
     key: string,
-    engine: BrowserEngine,
+    engine: Answering,
     asked: Asked,
     signal: AbortSignal,
     onToken: (text: string) => void,
@@ -287,7 +288,7 @@ function whole({ promptTokens, tokens, firstTokenMs, tokensPerSecond, backend, t
     firstTokenMs: figure(firstTokenMs),
     tokensPerSecond: figure(tokensPerSecond),
     backend,
-    threads: Math.max(1, Math.round(threads)),
+    ...(threads > 0 && { threads: Math.round(threads) }),
   };
 }
-type JournalStats = Awaited<ReturnType<BrowserEngine["generate"]>>["stats"];
+type JournalStats = Awaited<ReturnType<Answering["generate"]>>["stats"];

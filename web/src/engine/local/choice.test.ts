@@ -22,6 +22,7 @@ const BASE: Circumstances = {
   model: { bytes: 500e6 },
   stored: true,
   online: true,
+  network: true,
   serverState: "ready",
   preference: "auto",
 };
@@ -74,6 +75,35 @@ it.each<[string, Partial<Circumstances>, ReturnType<typeof choose>]>([
     "a model beyond the memory",
     { preference: "device", model: { bytes: 5e9 } },
     { place: "server", reason: "Not on this device: the model is larger than this browser's memory for it." },
+  ],
+  [
+    "a provider that was chosen",
+    {
+      preference: "device",
+      model: { host: "api.example.com" },
+      stored: false,
+      capabilities: null,
+      serverState: "away",
+    },
+    {
+      place: "device",
+      host: "api.example.com",
+      reason: "Your own key: the chat goes from this browser to api.example.com.",
+    },
+  ],
+  [
+    "no provider by itself",
+    { model: { host: "api.example.com" }, serverState: "busy" },
+    { place: "server", reason: "The server is there." },
+  ],
+  [
+    "no provider without a network",
+    { preference: "device", model: { host: "api.example.com" }, online: false, network: false },
+    {
+      place: "server",
+      reason: "This device is offline, and api.example.com cannot be reached without a connection.",
+      waits: true,
+    },
   ],
   [
     "a compiled model without a graphics card",

@@ -3,14 +3,22 @@ import type { Capabilities } from "./capabilities";
 import { memoryBudget } from "./plan";
 import type { Backend } from "./types";
 
+/** A model that a provider runs, asked from this browser with a key of the person's own. */
+export interface Remote {
+  /** Who sees what is asked. */
+  host: string;
+}
+
 export interface Circumstances {
   /** Null while they are not known. */
   capabilities: Capabilities | null;
   /** The model for this device; null where there is none. */
-  model: { bytes: number; compiled?: boolean } | null;
+  model: { bytes: number; compiled?: boolean } | Remote | null;
   /** Whether the model is whole on this device. */
   stored: boolean;
   online: boolean;
+  /** Whether this browser has any network; asked of providers only. */
+  network: boolean;
   /** `busy`: others are being answered first; `starting`: its model is being loaded. */
   serverState: "ready" | "starting" | "busy" | "away";
   preference: "auto" | "server" | "device";
@@ -20,6 +28,8 @@ export interface Choice {
   place: "server" | "device";
   /** Of a device's answer. */
   backend?: Backend;
+  /** The provider that answers, where it is one. */
+  host?: string;
   /** A whole sentence. */
   reason: string;
   /** Whether it has to wait: nobody can answer now. */
@@ -29,9 +39,16 @@ export interface Choice {
 /** Bytes up to which a model answers at a usable pace without a graphics card. */
 const LIGHT = 2 * 1024 ** 3;
 
+type Ability = { backend: Backend } | { host: string } | { hindrance: string };
+
 /** How this device would run the model, or why it cannot. */
-function ability({ capabilities, model, stored }: Circumstances): { backend: Backend } | { hindrance: string } {
+function ability({ capabilities, model, stored, network, preference }: Circumstances): Ability {
   if (!model) return { hindrance: "no model was chosen for this device" };
+  if ("host" in model) {
+    // What is said goes to somebody else, and costs: never by itself.
+    if (preference !== "device") return { hindrance: "your own key is used only when you choose it" };
+    return network ? { host: model.host } : { hindrance: `${model.host} cannot be reached without a connection` };
+  }
   if (!stored) return { hindrance: "the model is not on this device yet" };
   if (!capabilities) return { hindrance: "this device was not looked at yet" };
   if (!capabilities.wasm || !capabilities.simd) return { hindrance: "this browser lacks WebAssembly with SIMD" };
@@ -55,6 +72,12 @@ export function choose(circumstances: Circumstances): Choice {
     ...("backend" in able && { backend: able.backend }),
     reason,
   });
+  if ("host" in able)
+    return {
+      place: "device",
+      host: able.host,
+      reason: `Your own key: the chat goes from this browser to ${able.host}.`,
+    };
   const waiting = (reason: string): Choice => ({ place: "server", reason, waits: true });
   if ("hindrance" in able) {
     if (!reachable) return waiting(`${gone}, and ${able.hindrance}.`);
@@ -67,7 +90,7 @@ export function choose(circumstances: Circumstances): Choice {
   }
   if (!reachable) return here(`${gone}.`);
   if (serverState === "busy") {
-    const quick = able.backend === "webgpu" || (model?.bytes ?? 0) <= LIGHT;
+    const quick = able.backend === "webgpu" || (model && "bytes" in model ? model.bytes : 0) <= LIGHT;
     return quick
       ? here("The server is busy.")
       : { place: "server", reason: "The server is busy, but faster than this device." };

@@ -1,13 +1,13 @@
 /** Ten seconds that show what this device really does with the built-in model: load, answer, JSON by a schema, stop. */
 import { failure } from "./errors";
 import type { ModelFiles } from "./files";
-import type { Backend, BrowserEngine, LocalAnswer } from "./types";
+import type { BrowserEngine, LocalAnswer } from "./types";
 
 export interface SelfTestReport {
   /** ISO 8601. */
   at: string;
   model: string;
-  backend: Backend;
+  backend: LocalAnswer["stats"]["backend"];
   threads: number;
   /** Milliseconds; null when the model was in use and so was not loaded anew. */
   loadMs: number | null;

@@ -30,7 +30,9 @@ export interface LocalStats {
   firstTokenMs: number;
   /** While the answer was written, without the reading of the prompt. */
   tokensPerSecond: number;
-  backend: Backend;
+  /** `provider`: somebody else's machine, asked with a key of this browser. */
+  backend: Backend | "provider";
+  /** 0 where that is not known. */
   threads: number;
 }
 
@@ -49,6 +51,12 @@ export interface EngineState {
   /** Whether this tab holds the model; the others ask the one that does. */
   leader: boolean;
 }
+
+/** What answers, as far as a conversation needs it. */
+export type Answering = Pick<BrowserEngine, "generate"> & {
+  /** How far its model is with being loaded. */
+  subscribe(listener: (state: EngineState) => void): () => void;
+};
 
 /** One loaded model for all tabs of this browser. All promises are rejected with LocalError only. */
 export interface BrowserEngine {

@@ -155,6 +155,7 @@ export function ChatPage({ agentId, parts, offer }: Props) {
             answers: answersHere,
             model: where.model,
             models: where.models,
+            own: where.own,
             wish: where.wish,
             onPick: where.pick,
           }}

@@ -1,11 +1,12 @@
 import { Link } from "@tanstack/react-router";
 import type { Model } from "../../api/types";
 import { SERVERLESS } from "../../engine/edition";
+import type { OwnModel } from "../../engine/keys/types";
 import type { DeviceModel } from "../../engine/local/files";
 import { bytes } from "../../ui/format";
 import { CheckIcon, ChevronIcon, DownIcon, ModelsIcon } from "../../ui/icons";
 import { MenuButton } from "../../ui/Menu";
-import { type Wish, wishes } from "./place";
+import { type HereModel, ofProvider, type Wish, wishes } from "./place";
 
 interface Props {
   models: readonly Model[];
@@ -15,8 +16,10 @@ interface Props {
   /** What this device has, and whether it gives the next answer. */
   here: {
     answers: boolean;
-    model: DeviceModel | null;
+    model: HereModel | null;
     models: readonly DeviceModel[];
+    /** Those of providers that this browser has a key for. */
+    own: readonly OwnModel[];
     wish: Wish;
     onPick: (id: string) => void;
   };
@@ -42,9 +45,10 @@ function stored(model: DeviceModel): string {
 }
 
 function DeviceModels({ here }: Pick<Props, "here">) {
-  const { models, model: chosen, wish } = here;
+  const { models, own, model: chosen, wish } = here;
   const shown = models.filter((model) => model.usable !== null || model.offered);
-  if (shown.length === 0) return null;
+  if (shown.length + own.length === 0) return null;
+  const used = (id: string) => wish.place === "device" && id === chosen?.id;
   return (
     <>
       <hr />
@@ -58,7 +62,7 @@ function DeviceModels({ here }: Pick<Props, "here">) {
             key={model.id}
             type="button"
             role="menuitemradio"
-            aria-checked={wish.place === "device" && model.id === chosen?.id}
+            aria-checked={used(model.id)}
             disabled={model.usable === null && !model.fits}
             onClick={() => here.onPick(model.id)}
           >
@@ -66,10 +70,25 @@ function DeviceModels({ here }: Pick<Props, "here">) {
               <span className="picker-name">{model.name}</span>
               <span className="facts">{stored(model)}</span>
             </span>
-            {wish.place === "device" && model.id === chosen?.id && <CheckIcon />}
+            {used(model.id) && <CheckIcon />}
           </button>
         ))}
-        {!SERVERLESS && (
+        {own.map((model) => (
+          <button
+            key={model.id}
+            type="button"
+            role="menuitemradio"
+            aria-checked={used(model.id)}
+            onClick={() => here.onPick(model.id)}
+          >
+            <span>
+              <span className="picker-name">{model.name}</span>
+              <span className="facts">your key · {model.host}</span>
+            </span>
+            {used(model.id) && <CheckIcon />}
+          </button>
+        ))}
+        {!SERVERLESS && shown.length > 0 && (
           <button
             type="button"
             role="menuitemcheckbox"
@@ -93,7 +112,7 @@ export function ModelPicker({ models, current, onPick, here }: Props) {
   const local = here.answers ? here.model : null;
   const name = local?.name ?? current ?? "No model";
   const demo = shown?.included === true;
-  const place = local || SERVERLESS ? "This device" : demo ? "Demo" : "Server";
+  const place = ofProvider(local) ? "Your key" : local || SERVERLESS ? "This device" : demo ? "Demo" : "Server";
   const used = (model: Model) => here.wish.place !== "device" && model.name === current;
   const pick = (model: string) => {
     if (here.wish.place === "device") wishes.setState({ place: "auto" });

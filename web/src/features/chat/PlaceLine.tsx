@@ -17,7 +17,7 @@ const turns = (count: number) => (count === 1 ? "1 turn waits" : `${count} turns
 /** Where the next answer comes from and why, when that is not just the server; and what waits to be synced. */
 export function PlaceLine({ choice, connected, unsynced, problem, refused }: Props) {
   if (SERVERLESS) {
-    const said = problem ?? (choice.waits ? choice.reason : null);
+    const said = problem ?? (choice.waits || choice.host ? choice.reason : null);
     return said === null ? null : (
       <p className="place-line" role="status" data-testid="place-line">
         <span className={problem ? "error" : undefined}>{said}</span>
@@ -31,7 +31,8 @@ export function PlaceLine({ choice, connected, unsynced, problem, refused }: Pro
       {!connected && <span className="badge">Offline</span>}
       {telling && (
         <span>
-          {choice.place === "device" ? "This device answers" : "The server answers"}: {choice.reason}
+          {!choice.host && (choice.place === "device" ? "This device answers: " : "The server answers: ")}
+          {choice.reason}
         </span>
       )}
       {unsynced > 0 && <span>{turns(unsynced)} to be synced.</span>}

@@ -1,7 +1,7 @@
 import { beforeEach, expect, it, vi } from "vitest";
 import type { DeviceModel } from "../../engine/local/files";
 import { figuresOf, placeLabel } from "./labels";
-import { deviceModelOf, type Wish } from "./place";
+import { deviceModelOf, hereModelOf, type Wish } from "./place";
 
 const model = (id: string, bytes: number, usable: string | null = "1"): DeviceModel => ({
   id,
@@ -32,6 +32,13 @@ it("takes the model that was wished for, else the server's own, else the largest
   expect(deviceModelOf(models, auto, "A")?.id).toBe("a");
   expect(deviceModelOf(models, auto, "other")?.id).toBe("b");
   expect(deviceModelOf([model("c", 9, null)], auto, null)).toBeNull();
+});
+
+it("takes a provider's model when it is wished for, and never by itself", () => {
+  const own = [{ id: "own:p:m", name: "m", label: "m (own key)", provider: "P", host: "api.example.com" }];
+  expect(hereModelOf([model("a", 1)], own, { place: "device", model: "own:p:m" }, null)?.id).toBe("own:p:m");
+  expect(hereModelOf([model("a", 1)], own, { place: "auto", model: "own:p:m" }, null)?.id).toBe("a");
+  expect(hereModelOf([], own, auto, null)).toBeNull();
 });
 
 it("keeps the wish over a reload, and takes nothing that is none", async () => {

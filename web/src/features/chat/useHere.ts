@@ -1,10 +1,10 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useRef, useState } from "react";
 import type { Message, Sampling } from "../../api/types";
-import type { DeviceModel } from "../../engine/local/files";
 import { isLocal, newConversation } from "../../engine/local/journal";
 import { historyOf } from "../../engine/local/together";
 import type { Outbox, OutboxItem } from "../../engine/outbox";
+import { type HereModel, ofProvider } from "./place";
 import { moveSampling } from "./samplings";
 import type { LocalParts } from "./useConversation";
 
@@ -14,7 +14,7 @@ interface Given {
   outbox: Outbox;
   /** All messages, the system prompt first. */
   all: readonly Message[];
-  model: DeviceModel | null;
+  model: HereModel | null;
   sampling: Sampling;
 }
 
@@ -31,7 +31,7 @@ export function useHere(given: Given) {
       setProblem(null);
       const conversation = agentId ?? newConversation();
       const history = historyOf(all, after);
-      const used = { id: model.id, name: model.name };
+      const used = { id: model.id, name: ofProvider(model) ? model.label : model.name };
       await parts.turns.ask({ conversation, after, history, text, model: used, sampling, ...more });
       if (agentId !== null) return;
       moveSampling("new", conversation);

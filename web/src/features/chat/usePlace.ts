@@ -3,10 +3,12 @@ import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useStore } from "zustand";
 import type { Model } from "../../api/types";
 import type { Connection } from "../../engine/connection";
+import { isOwn } from "../../engine/keys/ids";
+import type { OwnModel } from "../../engine/keys/types";
 import type { Choice, Circumstances } from "../../engine/local/choice";
 import type { DeviceModel } from "../../engine/local/files";
 import { useDevice } from "../../ui/device";
-import { deviceModelOf, wishes } from "./place";
+import { hereModelOf, ofProvider, wishes } from "./place";
 
 /** Milliseconds after which a page looks at what this device has, when nothing asks for it before. */
 const LOOK_AFTER = 1_500;
@@ -23,6 +25,38 @@ function useServerState(connection: Connection, model: Model | undefined) {
   if (model?.state === "starting" || model?.state === "loading") return "starting";
   return engine?.slots && (engine.busy ?? 0) >= engine.slots ? "busy" : "ready";
 }
+
+/** The models of the person's own providers; null while they are not known. */
+function useOwn(wanted: boolean): readonly OwnModel[] | null {
+  const device = useDevice();
+  const [own, setOwn] = useState<readonly OwnModel[] | null>(null);
+  useEffect(() => {
+    if (!wanted) return;
+    let stop = () => {};
+    let gone = false;
+    const begin = async () => {
+      const [keys, { modelsOf }] = await Promise.all([device.own(), import("../../engine/keys/own")]);
+      if (gone) return;
+      stop = keys.subscribe((providers) => setOwn(modelsOf(providers)));
+      setOwn(modelsOf(await keys.list()));
+    };
+    // Without storage there are none.
+    begin().catch(() => setOwn([]));
+    return () => {
+      gone = true;
+      stop();
+    };
+  }, [device, wanted]);
+  return own;
+}
+
+const watchNetwork = (changed: () => void) => {
+  const events = ["online", "offline"] as const;
+  for (const event of events) window.addEventListener(event, changed);
+  return () => {
+    for (const event of events) window.removeEventListener(event, changed);
+  };
+};
 
 /** Where the next answer comes from and why, and what this device has for it. */
 export function usePlace(connection: Connection, current: string | null, serverModel: Model | undefined) {
@@ -60,11 +94,14 @@ export function usePlace(connection: Connection, current: string | null, serverM
     };
   }, [device, wanted]);
 
-  const model = deviceModelOf(models ?? [], wish, current);
+  const own = useOwn(wanted);
+  const network = useSyncExternalStore(watchNetwork, () => navigator.onLine);
+  const model = hereModelOf(models ?? [], own ?? [], wish, current);
+  const remote = ofProvider(model);
   const { data: capabilities = null, isError: failed } = useQuery({
     queryKey: ["capabilities"],
     queryFn: () => device.capabilities(),
-    enabled: wanted && model !== null,
+    enabled: wanted && model !== null && !remote,
     staleTime: Number.POSITIVE_INFINITY,
   });
   // What decides is loaded when there is something to decide.
@@ -77,14 +114,16 @@ export function usePlace(connection: Connection, current: string | null, serverM
   const circumstances: Circumstances = {
     capabilities,
     model,
-    stored: model !== null && model.usable !== null,
-    online: serverState !== "away" || navigator.onLine,
+    stored: model !== null && !remote && model.usable !== null,
+    online: serverState !== "away" || network,
+    network,
     serverState,
     preference: wish.place,
   };
   const choice = deciding?.choose(circumstances) ?? SERVER;
   const pick = (id: string) => {
     wishes.setState({ place: "device", model: id });
+    if (isOwn(id)) return;
     const picked = models?.find((one) => one.id === id);
     if (!picked || picked.usable !== null) return;
     setProblem(null);
@@ -96,7 +135,21 @@ export function usePlace(connection: Connection, current: string | null, serverM
   /** Whether this device could answer, wherever the choice fell. */
   const able = deciding?.choose({ ...circumstances, preference: "device" }).place === "device";
   // Until all is known, a wish for this device is neither kept nor refused.
-  const unknown = models === null || !deciding || (model !== null && capabilities === null && !failed);
+  const looked = isOwn(wish.model)
+    ? own !== null && (remote || models !== null)
+    : models !== null && (model === null || remote || capabilities !== null || failed);
+  const unknown = !deciding || !looked;
   const undecided = wish.place === "device" && unknown;
-  return { choice, able, undecided, model, models: models ?? [], wish, pick, problem, look: () => setLooking(true) };
+  return {
+    choice,
+    able,
+    undecided,
+    model,
+    models: models ?? [],
+    own: own ?? [],
+    wish,
+    pick,
+    problem,
+    look: () => setLooking(true),
+  };
 }

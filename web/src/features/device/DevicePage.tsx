@@ -2,18 +2,20 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { sentence } from "../../api/explain";
+import type { OwnKeys } from "../../engine/keys/own";
 import type { DeviceModel, ModelFiles } from "../../engine/local/files";
 import { bytes } from "../../ui/format";
 import { Toast } from "../../ui/Toast";
 import { ModelItem } from "./ModelItem";
+import { OwnSection } from "./OwnSection";
 import { Room } from "./Room";
 import { useDevice } from "./useDevice";
 import { here } from "./words";
 import "../../ui/controls.css";
 import "./device.css";
 
-/** The models that this browser keeps and may have, and the room for them. */
-export function DevicePage({ open }: { open: () => Promise<ModelFiles> }) {
+/** The models that this browser keeps and may have, the providers that it asks itself, and the room for all of it. */
+export function DevicePage({ open, own }: { open: () => Promise<ModelFiles>; own: () => Promise<OwnKeys> }) {
   useDocumentTitle("On this device · Corral");
   const { files, models, usage, error, said, look } = useDevice(open);
   const [failed, setFailed] = useState<string | null>(null);
@@ -67,6 +69,7 @@ export function DevicePage({ open }: { open: () => Promise<ModelFiles> }) {
           <Link to="/downloads">Get models for the server</Link>
         </p>
       )}
+      <OwnSection open={own} />
       <Room
         usage={usage}
         onKeep={async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DeviceModel } from "../../engine/local/files";
-import { facts, heard, here, mainAction, room } from "./words";
+import { facts, heard, here, lines, mainAction, ownFacts, room, toggled } from "./words";
 
 const model = (change: Partial<DeviceModel> = {}): DeviceModel => ({
   id: "cria",
@@ -61,4 +61,20 @@ it("shares the room out", () => {
   const usage = { quota: 100, used: 30, models: 20, persisted: false };
   expect(room(usage)).toEqual({ models: 20, others: 10, free: 70 });
   expect(room({ ...usage, quota: 10 }).free).toBe(0);
+});
+
+it("tells of a provider of the person's own", () => {
+  const own = {
+    id: "1",
+    name: "P",
+    kind: "openai",
+    baseUrl: "https://api.example.com/v1",
+    models: ["m"],
+    addedAt: 1,
+  } as const;
+  expect(ownFacts({ ...own, hint: "WXYZ", keyed: true })).toBe("OpenAI-compatible · api.example.com/v1");
+  expect(ownFacts({ ...own, hint: "", keyed: false })).toContain("without a key");
+  expect(lines(" a \n\nb")).toEqual(["a", "b"]);
+  expect(toggled("a\nb", "b")).toBe("a");
+  expect(toggled("a", "b")).toBe("a\nb");
 });

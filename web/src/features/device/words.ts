@@ -1,5 +1,7 @@
+import type { Tested } from "../../engine/keys/own";
+import type { OwnProvider, ProviderKind } from "../../engine/keys/types";
 import type { DeviceModel, DeviceUsage } from "../../engine/local/files";
-import { bytes, duration } from "../../ui/format";
+import { bytes, duration, whole } from "../../ui/format";
 
 /** The line below a model's name. */
 export function facts(model: DeviceModel): string {
@@ -59,4 +61,31 @@ export const here = (model: DeviceModel) =>
 export function room({ quota, used, models }: DeviceUsage) {
   const others = Math.max(0, used - models);
   return { models, others, free: Math.max(0, quota - models - others) };
+}
+
+/** The kinds of a person's own providers: what is filled in for each, and how it is called. */
+export const KINDS: Readonly<Record<ProviderKind, { name: string; baseUrl: string; title: string }>> = {
+  openai: { name: "OpenAI", baseUrl: "https://api.openai.com/v1", title: "OpenAI-compatible" },
+  anthropic: { name: "Anthropic", baseUrl: "https://api.anthropic.com", title: "Anthropic" },
+};
+
+/** The line below such a provider's name. */
+export const ownFacts = ({ kind, baseUrl, keyed }: OwnProvider): string =>
+  [KINDS[kind].title, baseUrl.replace(/^https:\/\//, ""), keyed ? null : "without a key"].filter(Boolean).join(" · ");
+
+/** What a test of one found. */
+export const answered = ({ model, ms }: Tested): string =>
+  `${model} answers: the first word came after ${whole(ms)} ms.`;
+
+/** The names in a text with one in each line. */
+export const lines = (text: string): string[] =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+
+/** The same text with a name more, or without it. */
+export function toggled(text: string, name: string): string {
+  const names = lines(text);
+  return (names.includes(name) ? names.filter((one) => one !== name) : [...names, name]).join("\n");
 }
