@@ -10,6 +10,7 @@ from playwright.sync_api import Page, WebSocket, expect
 
 from tests.e2e.actions import answers, composer, done, online, send, until
 from tests.e2e.conftest import Watch
+from tests.e2e.test_accessibility import AXE, RUN
 from tests.support.providers import FakeProvider, fake_provider
 from tests.support.server import Server
 
@@ -71,6 +72,8 @@ def add(page: Page, provider: FakeProvider) -> None:
     form.get_by_label("Key").fill(KEY)
     form.get_by_role("button", name="List models").click()
     form.get_by_role("checkbox", name="gpt-own").check()
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert page.evaluate(RUN) == []
     form.get_by_role("button", name="Save").click()
     expect(form).to_have_count(0)
     expect(section.get_by_test_id("own-provider")).to_contain_text("…WXYZ")

@@ -1,5 +1,4 @@
 import { SERVERLESS } from "../engine/edition";
-import { LocalError } from "../engine/local/errors";
 import type { Device } from "../ui/device";
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
@@ -47,7 +46,7 @@ export async function fetchIncluded(): Promise<void> {
     try {
       return await bringIncluded();
     } catch (error) {
-      if (error instanceof LocalError && !error.recoverable) return;
+      if ((error as { recoverable?: unknown }).recoverable === false) return;
     }
     await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
   }
@@ -57,7 +56,11 @@ export async function fetchIncluded(): Promise<void> {
 async function bringIncluded(): Promise<void> {
   const stored = await files();
   const models = await stored.list();
-  if (models.length === 0) throw new LocalError("device_offline");
+  if (models.length === 0) {
+    // The table of errors is too large for a first page.
+    const { failure } = await import("../engine/local/errors");
+    throw failure("device_offline");
+  }
   const missing = models.filter((model) => model.builtIn && model.usable === null && model.fits);
   for (const model of missing) await stored.download(model.id);
 }

@@ -240,6 +240,7 @@ describe("what goes wrong", () => {
   it.each<[number, unknown, string]>([
     [401, { error: { message: repeats } }, "device_key_refused"],
     [403, { error: { message: repeats } }, "device_key_refused"],
+    [400, { error: { message: "Incorrect API key provided: sk***89" } }, "device_key_refused"],
     [402, {}, "device_provider_credit"],
     [
       429,

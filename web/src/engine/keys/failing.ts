@@ -8,7 +8,7 @@ const MAX_MESSAGE = 240;
 const CREDIT = /insufficient_quota|billing_|access_terminated|credit balance is too low|insufficient credit/i;
 const CONTEXT =
   /context_length_exceeded|exceed_context_size|prompt is too long|maximum context length|context (window|length|size)/i;
-const KEY = /authentication_error|permission_error|invalid_api_key|invalid_authentication/i;
+const KEY = /authentication_error|permission_error|invalid_authentication|api[ _-]?key/i;
 const LIMIT = /rate_limit/i;
 const FAULT: readonly [RegExp, LocalCode][] = [
   [CREDIT, "device_provider_credit"],
@@ -42,8 +42,8 @@ const told = (message: string) => (message ? `: ${message}` : ".");
 /** An answer with a status of 400 and more. `said` is its error, `wait` the seconds of Retry-After. */
 export function refused(host: string, status: number, said: Fault, wait: number | undefined): LocalError {
   const all = `${said.kind} ${said.message}`;
-  // What is said here may repeat a part of the key.
-  if (status === 401 || status === 403 || status === 407)
+  // What is said here may repeat a part of the key. Some tell a wrong one with 400.
+  if (status === 401 || status === 403 || status === 407 || (status === 400 && KEY.test(all)))
     return failure("device_key_refused", `${host} does not accept your key (status ${status}).`);
   if (status === 402 || CREDIT.test(all))
     return failure("device_provider_credit", `The account of your key has no credit left at ${host}.`);
