@@ -176,6 +176,25 @@ async def test_a_profile_shows_what_runs_and_only_one_is_taken(shared_server: Se
     assert shared_server.ask("GET", f"{DEBUG}/profile?seconds=0.1", None, foreign)[0] == 403
 
 
+async def test_what_a_page_tells_of_itself_is_listed(shared_server: Server) -> None:
+    now = time.time() * 1e3
+    whole = {
+        "requestId": "page-alone", "traceId": "c" * 32, "id": "d" * 16, "name": "answer on this device", "start": now - 900, "ms": 800,
+        "attributes": {"model": "cria", "backend": "wasm"}, "marks": [{"at": now - 700, "name": "first token received"}],
+    }  # fmt: skip
+    failed = {"code": "page_failed", "message": "TypeError at chat.js:1:2", "at": now, "requestId": "page-alone"}
+    assert shared_server.ask("POST", f"{DEBUG}/spans", {"spans": [whole], "errors": [failed]})[0] == 200
+    row = next(
+        it for it in told(shared_server, "/traces?kind=turn&limit=500")["traces"] if it["requestId"] == "page-alone"
+    )
+    assert (row["model"], row["kind"], round(row["firstTokenMs"]), round(row["ms"])) == ("cria", "turn", 200, 800)
+    trace = told(shared_server, "/traces/page-alone")
+    assert [(it["type"], it["about"]) for it in trace["errors"]] == [("page", {"page": "browser"})]
+    assert not any(
+        it["requestId"] == "page-alone" for it in told(shared_server, "/traces?kind=control&limit=500")["traces"]
+    )
+
+
 SPAN = {"requestId": "r", "traceId": "a" * 32, "id": "b" * 16, "name": "x", "start": 1.0, "ms": 1.0}
 REFUSED: list[Any] = [
     [], "x", 7, {"spans": {}}, {"more": 1}, {"spans": [SPAN] * 65}, {"spans": [{**SPAN, "id": "0" * 16}]},

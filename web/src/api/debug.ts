@@ -113,6 +113,17 @@ export interface PageSpan {
   marks?: Mark[];
 }
 
+/** What went wrong in this page, as it is told. */
+export interface PageError {
+  code: string;
+  where: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  message?: string;
+  requestId?: string;
+  recovery?: string;
+}
+
 const ask = async <T>(path: string) => (await call<{ data: T }>("GET", `/api/v1/debug/${path}`)).data;
 const id = encodeURIComponent;
 
@@ -124,3 +135,4 @@ export const takeProfile = (seconds: number) => ask<Profile>(`profile?seconds=${
 export const listFigures = async () => (await ask<{ names: Record<string, number> }>("metrics")).names;
 export const readFigure = (name: string, since: number) => ask<Aggregate>(`metrics?name=${id(name)}&since=${since}`);
 export const tellSpans = (spans: readonly PageSpan[]) => call<unknown>("POST", "/api/v1/debug/spans", { spans });
+export const tellErrors = (errors: readonly PageError[]) => call<unknown>("POST", "/api/v1/debug/spans", { errors });

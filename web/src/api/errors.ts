@@ -1,6 +1,6 @@
 // Written by tools/reference.py from src/corral/telemetry/classification; `make docs` writes it again.
 
-export type ErrorType = "request" | "access" | "limit" | "model" | "engine" | "provider" | "output" | "storage" | "server" | "network" | "webgpu" | "wasm" | "worker" | "download";
+export type ErrorType = "request" | "access" | "limit" | "model" | "engine" | "provider" | "output" | "storage" | "server" | "network" | "webgpu" | "wasm" | "worker" | "download" | "page";
 export type Severity = "low" | "medium" | "high" | "critical";
 /** Steps that the page takes by itself. */
 export type PageStep = "retry" | "wait" | "restart_worker" | "other_backend" | "smaller_context" | "other_place" | "download_again" | "new_version" | "resume" | "fork";
@@ -116,6 +116,7 @@ export const ERRORS = {
   device_sync_refused: { type: "server", severity: "medium", status: null, recoverable: false, retry: false, steps: [{ strategy: "change_request" }], message: "The server did not take what was written offline.", action: "It is kept on this device; copy it from there." },
   offline: { type: "network", severity: "low", status: null, recoverable: true, retry: true, steps: [{ strategy: "retry", tries: 5, pause: 1000, longest: 30000 }, { strategy: "other_place" }], message: "There is no connection to the server.", action: "What is written is sent when it is back." },
   unreachable: { type: "network", severity: "medium", status: null, recoverable: true, retry: true, steps: [{ strategy: "retry", tries: 5, pause: 1000, longest: 30000 }, { strategy: "other_place" }], message: "The server cannot be reached.", action: "This page tries again by itself." },
+  page_failed: { type: "page", severity: "high", status: null, recoverable: false, retry: false, steps: [{ strategy: "reload_page" }, { strategy: "report" }], message: "A part of this page failed.", action: "Load the page again; what you wrote is kept." },
   unknown: { type: "server", severity: "medium", status: null, recoverable: false, retry: false, steps: [{ strategy: "report" }], message: "The server answered something that this page does not understand.", action: "Load the page again; it may be older than the server." },
 } as const satisfies Record<string, ErrorRow>;
 

@@ -1,7 +1,9 @@
 import { changeAgent, listMessages } from "../api/client";
+import { tellSpans } from "../api/debug";
 import type { Agent, Message } from "../api/types";
 import { Refused } from "../engine/connection";
 import { isOwn } from "../engine/keys/ids";
+import { SERVERLESS } from "../engine/edition";
 import { LocalTurns } from "../engine/local/answering";
 import { isLocal, Journal, type JournalHead } from "../engine/local/journal";
 import { IndexedJournal } from "../engine/local/journal-store";
@@ -10,7 +12,7 @@ import { type Brought, type Server, Syncer } from "../engine/local/syncing";
 import { historyOf } from "../engine/local/together";
 import { moveSampling } from "../features/chat/samplings";
 import { device } from "./device";
-import { beforeSending, connection, queries } from "./services";
+import { beforeSending, connection, queries, reports } from "./services";
 
 const SHOWN_WITHIN = 3_000;
 const KEEP_AFTER = 1_000;
@@ -64,6 +66,11 @@ export const localTurns = new LocalTurns({
     return { after, history: historyOf(messages, after) };
   },
   made: arrived,
+  ended: (told) => {
+    if (SERVERLESS) return;
+    if (told.code) reports.note(told.code, "answer on this device", { requestId: told.key });
+    void import("../engine/local/spans").then(({ spansOf }) => tellSpans(spansOf(told))).catch(() => undefined);
+  },
 });
 
 const asAgent = ({ id, title, model, lastSeq, touched }: JournalHead): Agent => {

@@ -2,7 +2,7 @@ import { QueryClient } from "@tanstack/react-query";
 import { io } from "socket.io-client";
 import { createStore } from "zustand/vanilla";
 import { createAgent } from "../api/client";
-import { tellSpans } from "../api/debug";
+import { tellErrors, tellSpans } from "../api/debug";
 import { patchModels, patchStatus } from "../api/models";
 import { PASSING } from "../api/passing";
 import { ApiError, type Message, type Model } from "../api/types";
@@ -11,6 +11,7 @@ import { type Drafts, keepDrafts, readDrafts } from "../engine/drafts";
 import { SERVERLESS } from "../engine/edition";
 import { randomKey } from "../engine/ids";
 import { Outbox, type OutboxItem, type Sent } from "../engine/outbox";
+import { Reports } from "../engine/reports";
 import { MessageTimes } from "../engine/times";
 import { TurnStreams } from "../engine/turns";
 import { Updates } from "../shell/updates";
@@ -26,6 +27,8 @@ export const connection = new Connection(socket as unknown as Wire, () => outbox
 export const streams = new TurnStreams(connection);
 /** Follows the messages of this page, and tells the debug page of them. */
 export const times = new MessageTimes(tellSpans);
+/** What goes wrong in this page, for the server's list of failures. */
+export const reports = new Reports(SERVERLESS ? () => Promise.resolve() : tellErrors);
 export const queries = new QueryClient({
   defaultOptions: {
     // What was read once stays readable while the server is away.
@@ -126,6 +129,8 @@ export function startServices(open: (agentId: string) => void): void {
     connection.rest();
     return;
   }
+  window.addEventListener("error", ({ error, message }) => reports.uncaught(error ?? message, "page"));
+  window.addEventListener("unhandledrejection", ({ reason }) => reports.uncaught(reason, "page"));
   // Only one tab sends; the others, which show the same waiting message, learn of it here.
   const tabs = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("corral.outbox");
   const delivered = (item: OutboxItem, sent: SentWire, show: boolean) => {

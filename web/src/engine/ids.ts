@@ -1,5 +1,5 @@
-/** A random key; works outside secure contexts as well, where `crypto.randomUUID` is missing. */
-export function randomKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+/** Random bytes as hexadecimal digits; works outside secure contexts as well, where `crypto.randomUUID` is missing. */
+export const hex = (bytes: number): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+export const randomKey = (): string => hex(16);

@@ -1,5 +1,6 @@
 import type { PageSpan } from "../api/debug";
 import type { TurnEvent } from "../api/types";
+import { hex } from "./ids";
 
 const KEPT = 30;
 const MAX_GAPS = 2_000;
@@ -23,9 +24,6 @@ export interface Journey {
   tokens: number | null;
   error: string;
 }
-
-const hex = (length: number) =>
-  Array.from(crypto.getRandomValues(new Uint8Array(length)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** Follows each message of this page from the click to the last word, and tells the server of it when it has ended. */
 export class MessageTimes {

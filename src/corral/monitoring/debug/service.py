@@ -21,6 +21,9 @@ from corral.telemetry.spans import Kind, Span
 from corral.telemetry.tracing import Tracing
 
 MAX_LISTED = 500
+DEVICE = "answer on this device"
+"""The span of an answer that the model in a browser gave (web/src/engine/local/spans.ts)."""
+_FIRST = ("first token on disk", "first token received")
 MAX_LINES = 200
 
 
@@ -76,6 +79,9 @@ class Debug:
             raise InvalidRequest(f"limit is 1 to {MAX_LISTED}.", param="limit")
         rows = [row for group in self._in.ring.groups() if (row := self._row(group)) and kind in (None, row["kind"])]
         known = {row["requestId"] for row in rows}
+        # What a device answers by itself is known from its page alone.
+        alone = [group for group in self._pages.groups() if group.request not in known and _by_device(group)]
+        rows += [row for group in alone if (row := self._row(group)) and kind in (None, row["kind"])]
         if kind in (None, "request"):
             rows += [self._plain_row(one) for one in self._in.requests.recent(limit) if one.request not in known]
         rows.sort(key=lambda row: -row["start"])
@@ -108,8 +114,8 @@ class Debug:
         start, end = min(one.start for one in spans), max(one.end for one in spans)
         told = _about(spans)
         turn = next((one for one in spans if one.name == "turn"), None)
-        kind = "turn" if turn is not None or told["turnId"] is not None else "control"
-        first = next((at for one in spans for at, name in one.marks if name == "first token on disk"), None)
+        kind = "turn" if turn is not None or told["turnId"] is not None or _by_device(group) else "control"
+        first = next((at for one in spans for at, name in one.marks if name in _FIRST), None)
         error = next((one.error for one in spans if one.error), "")
         return {
             "requestId": group.request, "kind": kind, "name": _title(spans), **told, "start": start / 1e6,
@@ -212,6 +218,10 @@ def _class_form(row: Row) -> dict[str, Any]:
     """What the table of failures says: see `telemetry.classification`."""
     steps = [step.strategy.value for step in row.steps]
     return {**row.facts, "strategy": steps, "userMessage": row.message, "action": row.action}
+
+
+def _by_device(group: Group) -> bool:
+    return any(span.name == DEVICE for span in group.spans)
 
 
 def _about(spans: Sequence[Span]) -> dict[str, Any]:

@@ -93,6 +93,7 @@ TURNS = (
 PAGE = (
     Row("offline", Type.NETWORK, _LOW, (_NETWORK, _PLACE), "There is no connection to the server.", "What is written is sent when it is back."),
     Row("unreachable", Type.NETWORK, _MEDIUM, (_NETWORK, _PLACE), "The server cannot be reached.", "This page tries again by itself."),
+    Row("page_failed", Type.PAGE, _HIGH, (_RELOAD, Step(Strategy.REPORT)), "A part of this page failed.", "Load the page again; what you wrote is kept."),
     Row("unknown", Type.SERVER, _MEDIUM, (Step(Strategy.REPORT),), "The server answered something that this page does not understand.",
         "Load the page again; it may be older than the server."),
 )  # fmt: skip

@@ -28,6 +28,7 @@ class Type(StrEnum):
     WASM = "wasm"
     WORKER = "worker"
     DOWNLOAD = "download"
+    PAGE = "page"
 
 
 class Severity(StrEnum):

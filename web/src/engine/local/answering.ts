@@ -1,4 +1,4 @@
-import type { Sampling } from "../../api/types";
+import type { AnswerStats, Sampling } from "../../api/types";
 import { randomKey } from "../ids";
 import type { TurnView } from "../joiner";
 import { isLocal, type Journal, type JournalTurn } from "./journal";
@@ -20,6 +20,19 @@ export interface Asked {
   key?: string;
 }
 
+/** What is told of an answer when it has ended; times in milliseconds since 1970, `first` 0 when nothing came. */
+export interface Told {
+  key: string;
+  model: string;
+  begun: number;
+  first: number;
+  ended: number;
+  turnId?: string;
+  stats?: AnswerStats;
+  /** Why it failed. */
+  code?: string;
+}
+
 interface Parts {
   journal: Journal;
   syncer: Syncer;
@@ -31,6 +44,7 @@ interface Parts {
   refresh(conversation: string): Promise<Pick<Asked, "after" | "history"> | null>;
   /** A new conversation has got its id. */
   made(from: string, brought: Brought, turn: JournalTurn): Promise<void>;
+  ended?(told: Told): void;
 }
 
 /** Milliseconds between two writings of the text so far: here, and to the server. */
@@ -127,19 +141,27 @@ export class LocalTurns {
     const { journal } = this.parts;
     const { key } = turn;
     let text = "";
+    let first = 0;
+    const begun = Date.now();
     const timers = [
       setInterval(() => void journal.change(key, { answer: text }).catch(() => undefined), KEEP),
       setInterval(() => void this.checkpoint(key, text, stop), CHECKPOINT),
     ];
     const end = async (change: Partial<JournalTurn>) => {
       for (const timer of timers) clearInterval(timer);
-      await journal.change(key, { ...change, endedAt: Date.now() });
+      const ended = Date.now();
+      await journal.change(key, { ...change, endedAt: ended });
+      const { stats, error } = change;
+      const more = { ...(stats && { stats }), ...(error && { code: error.code }) };
+      const turnId = journal.turn(key)?.turnId;
+      this.parts.ended?.({ key, model: asked.model.name, begun, first, ended, ...(turnId && { turnId }), ...more });
     };
     try {
       const history = await this.begin(turn, asked);
       this.show(key, { state: "running" });
       const answer = await this.generate(key, { ...asked, history }, stop.signal, (piece) => {
         text += piece;
+        first ||= Date.now();
         this.show(key, { text, state: "writing" });
       });
       const state = answer.stop === "aborted" ? "cancelled" : "completed";
