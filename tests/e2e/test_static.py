@@ -49,6 +49,13 @@ def test_a_chat_from_plain_files_also_offline(watch: Watch, site: FileServer) ->
     expect(page.get_by_test_id("verdict-fits")).to_contain_text("cria")
     expect(page.get_by_test_id("check-threads")).to_have_attribute("data-level", "ok")
 
+    page.goto("/some/place/#/")
+    chats = page.get_by_role("navigation", name="Chats")
+    chats.get_by_role("button", name="Delete What is 7 plus 12?").click()
+    expect(chats.get_by_role("link")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(chats.get_by_role("link", name="What is 7 plus 12?")).to_be_visible()
+
     watch.allowed.append(LOST)
     context.set_offline(True)
     page.goto("/some/place/#/")

@@ -1,11 +1,12 @@
 import { useMantineColorScheme } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useSyncExternalStore } from "react";
+import { SERVERLESS } from "../engine/edition";
 import { AgentList } from "../features/agents/AgentList";
 import { ConnectionPill } from "../ui/ConnectionPill";
 import { KeysIcon, MoonIcon, PanelIcon, PlusIcon, ScreenIcon, SearchIcon, SunIcon } from "../ui/icons";
 import { MOD } from "../ui/keys";
-import { journal, localAgents } from "./local";
+import { journal, localAgents, ownChats } from "./local";
 import { PAGES } from "./pages";
 import { connection } from "./services";
 
@@ -49,7 +50,11 @@ export function Sidebar({ collapsed, unread, onCollapse, onPick, onSearch, onHel
           Search <kbd>{MOD} K</kbd>
         </span>
       </button>
-      {collapsed ? <div className="agents" /> : <AgentList onPick={onPick} unread={unread} here={here} />}
+      {collapsed ? (
+        <div className="agents" />
+      ) : (
+        <AgentList onPick={onPick} unread={unread} here={here} own={SERVERLESS ? ownChats : null} />
+      )}
       <nav className="pages" aria-label="Pages">
         {PAGES.map(({ to, label, Icon }) => (
           <Link key={to} to={to} className="entry" onClick={onPick} aria-label={label} title={label}>

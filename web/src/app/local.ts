@@ -90,6 +90,16 @@ export function localAgents(): readonly Agent[] {
   return listed.agents;
 }
 
+/** Changes the conversations that stay on this device. */
+export const ownChats = {
+  rename: (id: string, title: string) => journal.rename(id, title),
+  remove: async (id: string) => {
+    const discarded = await journal.discard(id);
+    if (!discarded) throw new Error("It is being answered; stop the answer first.");
+    return () => journal.putBack(discarded);
+  },
+};
+
 function restoreMessages(agentId: string): void {
   const key = ["messages", agentId];
   void journal.messages(agentId).then(

@@ -53,6 +53,9 @@ export interface JournalChange {
   drop?: readonly string[];
 }
 
+/** A conversation that was taken out. */
+export type Discarded = Required<Pick<JournalChange, "heads" | "turns">>;
+
 /** Where the journal is kept. `write` settles when it is on disk. */
 export interface JournalStore {
   turns(): Promise<JournalTurn[]>;
@@ -177,6 +180,29 @@ export class Journal {
         { id, title: titleOf(mine[0]?.message ?? ""), model: head?.model ?? null, lastSeq: 1, touched: this.now() },
       ],
       drop: [conversation],
+    });
+  }
+
+  /** Takes a whole conversation out; `putBack` undoes it. Nothing while one of its answers is being written. */
+  async discard(conversation: string): Promise<Discarded | null> {
+    await this.ready;
+    return this.inTurn(async () => {
+      const heads = this.known.filter((head) => head.id === conversation);
+      const turns = this.waiting.filter((turn) => turn.conversation === conversation);
+      if (turns.some((turn) => turn.state === "running")) return null;
+      await this.write({ forget: turns.map((turn) => turn.key), drop: [conversation] });
+      return { heads, turns };
+    });
+  }
+
+  putBack(discarded: Discarded): Promise<void> {
+    return this.inTurn(() => this.write(discarded));
+  }
+
+  rename(conversation: string, title: string): Promise<void> {
+    return this.inTurn(async () => {
+      const head = this.known.find((one) => one.id === conversation);
+      if (head) await this.write({ heads: [{ ...head, title }] });
     });
   }
 

@@ -11,49 +11,63 @@ const UNDO_FOR = 8_000;
 interface Props {
   onPick: () => void;
   unread: readonly string[];
-  /** Conversations that are on this device alone; they can be renamed and deleted when they are synced. */
+  /** Conversations that are on this device alone. */
   here: readonly Agent[];
+  /** Changes those, where they stay here; else they can be renamed and deleted when they are synced. */
+  own: OwnChats | null;
+}
+
+export interface OwnChats {
+  rename(id: string, title: string): Promise<unknown>;
+  /** Gives the undo. */
+  remove(id: string): Promise<() => Promise<unknown>>;
 }
 
 /** The conversations in time groups, with rename, delete and undo. */
-export function AgentList({ onPick, unread, here }: Props) {
+export function AgentList({ onPick, unread, here, own }: Props) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const { agentId } = useParams({ strict: false });
   const { data = [], isPending } = useQuery({ queryKey: ["agents"], queryFn: listAgents });
   const [editing, setEditing] = useState<string | null>(null);
-  const [deleted, setDeleted] = useState<Agent | null>(null);
+  const [undo, setUndo] = useState<(() => Promise<unknown>) | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const failed = (what: string) => (error: Error) => setProblem(`${what} ${error.message}`);
   const refresh = () => client.invalidateQueries({ queryKey: ["agents"] });
+  const mine = (id: string) => here.some((one) => one.id === id);
   const rename = useMutation({
-    mutationFn: ({ id, title }: { id: string; title: string }) => renameAgent(id, title),
+    mutationFn: ({ id, title }: { id: string; title: string }): Promise<unknown> =>
+      own && mine(id) ? own.rename(id, title) : renameAgent(id, title),
     onError: failed("The chat was not renamed."),
     onSettled: refresh,
   });
   const remove = useMutation({
-    mutationFn: (agent: Agent) => deleteAgent(agent.id),
-    onSuccess: (_, agent) => {
-      setDeleted(agent);
+    mutationFn: async ({ id }: Agent): Promise<() => Promise<unknown>> => {
+      if (own && mine(id)) return own.remove(id);
+      await deleteAgent(id);
+      return () => restoreAgent(id);
+    },
+    onSuccess: (back, agent) => {
+      setUndo(() => back);
       if (agent.id === agentId) void navigate({ to: "/" });
     },
     onError: failed("The chat was not deleted."),
     onSettled: refresh,
   });
   const restore = useMutation({
-    mutationFn: (agent: Agent) => restoreAgent(agent.id),
+    mutationFn: (back: () => Promise<unknown>) => back(),
     onError: failed("The chat was not brought back."),
     onSettled: refresh,
   });
 
   useEffect(() => {
-    if (!deleted && !problem) return;
+    if (!undo && !problem) return;
     const timer = setTimeout(() => {
-      setDeleted(null);
+      setUndo(null);
       setProblem(null);
     }, UNDO_FOR);
     return () => clearTimeout(timer);
-  }, [deleted, problem]);
+  }, [undo, problem]);
 
   const shown = [...here, ...data].filter((agent) => agent.messageCount > 0);
   return (
@@ -89,7 +103,7 @@ export function AgentList({ onPick, unread, here }: Props) {
                   {agent.state === "idle" && unread.includes(agent.id) && (
                     <span className="unread" role="img" aria-label="New answer" />
                   )}
-                  <span className="row-actions" hidden={here.includes(agent)}>
+                  <span className="row-actions" hidden={own === null && here.includes(agent)}>
                     <button type="button" aria-label={`Rename ${agent.title}`} onClick={() => setEditing(agent.id)}>
                       <PencilIcon />
                     </button>
@@ -111,14 +125,14 @@ export function AgentList({ onPick, unread, here }: Props) {
           </button>
         </div>
       )}
-      {deleted && !problem && (
+      {undo && !problem && (
         <div className="toast" role="status">
           <span>Chat deleted</span>
           <button
             type="button"
             onClick={() => {
-              restore.mutate(deleted);
-              setDeleted(null);
+              restore.mutate(undo);
+              setUndo(null);
             }}
           >
             Undo
