@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_FLAKY = 3
+LISTED = 25
 GROUP_SECONDS = 1500
 """A test that hangs is ended by its own limit (pyproject.toml); this one is for what happens outside of tests."""
 
@@ -27,6 +28,8 @@ class Group:
 
     counts: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of each file, fixtures included."""
     exit_code: int = 0
 
 
@@ -49,6 +52,8 @@ def pytest(*arguments: str) -> Group:
 def read_report(report: Path, group: Group) -> None:
     """Adds the outcomes of a JUnit report to `group`."""
     for case in ElementTree.parse(report).getroot().iter("testcase"):
+        file = node_id(case.get("classname", ""), "").removesuffix("::")
+        group.seconds[file] = group.seconds.get(file, 0) + float(case.get("time", 0))
         if case.find("failure") is not None or case.find("error") is not None:
             group.counts["failed"] += 1
             group.failed.append(node_id(case.get("classname", ""), case.get("name", "")))
@@ -66,6 +71,12 @@ def node_id(classname: str, name: str) -> str:
         if (ROOT / path).is_file():
             return "::".join([str(path), *parts[length:], name])
     return ""
+
+
+def longest(group: Group) -> str:
+    """The files that took longest."""
+    ordered = sorted(group.seconds.items(), key=lambda one: -one[1])
+    return ", ".join(f"{file.removeprefix('tests/')} {took:.0f} s" for file, took in ordered[:LISTED])
 
 
 def second_try(group: Group) -> list[str]:
@@ -90,6 +101,7 @@ def main() -> int:
     broken = False
     for workers, which in (("3", "not alone"), ("2", "alone")):
         group = pytest("-n", workers, "--dist", "loadfile", "-m", which)
+        print(f"longest of {sum(group.seconds.values()):.0f} s: {longest(group)}")
         flaky += second_try(group)
         total.update({key: group.counts[key] for key in ("passed", "failed", "skipped")})
         broken = broken or (group.exit_code not in (0, 1, 5)) or group.counts["passed"] == 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import lzma
 import mimetypes
 import zlib
 from collections.abc import Generator
@@ -23,6 +24,7 @@ _MISSING = (
 _IMMUTABLE = b"public, max-age=31536000, immutable"
 _CHUNK = 256 * 1024
 _SMALL = 1024
+_XZ = ".xz"
 _LARGE = 1024 * 1024
 """From this size on a file stays on the disk and is read, and packed, piece by piece for whoever asks: the engines for browsers."""
 
@@ -34,9 +36,9 @@ class _Large:
     etag: bytes
 
     def pieces(self, *, packed: bool) -> Generator[bytes, None, None]:
-        """The file, or its gzip form, in pieces. Raises OSError."""
+        """The file, or its gzip form, in pieces. Raises OSError, and LZMAError or EOFError for one that is broken."""
         packer = zlib.compressobj(6, zlib.DEFLATED, 31) if packed else None
-        with self.path.open("rb", buffering=0) as file:
+        with lzma.open(self.path) if self.path.suffix == _XZ else self.path.open("rb", buffering=0) as file:
             while piece := file.read(_CHUNK):
                 yield packer.compress(piece) if packer is not None else piece
         if packer is not None:
@@ -68,7 +70,7 @@ class WebApp:
         self._assets: dict[str, _Asset | _Large] = {}
         if (folder / "index.html").is_file():
             files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".map"]
-            self._assets = {"/" + path.relative_to(folder).as_posix(): _load(path, folder) for path in files}
+            self._assets = {f"/{_name(path.relative_to(folder)).as_posix()}": _load(path, folder) for path in files}
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serves one request; other methods than GET and HEAD are the caller's to refuse."""
@@ -114,11 +116,16 @@ def _looks_like_file(path: str) -> bool:
     return path.startswith("/assets/") or "/../" in path or ("." in path and path.count("/") == 1)
 
 
+def _name(path: Path) -> Path:
+    """What a file is asked for by: an installed wheel holds the largest ones as .xz (tools/wheel_hook.py)."""
+    return path.with_suffix("") if path.suffix == _XZ else path
+
+
 def _load(path: Path, folder: Path) -> _Asset | _Large:
     told = path.stat()
-    large = told.st_size >= _LARGE
+    large = told.st_size >= _LARGE or path.suffix == _XZ
     body = b"" if large else path.read_bytes()
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    kind = mimetypes.guess_type(_name(path).name)[0] or "application/octet-stream"
     if kind.startswith("text/") or kind in ("application/javascript", "application/json"):
         kind += "; charset=utf-8"
     hashed = path.relative_to(folder).parts[0] == "assets"
@@ -145,7 +152,7 @@ async def _answer_large(send: Any, asset: _Large, *, packed: bool, head: bool) -
     headers = [*asset.headers, *([(b"content-encoding", b"gzip")] if packed else [])]
     try:
         piece = await asyncio.to_thread(_next, pieces)
-    except OSError:
+    except (OSError, lzma.LZMAError, EOFError):
         # The app was built anew meanwhile; the page asks for what it needs by other names.
         await _answer(send, 404, [(b"content-type", b"text/plain; charset=utf-8")], b"")
         return

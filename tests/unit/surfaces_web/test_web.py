@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,13 @@ async def test_assets_are_packed_for_those_who_take_it(app: WebApp) -> None:
     assert body == SCRIPT
 
 
-async def test_large_files_stay_on_the_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed_as", ["", ".xz"])
+async def test_large_files_stay_on_the_disk(tmp_path: Path, packed_as: str) -> None:
     body = bytes(range(256)) * 8192 + b"end"
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_bytes(b"<!doctype html>")
-    engine = tmp_path / "assets" / "engine-abc.wasm"
-    engine.write_bytes(body)
+    engine = tmp_path / "assets" / f"engine-abc.wasm{packed_as}"
+    engine.write_bytes(lzma.compress(body) if packed_as else body)
     app = WebApp(tmp_path)
     status, headers, plain = await get(app, "/assets/engine-abc.wasm")
     assert (status, headers[b"content-type"], plain) == (200, b"application/wasm", body)
@@ -73,6 +75,10 @@ async def test_large_files_stay_on_the_disk(tmp_path: Path) -> None:
     assert gzip.decompress(packed) == body
     assert (await get(app, "/assets/engine-abc.wasm", "HEAD"))[2] == b""
     assert (await get(app, "/assets/engine-abc.wasm", if_none_match=headers[b"etag"].decode()))[0] == 304
+    assert (await get(app, f"/assets/engine-abc.wasm{packed_as}x"))[0] == 404
+    if packed_as:
+        engine.write_bytes(b"not packed at all")
+        assert (await get(app, "/assets/engine-abc.wasm"))[0] == 404
     engine.unlink()
     assert (await get(app, "/assets/engine-abc.wasm"))[0] == 404
 
