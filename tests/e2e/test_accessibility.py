@@ -1,4 +1,4 @@
-"""Every page by axe's rules, in both themes, wide and narrow: nothing it finds may stay."""
+"""Every page by axe's rules, light and wide, dark and narrow: nothing it finds may stay."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.conftest import ROOT
 from tests.e2e.actions import online
 from tests.e2e.conftest import Watch
+from tests.support.scale import THOROUGH
 from tests.support.server import Server
 
 pytestmark = pytest.mark.alone
@@ -27,6 +28,9 @@ PAGES = (
     "/routes?tab=limits", "/routes?tab=usage", "/routes?add=true", "/routes/best", "/playground", "/compatibility",
     "/debug", "/debug?request=axe-turn", "/debug?tab=errors", "/debug?tab=log", "/debug?tab=profile", "/debug?tab=figures",
 )  # fmt: skip
+
+LOOKS = [("light", False), ("dark", True), *([("light", True), ("dark", False)] if THOROUGH else [])]
+"""Colours come from the theme and places from the width: two of the four show every colour and every place."""
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +72,9 @@ def settled(page: Page) -> None:
     expect(page.locator(".late")).to_have_count(0)
 
 
-@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("theme", "narrow"), LOOKS, ids=[f"{theme}-{'narrow' if it else 'wide'}" for theme, it in LOOKS]
+)
 def test_all_pages_hold_to_the_rules(watch: Watch, used: Server, script: str, theme: str, narrow: bool) -> None:
     size: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True} if narrow else {}
     page = watch.page(used.url, color_scheme=theme, reduced_motion="reduce", **size)

@@ -100,8 +100,8 @@ def test_no_answer_runs_on(examiner: Examiner) -> None:
     """Random prompts of every kind, sampled as chats are: all but very few answers end by themselves, and the limit ends those."""
     random, book = Random(7), Book(more=True)
     kinds = ("knowledge", "code", "writing", "language", "rubbish", "rubbish", "advice")
-    asked = [refusals.question(random.choice(kinds), book, random) for _ in range(scaled(400, 2000))]
-    asked += [" ".join(words.word(random) for _ in range(random.randint(1, 30))) for _ in range(scaled(100, 500))]
+    asked = [refusals.question(random.choice(kinds), book, random) for _ in range(scaled(160, 2000))]
+    asked += [" ".join(words.word(random) for _ in range(random.randint(1, 30))) for _ in range(scaled(40, 500))]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda text: examiner.ask([{"role": "user", "content": text}], temperature=0.2), asked))
     cut = [(text, one) for text, one in zip(asked, answers, strict=True) if one["finish"] != "stop"]
