@@ -1,4 +1,4 @@
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useRef, useState } from "react";
 import { useStore } from "zustand";
 import type { Sampling } from "../../api/types";
 import { isEmpty, presetOf } from "../../engine/sampling";
@@ -10,6 +10,12 @@ const Dialog = lazy(async () => ({ default: (await import("./SettingsDialog")).S
 /** How the answers of a conversation are sampled; what changes it is loaded with the first time. */
 export function AnswerSettings({ sampling, onChange }: { sampling: Sampling; onChange: (sampling: Sampling) => void }) {
   const [open, setOpen] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const close = () => {
+    setOpen(false);
+    // The dialog goes at once, and so would the focus.
+    setTimeout(() => button.current?.focus());
+  };
   const mine = useStore(presets, (all) => all.mine);
   const set = !isEmpty(sampling);
   const name = set ? (presetOf(sampling, mine)?.name ?? "changed") : null;
@@ -17,6 +23,7 @@ export function AnswerSettings({ sampling, onChange }: { sampling: Sampling; onC
   return (
     <>
       <button
+        ref={button}
         type="button"
         className="quiet settings-button"
         aria-label={label}
@@ -33,9 +40,9 @@ export function AnswerSettings({ sampling, onChange }: { sampling: Sampling; onC
             sampling={sampling}
             onUse={(chosen) => {
               onChange(chosen);
-              setOpen(false);
+              close();
             }}
-            onClose={() => setOpen(false)}
+            onClose={close}
           />
         </Suspense>
       )}
