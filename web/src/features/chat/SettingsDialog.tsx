@@ -16,6 +16,7 @@ import { FieldRow, NumberBox } from "../../ui/entry/Fields";
 import { TrashIcon } from "../../ui/icons";
 import { Toast } from "../../ui/Toast";
 import { presets } from "./samplings";
+import "../../ui/controls.css";
 import "../../ui/options/options.css";
 import "./settings.css";
 
