@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
@@ -106,11 +107,12 @@ def test_a_key_of_the_browser_goes_to_its_provider_and_never_to_the_server(
     expect(page).to_have_url(re.compile(r"/c/agt_\w"))
     agent = page.url.rsplit("/", 1)[1]
 
-    def stored() -> dict[str, object]:
+    def stored() -> dict[str, Any]:
         return dict(server.ask("GET", f"/api/agents/{agent}/messages")[1]["messages"][-1])
 
     until(page, lambda: stored()["state"] == "completed", "the sync")
     assert (stored()["content"], stored()["place"]) == ("Straight from the cloud.", "device")
+    assert stored()["stats"]["backend"] == "provider"
 
     asked = [one for one in provider.seen() if one["method"] == "POST"]
     assert [one["key"] for one in asked] == [KEY, KEY]

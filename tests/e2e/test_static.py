@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -11,11 +12,18 @@ from playwright.sync_api import Error, Page, expect
 from tests.conftest import ROOT
 from tests.e2e.actions import answers, composer, done, send, until
 from tests.e2e.conftest import LOST, Watch
+from tests.e2e.test_own_keys import KEY, add
 from tests.support.files import FileServer
+from tests.support.providers import fake_provider
 
 pytestmark = pytest.mark.alone
 
 WEB = ROOT / "web"
+ELSEWHERE = """() => new Promise((resolve) => {
+  self.addEventListener('securitypolicyviolation', (event) => resolve(event.violatedDirective));
+  fetch('http://10.0.0.1/').then(() => resolve('came through'), () => setTimeout(() => resolve('failed'), 1000));
+})"""
+"""Calls what the worker's policy does not allow; the directive that stopped it."""
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +73,27 @@ def test_a_chat_from_plain_files_also_offline(watch: Watch, site: FileServer) ->
     send(page, "Who are you?")
     expect(answers(page)).to_have_count(2)
     done(page)
+
+
+def test_a_provider_of_the_visitors_own_where_the_host_sends_no_policy(watch: Watch, site: FileServer) -> None:
+    with fake_provider("openai") as provider:
+        provider.script({"text": "Straight from the cloud, slowly.", "pace": 0.5}, cors=True, list=["gpt-own"])
+        page = watch.context(site.url, service_workers="allow").new_page()
+        page.goto("/some/place/")
+        until(page, lambda: _isolated(page), "becoming isolated")
+        page.goto("/some/place/#/device")
+        add(page, provider)
+        page.goto("/some/place/#/")
+        page.get_by_role("button", name=re.compile("^Model: ")).click()
+        page.get_by_role("menuitemradio", name=re.compile("gpt-own")).click()
+        send(page, "Who are you?")
+        expect(answers(page)).to_contain_text("Straight")
+        # The service worker has given the policy that a host of plain files does not.
+        (worker,) = (one for one in page.workers if "/remote.worker-" in one.url)
+        assert worker.evaluate(ELSEWHERE) == "connect-src"
+        done(page)
+        assert [one["key"] for one in provider.seen()] == [KEY, KEY]
+        until(page, lambda: not [one for one in page.workers if "/remote.worker-" in one.url], "the worker's end")
 
 
 def _isolated(page: Page) -> bool:
