@@ -30,6 +30,10 @@ class Nap:
         if await sleeping(up.plan):
             await self._host.carry.restore(spec, self._replica, up.pool, up.plan)
 
+    async def keep(self, spec: EngineSpec, up: Up) -> None:
+        """Keeps what it knows, so that it is given back when it wakes or is started again."""
+        await self._host.carry.save(spec, self._replica, up.pool, up.plan)
+
     async def lie_down(self, spec: EngineSpec, up: Up) -> bool:
         """Keeps what it knows while it idles and is still awake; whether it sleeps."""
         after, idle = _after(spec), self._idle()
@@ -37,7 +41,7 @@ class Nap:
             return False
         if idle < after and self._kept < self.last_used:
             self._kept = self._host.clock.monotonic()
-            await self._host.carry.save(spec, self._replica, up.pool, up.plan)
+            await self.keep(spec, up)
         return await sleeping(up.plan)
 
     def _idle(self) -> float:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from corral.engines.failures import Failures, Misses, ended_process, unanswering
-from corral.engines.health import probe
+from corral.engines.failures import Failures
 from corral.engines.lease import Lease
 from corral.engines.lines import EngineLog
 from corral.engines.listening import Listener
@@ -38,15 +36,15 @@ from corral.engines.messages import (
 from corral.engines.napping import Nap
 from corral.engines.pending import PendingChange
 from corral.engines.showing import Showing
-from corral.engines.starting import Host, Starting, Up, clean_up
+from corral.engines.starting import Host, Starting, Up, outcome
 from corral.engines.types import EngineProblem, EngineSpec, EngineState, EngineStatus
+from corral.engines.upkeep import Upkeep
 from corral.engines.waiters import Waiters
 from corral.kit.errors import EngineFailed, ShuttingDown
 from corral.kit.tasks import Tasks
 from corral.telemetry import get_logger
 
 _log = get_logger("corral.engines")
-_DRAIN_STEP = 0.02
 _DOWN: dict[str, Any] = {"progress": None, "pid": None, "started_at": None, "sleeping": False}
 """What the status of an engine without a process says."""
 _RESTING = (EngineState.STOPPED, EngineState.FAILED)
@@ -76,6 +74,7 @@ class Owner:
         )
         self._showing = Showing(self, listener, down)
         self._mailbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._upkeep = Upkeep(host, self._nap, self.log, self._mailbox.put_nowait, self._slept)
         self._waiters = Waiters()
         self._closed, self._held = False, False
         self._tasks = Tasks(f"engine {self.name}")
@@ -167,13 +166,7 @@ class Owner:
                     await self._learn(message)
         finally:
             # Nobody may wait for an owner that is gone.
-            while not self._mailbox.empty():
-                message = self._mailbox.get_nowait()
-                if isinstance(message, Start):
-                    self._waiters.add(message)
-                elif isinstance(message, Stop | Change) and not message.done.done():
-                    message.done.set_exception(ShuttingDown("The engine was given up."))
-            self._waiters.refuse(ShuttingDown("The engine was given up."))
+            self._waiters.close(self._mailbox, ShuttingDown("The engine was given up."))
 
     async def _heed(self, wish: Wish) -> None:
         match wish:
@@ -221,12 +214,12 @@ class Owner:
         elif state is EngineState.FAILED:
             if wish.by_user:
                 self._failures.clear()
-            resting = self._cancel_restart() if wish.by_user or self._attached else False
+            resting = self._cancel_restart() if wish.by_user or self._spec.attached else False
             if self._restart is None:
-                if self._rest() > 0.0 and not self._attached:
+                if self._rest() > 0.0 and not self._spec.attached:
                     self._waiters.refuse(self._failure())
                 else:
-                    self._begin(again=resting and self._attached)
+                    self._begin(again=resting and self._spec.attached)
 
     async def _stop(self) -> None:
         self._cancel_restart()
@@ -247,7 +240,7 @@ class Owner:
         task.cancel()
         await asyncio.wait([task])
         # It may have been up already, with the news of it still in the mailbox.
-        if not task.cancelled() and task.exception() is None and isinstance(up := task.result(), Up):
+        if isinstance(up := outcome(task, self._spec.model), Up):
             self._up = up
             await self._take_down(drain=0.0)
 
@@ -289,12 +282,7 @@ class Owner:
 
     def _brought(self, task: asyncio.Task[Up | EngineProblem]) -> None:
         self._bringing = None
-        result: Up | EngineProblem
-        if task.cancelled() or task.exception() is not None:
-            text = f"The engine of {self._spec.model!r} could not be started."
-            result = EngineProblem("internal", text, "This is a fault of Corral; its log has more.")
-        else:
-            result = task.result()
+        result = outcome(task, self._spec.model)
         if isinstance(result, EngineProblem):
             self._failed(result, again=self._again)
             return
@@ -304,10 +292,7 @@ class Owner:
         self._answer_change(None)
         if up.claim is not None:
             up.claim.taken(up.process.pid if up.process else None)
-        if up.process is not None:
-            ended = ended_process(self._spec, up.process, self.log)
-            up.watchers.append(self._tasks.start("exit", self._lost_after(up, ended)))
-        up.watchers.append(self._tasks.start("health", self._lost_after(up, self._look_after(up))))
+        self._upkeep.watch(up, self._spec, self._tasks)
         self._showing.show(
             state=EngineState.READY,
             progress=None,
@@ -336,16 +321,12 @@ class Owner:
         self._showing.show(state=EngineState.FAILED, error=problem, restarts=restarts, **_DOWN)
         _log.warning("engine_failed", model=self._spec.model, code=problem.code, again=self._restart is not None)
         # For a restart of ours it is worth waiting; nobody knows when a server of somebody else comes back.
-        if self._restart is None or self._attached:
+        if self._restart is None or self._spec.attached:
             self._waiters.refuse(self._failure())
 
     def _rest(self) -> float:
         """Seconds until it may be tried again after its failures; infinite when it failed too often."""
-        return self._failures.rest(endless=self._attached)
-
-    @property
-    def _attached(self) -> bool:
-        return self._spec.attached
+        return self._failures.rest(endless=self._spec.attached)
 
     def _failure(self) -> EngineFailed:
         problem, rest = self._showing.status.error, self._rest()
@@ -400,34 +381,12 @@ class Owner:
         self._showing.show(state=EngineState.STOPPING)
         up = self._up
         assert up is not None
-        if up.claim is not None:
-            up.claim.leaving()
-        clock = self._host.clock
-        deadline = clock.monotonic() + drain
-        while up.leases and clock.monotonic() < deadline:
-            await clock.sleep(_DRAIN_STEP)
-        for watcher in up.watchers:
-            watcher.cancel()
-        if carry and up.process is not None and not up.leases:
-            await self._host.carry.save(self._spec, self.replica, up.pool, up.plan)
-        up.pool.close()
-        await clean_up(self._host, up.plan, up.process, up.claim)
+        await self._upkeep.take_down(up, self._spec, drain=drain, carry=carry)
         self._up, self._closed = None, False
 
-    async def _lost_after(self, up: Up, watching: Coroutine[None, None, EngineProblem]) -> None:
-        self._mailbox.put_nowait(Lost(up, await watching))
-
-    async def _look_after(self, up: Up) -> EngineProblem:
-        """Asks for its health until it is given up; why."""
-        misses = Misses(self._host.options.health_misses)
-        while True:
-            await self._host.clock.sleep(self._host.options.health_every)
-            asleep = await self._nap.lie_down(self._spec, up)
-            if up is self._up and self._showing.state is EngineState.READY:
-                self._showing.show(sleeping=asleep)
-            health = await probe(up.plan)
-            if misses.given_up(health, busy=up.leases > 0):
-                return unanswering(self._spec, health, self.log.tail(), ours=up.process is not None)
+    def _slept(self, up: Up, sleeping: bool) -> None:
+        if up is self._up and self._showing.state is EngineState.READY:
+            self._showing.show(sleeping=sleeping)
 
     def _turned(self, leases: int) -> None:
         if leases == 0:

@@ -174,6 +174,14 @@ class Starting:
         return None
 
 
+def outcome(task: asyncio.Task[Up | EngineProblem], model: str) -> Up | EngineProblem:
+    """What became of a start that has ended, in whatever way."""
+    if task.cancelled() or task.exception() is not None:
+        text = f"The engine of {model!r} could not be started."
+        return EngineProblem("internal", text, "This is a fault of Corral; its log has more.")
+    return task.result()
+
+
 def unreachable(spec: EngineSpec, health: Health) -> EngineProblem:
     """The problem of a server of somebody else that does not answer."""
     url = spec.entry.url if spec.entry is not None else None

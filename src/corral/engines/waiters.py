@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from corral.engines.lease import Lease
-from corral.engines.messages import Start
+from corral.engines.messages import Change, Message, Start, Stop
 from corral.kit.errors import CorralError
 
 
@@ -35,3 +36,13 @@ class Waiters:
         for wish in wishes:
             if not wish.done.done():
                 wish.done.set_exception(error)
+
+    def close(self, mailbox: asyncio.Queue[Message], error: CorralError) -> None:
+        """Answers all with an error, also whoever's wish is in a mailbox that nobody will read."""
+        while not mailbox.empty():
+            message = mailbox.get_nowait()
+            if isinstance(message, Start):
+                self.add(message)
+            elif isinstance(message, Stop | Change) and not message.done.done():
+                message.done.set_exception(error)
+        self.refuse(error)
