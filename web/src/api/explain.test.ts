@@ -53,3 +53,22 @@ it("sends again only what the server has not taken and will take later", () => {
     "unavailable",
   ]);
 });
+
+describe("what the pages say of an error", () => {
+  // What a first page loads is without the table: there errors of the server come with whole sentences, others are explained on demand.
+  const FIRST = ["agents/AgentList.tsx", "chat/ChatPage.tsx", "chat/LogButton.tsx", "chat/useModel.ts"];
+  // An engine's own words, not an error that was thrown.
+  const DATA = ["dashboard/EngineCard.tsx", "models/State.tsx"];
+  // The reason of one field, which stands beside it.
+  const FIELD = ["entry/entry.ts"];
+  const sources = import.meta.glob<string>(["../{features,ui}/**/*.{ts,tsx}", "!../**/*.test.ts"], {
+    query: "?raw",
+    import: "default",
+    eager: true,
+  });
+
+  it("is a sentence of the table, or the server's own", () => {
+    const bare = Object.keys(sources).filter((path) => /\b(error|problem)\??\.message\b/.test(sources[path] ?? ""));
+    expect(bare.map((path) => path.split("/").slice(2).join("/")).sort()).toEqual([...FIRST, ...DATA, ...FIELD].sort());
+  });
+});

@@ -1,5 +1,6 @@
 import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
+import { sentence } from "../api/explain";
 import type { Removed } from "../api/providers";
 import { ago } from "./format";
 import { useConnection } from "./live";
@@ -32,7 +33,7 @@ export function RemovedList({ removed, intent }: { removed: readonly Removed[]; 
       </ul>
       {restore.error && (
         <p role="alert" className="error">
-          {restore.error.message}
+          {sentence(restore.error)}
         </p>
       )}
     </details>

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "react";
+import { sentence } from "../../api/explain";
 import { asLines, type SelfTestReport, type Stage, selfTest } from "../../engine/local/selftest";
 import { CopyButton } from "../../ui/CopyButton";
 import { type Device, useDevice } from "../../ui/device";
@@ -39,7 +40,7 @@ export function SelfTest() {
       show({ kind: "done", report });
     } catch (error) {
       if (own.signal.aborted) show({ kind: "waiting" });
-      else show({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
+      else show({ kind: "failed", reason: sentence(error) });
     }
   };
 

@@ -2,6 +2,7 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { Everything, Renewal } from "../../api/config";
+import { sentence } from "../../api/explain";
 import { useAsked, usePush } from "../../ui/live";
 import { Tabs } from "../../ui/Tabs";
 import { Defaults } from "./Defaults";
@@ -50,7 +51,7 @@ export function ConfigurationPage() {
         {tab === "defaults" && isPending && <p className="hint late">Reading the configuration…</p>}
         {tab === "defaults" && error && !data && (
           <p role="alert" className="error">
-            {error.message}
+            {sentence(error)}
           </p>
         )}
         {tab === "defaults" && data && <Defaults everything={data} reload={refetch} />}

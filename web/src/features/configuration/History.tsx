@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Change } from "../../api/config";
+import { sentence } from "../../api/explain";
 import type { Catalogue, Option } from "../../api/models";
 import { ago } from "../../ui/format";
 import { useAsked, useConnection, usePush } from "../../ui/live";
@@ -121,7 +122,7 @@ export function History() {
       </div>
       {error && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {isPending && <p className="hint late">Reading the history…</p>}

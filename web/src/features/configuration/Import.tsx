@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
+import { sentence } from "../../api/explain";
 import { useConnection } from "../../ui/live";
 
 interface Imported {
@@ -87,7 +88,7 @@ export function Import() {
       </section>
       {take.error && (
         <p role="alert" className="error">
-          {take.error.message}
+          {sentence(take.error)}
         </p>
       )}
       {done && (

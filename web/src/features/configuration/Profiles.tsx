@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import type { Activated, Profile } from "../../api/config";
+import { sentence } from "../../api/explain";
 import type { Catalogue } from "../../api/models";
 import { ago } from "../../ui/format";
 import { useAsked, useConnection, usePush } from "../../ui/live";
@@ -106,7 +107,7 @@ export function Profiles() {
       </p>
       {problem && (
         <p role="alert" className="error">
-          {problem.message}
+          {sentence(problem)}
         </p>
       )}
       {shown?.length === 0 && <h2 className="empty">No profiles yet</h2>}

@@ -1,4 +1,5 @@
 import type { Since } from "../../api/config";
+import { sentence } from "../../api/explain";
 import type { Option, OptionValue } from "../../api/models";
 import { Refused } from "../../engine/connection";
 import { told } from "../../ui/options/form";
@@ -19,7 +20,7 @@ export function Refusal({ error, options }: { error: Error; options: readonly Op
   });
   return (
     <div role="alert" className="refusal">
-      <p className="error">{error.message}</p>
+      <p className="error">{sentence(error)}</p>
       {rows.length > 0 && (
         <table className="changes">
           <thead>

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Everything, Renewal } from "../../api/config";
+import { sentence } from "../../api/explain";
 import { useConnection } from "../../ui/live";
 import { counted, STEPS, summary } from "./renewal";
 
@@ -117,7 +118,7 @@ export function RenewalPanel({ pending, renewal }: Props) {
       )}
       {error && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {/* One button for all of it, so that the focus stays where it is. */}

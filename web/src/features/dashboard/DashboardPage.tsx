@@ -3,6 +3,7 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
+import { sentence } from "../../api/explain";
 import type { EngineMetrics, History, Metrics } from "../../api/metrics";
 import { listModels, modelAction } from "../../api/models";
 import type { Model } from "../../api/types";
@@ -44,7 +45,7 @@ function NoEngine({ models }: { models: readonly Model[] }) {
       )}
       {start.error && (
         <p className="error" role="alert">
-          {start.error.message}
+          {sentence(start.error)}
         </p>
       )}
     </div>
@@ -118,7 +119,7 @@ export function DashboardPage() {
       </header>
       {error && (
         <p className="error" role="alert">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       <Machine latest={latest} history={history} />

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { sentence } from "../../api/explain";
 import type { EngineMetrics } from "../../api/metrics";
 import { modelAction } from "../../api/models";
 import type { Model } from "../../api/types";
@@ -83,7 +84,8 @@ export function EngineCard({ model, now, course }: Props) {
       </header>
       {failed || act.error ? (
         <p className="card-problem" role="alert">
-          {act.error?.message ?? (error ? `${error.message} ${error.hint ?? ""}` : "The engine has failed.")}
+          {(act.error && sentence(act.error)) ??
+            (error ? `${error.message} ${error.hint ?? ""}` : "The engine has failed.")}
         </p>
       ) : (
         <>

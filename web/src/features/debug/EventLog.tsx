@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Span } from "../../api/debug";
+import { sentence } from "../../api/explain";
 import { clock } from "../../ui/log/LogList";
 import { entriesOf, readEvents } from "./events";
 
@@ -24,7 +25,7 @@ export function EventLog({ agentId, turnId, spans }: Props) {
       {isPending && <p className="hint late">Reading…</p>}
       {error && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {entries.length > 0 && (

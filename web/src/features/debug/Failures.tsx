@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type Failure, listFailures } from "../../api/debug";
+import { sentence } from "../../api/explain";
 import { ago } from "../../ui/format";
 
 const EVERY = 5_000;
@@ -16,7 +17,7 @@ export function Failures() {
   if (!data)
     return (
       <p role="alert" className="error">
-        {error.message}
+        {sentence(error)}
       </p>
     );
   if (data.length === 0)

@@ -1,6 +1,7 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { listFigures, readFigure } from "../../api/debug";
+import { sentence } from "../../api/explain";
 import { whole } from "../../ui/format";
 import { Segments } from "../../ui/Segments";
 
@@ -34,7 +35,7 @@ export function Figures() {
       {names.isPending && <p className="hint late">Reading…</p>}
       {names.error && (
         <p role="alert" className="error">
-          {names.error.message}
+          {sentence(names.error)}
         </p>
       )}
       {names.data && known.length === 0 && <p className="hint">Nothing was measured in this time.</p>}

@@ -1,6 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { type Profile, takeProfile } from "../../api/debug";
+import { sentence } from "../../api/explain";
 import { Segments } from "../../ui/Segments";
 import { save } from "../../ui/save";
 import { Flame } from "./Flame";
@@ -46,7 +47,7 @@ export function ProfileTab() {
         </div>
         {error && (
           <p role="alert" className="error">
-            {error.message}
+            {sentence(error)}
           </p>
         )}
         {!data && !isPending && (

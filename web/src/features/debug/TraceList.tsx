@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { listTraces, type TraceRow } from "../../api/debug";
+import { sentence } from "../../api/explain";
 import { ago } from "../../ui/format";
 import { Segments } from "../../ui/Segments";
 import { took } from "./waterfall";
@@ -33,7 +34,7 @@ export function TraceList({ kind, picked, onKind }: Props) {
       {isPending && <p className="hint late">Reading…</p>}
       {error && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {data?.traces.length === 0 && (

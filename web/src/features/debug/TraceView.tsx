@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { listMessages } from "../../api/client";
 import { readTrace } from "../../api/debug";
+import { sentence } from "../../api/explain";
 import { CopyButton } from "../../ui/CopyButton";
 import { save } from "../../ui/save";
 import { EventLog } from "./EventLog";
@@ -28,7 +29,7 @@ export function TraceView({ picked }: { picked: string }) {
     return (
       <div className="trace-view">
         <p role="alert" className="error">
-          {trace.error.message}
+          {sentence(trace.error)}
         </p>
         <Link to="/debug">Show the latest messages</Link>
       </div>

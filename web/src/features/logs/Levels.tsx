@@ -1,6 +1,7 @@
 import { Button, Popover } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { sentence } from "../../api/explain";
 import { canReset, LEVELS, type LogLevels, originWords } from "../../api/logs";
 import { useAsked, useConnection, usePush } from "../../ui/live";
 
@@ -118,7 +119,7 @@ export function Levels({ sources }: { sources: readonly string[] }) {
         )}
         {problem && (
           <p className="error" role="alert">
-            {problem.message}
+            {sentence(problem)}
           </p>
         )}
       </Popover.Dropdown>

@@ -2,6 +2,7 @@ import { Button, Menu } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { sentence } from "../../api/explain";
 import type { Fit, ModelDetail } from "../../api/models";
 import { BackIcon, MoreIcon } from "../../ui/icons";
 import { useAsked, useConnection, usePush } from "../../ui/live";
@@ -62,7 +63,7 @@ function More({ model, reload }: { model: ModelDetail; reload: () => Promise<unk
       </Menu>
       {problem && (
         <p role="alert" className="error">
-          {problem.message}
+          {sentence(problem)}
         </p>
       )}
     </>
@@ -129,7 +130,7 @@ export function ModelPage() {
       <DeletedToast />
       {detail.error && !model && (
         <p role="alert" className="error">
-          {detail.error.message}
+          {sentence(detail.error)}
         </p>
       )}
       {detail.isPending && <p className="hint late">Reading the model…</p>}

@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, type RefObject, useLayoutEffect, useRef, useState } from "react";
+import { sentence } from "../../api/explain";
 import type { Model } from "../../api/types";
 import { density } from "../../ui/density";
 import { bytes, short, whole } from "../../ui/format";
@@ -37,7 +38,7 @@ function Action({ model }: { model: Model }) {
       </button>
       {act.error && !trouble(model) && (
         <span role="alert" className="problem">
-          {act.error.message}
+          {sentence(act.error)}
         </span>
       )}
     </>

@@ -3,6 +3,7 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
+import { sentence } from "../../api/explain";
 import type { Model } from "../../api/types";
 import { whole } from "../../ui/format";
 import { useConnection } from "../../ui/live";
@@ -124,7 +125,7 @@ export function ModelsPage() {
       </header>
       {problem && (
         <p role="alert" className="error">
-          {problem.message}
+          {sentence(problem)}
         </p>
       )}
       <DeletedToast />

@@ -1,6 +1,7 @@
 import { useDebouncedValue } from "@mantine/hooks";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo } from "react";
+import { sentence } from "../../api/explain";
 import type { Catalogue, Fit, ModelDetail, Option, Values } from "../../api/models";
 import { START } from "../../api/models";
 import { Refused } from "../../engine/connection";
@@ -37,7 +38,7 @@ function Prediction({ name, options, effective, changes, put, blame }: Predictio
   if (error && !data)
     return (
       <p role="status" className="error">
-        {wrong.length > 0 ? `Not predicted while this cannot be used: ${wrong.join(", ")}.` : error.message}
+        {wrong.length > 0 ? `Not predicted while this cannot be used: ${wrong.join(", ")}.` : sentence(error)}
       </p>
     );
   if (!data) return <p className="hint late">Predicting the memory…</p>;
@@ -92,7 +93,7 @@ export function OptionsTab({ model, reload }: { model: ModelDetail; reload: () =
   if (!configuration || !catalogue.data)
     return catalogue.error ? (
       <p role="alert" className="error">
-        {catalogue.error.message}
+        {sentence(catalogue.error)}
       </p>
     ) : (
       <p className="hint late">Reading the options…</p>

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
+import { sentence } from "../../api/explain";
 import type { Catalogue, ModelDetail, Template } from "../../api/models";
 import { useAsked, useConnection, usePush } from "../../ui/live";
 import { told } from "../../ui/options/form";
@@ -59,7 +60,7 @@ export function TemplatesTab({ model, reload }: { model: ModelDetail; reload: ()
       </p>
       {problem && (
         <p role="alert" className="error">
-          {problem.message}
+          {sentence(problem)}
         </p>
       )}
       {data?.templates.length === 0 && <h2 className="empty">No templates yet</h2>}

@@ -1,6 +1,7 @@
 import { useDocumentTitle } from "@mantine/hooks";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
+import { sentence } from "../../api/explain";
 import { type History, RANGES, type Range, SPAN } from "../../api/metrics";
 import { between } from "../../engine/series";
 import { useMetrics } from "../../ui/metrics";
@@ -74,7 +75,7 @@ export function MonitoringPage() {
       </header>
       {error && (
         <p className="error" role="alert">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       <p className="monitoring-note hint" role="status">

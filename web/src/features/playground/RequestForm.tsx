@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useId, useState } from "react";
+import { sentence } from "../../api/explain";
 import { MOD } from "../../ui/keys";
 import { Segments } from "../../ui/Segments";
 import { DIALECTS, type Draft, PARAMETERS } from "./draft";
@@ -122,7 +123,7 @@ export function RequestForm({ draft, built, running, onChange, onSend, onStop }:
           </div>
           {models.error && (
             <p role="alert" className="error">
-              {models.error.message}
+              {sentence(models.error)}
             </p>
           )}
           <div className="play-row">

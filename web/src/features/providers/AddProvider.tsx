@@ -3,6 +3,7 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
+import { sentence } from "../../api/explain";
 import { type Kind, type Provider, TEST, type Test } from "../../api/providers";
 import { reasonFor, reasonsOf } from "../../ui/entry/entry";
 import { FieldRow } from "../../ui/entry/Fields";
@@ -43,7 +44,7 @@ function AddForm({ kind, taken, onAdded }: FormProps) {
       if (!secret) return made;
       // From here on it is there: what goes wrong with the key is said on its own page.
       return live.request<Provider>("providers:keys:add", { name, secret }).catch((error: Error) => {
-        useKeyProblem.setState({ problem: { name, message: error.message } });
+        useKeyProblem.setState({ problem: { name, reason: sentence(error) } });
         return made;
       });
     },
@@ -126,7 +127,7 @@ function AddForm({ kind, taken, onAdded }: FormProps) {
       </FieldRow>
       {problem && (
         <p role="alert" className="error">
-          {problem.message}
+          {sentence(problem)}
         </p>
       )}
       {test.data && !test.isPending && <TestResult test={test.data} />}

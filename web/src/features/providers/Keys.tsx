@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
+import { sentence } from "../../api/explain";
 import type { Kind, Provider, ProviderKey } from "../../api/providers";
 import { ago, duration } from "../../ui/format";
 import { ArrowIcon } from "../../ui/icons";
@@ -114,7 +115,7 @@ function AddKey({ provider, needed, onDone }: { provider: Provider; needed: bool
       </Button>
       {add.error && (
         <p role="alert" className="error">
-          {add.error.message}
+          {sentence(add.error)}
         </p>
       )}
     </form>
@@ -144,7 +145,7 @@ export function Keys({ provider, kind, onChange }: Props) {
   const live = useConnection();
   const { name, keys } = provider;
   const [removed, setRemoved] = useState<ProviderKey | null>(null);
-  const failed = useKeyProblem(({ problem }) => (problem?.name === name ? problem.message : null));
+  const failed = useKeyProblem(({ problem }) => (problem?.name === name ? problem.reason : null));
   const resting = useResting(name);
   const remove = useMutation({
     mutationFn: (one: ProviderKey) => live.intend<Provider>("providers:keys:remove", { name, id: one.id }),
@@ -176,7 +177,7 @@ export function Keys({ provider, kind, onChange }: Props) {
       {keys.length === 0 && !kind?.keyNeeded && <p className="hint">It is asked without a key.</p>}
       {(failed ?? problem) && (
         <p role="alert" className="error">
-          {failed ? `The key was not taken. ${failed}` : problem?.message}
+          {failed ? `The key was not taken. ${failed}` : sentence(problem)}
         </p>
       )}
       <ul className="rows">

@@ -1,5 +1,6 @@
 import { Button, Modal } from "@mantine/core";
 import { useState } from "react";
+import { sentence } from "../../api/explain";
 import type { Abilities, Prices, ProviderModel } from "../../api/providers";
 import { same, unreadable } from "../../ui/entry/entry";
 import { FieldRow, NumberBox } from "../../ui/entry/Fields";
@@ -105,7 +106,7 @@ export function ModelDialog({ model, listed, locked, saving, error, onSave, onCl
       />
       {error && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {!locked && (

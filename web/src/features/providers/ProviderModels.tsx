@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useDeferredValue, useState } from "react";
+import { sentence } from "../../api/explain";
 import type { Provider, ProviderModel } from "../../api/providers";
 import { ago, dollars, whole } from "../../ui/format";
 import { useAsked, useConnection } from "../../ui/live";
@@ -91,7 +92,8 @@ export function ProviderModels({ provider, onChange }: Props) {
   const found = (data?.models ?? []).filter((model) =>
     `${model.name} ${model.title ?? ""}`.toLowerCase().includes(wanted),
   );
-  const problem = error?.message ?? refresh.error?.message ?? data?.problem;
+  const failed = error ?? refresh.error;
+  const problem = failed ? sentence(failed) : data?.problem;
   return (
     <>
       <div className="options-bar">
@@ -176,7 +178,7 @@ export function ProviderModels({ provider, onChange }: Props) {
           </Button>
           {save.error && !edited && (
             <p role="alert" className="error">
-              {save.error.message}
+              {sentence(save.error)}
             </p>
           )}
         </form>

@@ -2,6 +2,7 @@ import { Button, Menu } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { sentence } from "../../api/explain";
 import { type Kind, type Provider, TEST, type Test } from "../../api/providers";
 import { useEntry } from "../../ui/entry/useEntry";
 import { BackIcon, MoreIcon } from "../../ui/icons";
@@ -62,7 +63,7 @@ function Actions({ provider, onChange }: { provider: Provider; onChange: (provid
       </Menu>
       {problem && (
         <p role="alert" className="error">
-          {problem.message}
+          {sentence(problem)}
         </p>
       )}
     </>
@@ -152,7 +153,7 @@ function Body({ provider, kind, title, tab, reload, onChange }: BodyProps) {
       {test.data && !test.isPending && <TestResult test={test.data} />}
       {test.error && (
         <p role="alert" className="error">
-          {test.error.message}
+          {sentence(test.error)}
         </p>
       )}
       <Tabs
@@ -188,7 +189,7 @@ export function ProviderPage() {
       {!provider && <h1>{name}</h1>}
       {error && !data && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {isPending && <p className="hint late">Reading the provider…</p>}

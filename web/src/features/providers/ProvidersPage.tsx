@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
+import { sentence } from "../../api/explain";
 import { type Provider, TEST, type Test } from "../../api/providers";
 import { useConnection } from "../../ui/live";
 import { RemovedList } from "../../ui/RemovedList";
@@ -38,7 +39,7 @@ function Row({ provider, title }: { provider: Provider; title: string }) {
         {test.data && <TestResult test={test.data} />}
         {test.error && (
           <p role="alert" className="error">
-            {test.error.message}
+            {sentence(test.error)}
           </p>
         )}
       </div>
@@ -88,7 +89,7 @@ export function ProvidersPage() {
       </header>
       {(error ?? kinds.error) && (
         <p role="alert" className="error">
-          {(error ?? kinds.error)?.message}
+          {sentence(error ?? kinds.error)}
         </p>
       )}
       {isPending && <p className="hint late">Reading the providers…</p>}

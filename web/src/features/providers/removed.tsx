@@ -1,5 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { create } from "zustand";
+import { sentence } from "../../api/explain";
 import { useConnection } from "../../ui/live";
 import { Toast } from "../../ui/Toast";
 
@@ -16,7 +17,7 @@ export const useRemoved = create<{ last: Last | null; put: (last: Last | null) =
 }));
 
 /** Why the key of a provider that was just added was not taken, for its own page. */
-export const useKeyProblem = create<{ problem: { name: string; message: string } | null }>(() => ({ problem: null }));
+export const useKeyProblem = create<{ problem: { name: string; reason: string } | null }>(() => ({ problem: null }));
 
 /** Says what was removed and offers to bring it back. The server keeps it for a week. */
 export function RemovedToast() {
@@ -28,7 +29,7 @@ export function RemovedToast() {
     <>
       {restore.error && (
         <p role="alert" className="error">
-          It was not brought back. {restore.error.message}
+          It was not brought back. {sentence(restore.error)}
         </p>
       )}
       {last && (

@@ -1,6 +1,7 @@
 import { Button, Modal } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
+import { sentence } from "../../api/explain";
 import { type Limit, SCOPES } from "../../api/routes";
 import { changesOf, conflictOf, reasonFor, reasonsOf, unreadable } from "../../ui/entry/entry";
 import { FieldRow, NumberBox } from "../../ui/entry/Fields";
@@ -142,7 +143,7 @@ export function LimitDialog({ limit, onSaved, onClose }: Props) {
       </FieldRow>
       {save.error && (
         <p role="alert" className="error">
-          {conflict ? "Somebody else has changed it meanwhile. Close this and open it again." : save.error.message}
+          {conflict ? "Somebody else has changed it meanwhile. Close this and open it again." : sentence(save.error)}
         </p>
       )}
       <div className="dialog-actions">

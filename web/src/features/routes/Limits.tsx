@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { sentence } from "../../api/explain";
 import type { Limit, Limits as Listing } from "../../api/routes";
 import { useAsked, useConnection, usePush } from "../../ui/live";
 import { Toast } from "../../ui/Toast";
@@ -54,7 +55,7 @@ export function Limits() {
     <>
       {problem && (
         <p role="alert" className="error">
-          {problem.message}
+          {sentence(problem)}
         </p>
       )}
       {isPending && <p className="hint late">Reading the limits…</p>}

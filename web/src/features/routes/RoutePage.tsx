@@ -3,6 +3,7 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { type ReactNode, useRef } from "react";
+import { sentence } from "../../api/explain";
 import { NEW_ROUTE, type Route } from "../../api/routes";
 import { SaveBar } from "../../ui/entry/SaveBar";
 import { useEntry } from "../../ui/entry/useEntry";
@@ -44,7 +45,7 @@ function Actions({ route }: { route: Route }) {
       </Menu>
       {remove.error && (
         <p role="alert" className="error">
-          {remove.error.message}
+          {sentence(remove.error)}
         </p>
       )}
     </div>
@@ -135,7 +136,7 @@ export function RoutePage() {
       {!route && <h1>{name}</h1>}
       {error && !data && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {isPending && <p className="hint late">Reading the route…</p>}

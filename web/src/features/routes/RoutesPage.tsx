@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { sentence } from "../../api/explain";
 import type { Route, States } from "../../api/routes";
 import { RemovedList } from "../../ui/RemovedList";
 import { useStates } from "../../ui/states";
@@ -61,7 +62,7 @@ function RouteList() {
     <>
       {error && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {isPending && <p className="hint late">Reading the routes…</p>}

@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { sentence } from "../../api/explain";
 import type { Attempt, Trial } from "../../api/routes";
 import { whole } from "../../ui/format";
 import { useConnection } from "../../ui/live";
@@ -88,12 +89,12 @@ export function TryRoute({ name, unsaved }: { name: string; unsaved: boolean }) 
       {unsaved && <p className="hint">The route is asked as it was saved last.</p>}
       {attempt.error && (
         <p role="alert" className="error">
-          {attempt.error.message}
+          {sentence(attempt.error)}
         </p>
       )}
       {trial && !attempt.isPending && (
         <div role="status">
-          {trial.error && <p className="error">{trial.error.message}</p>}
+          {trial.error && <p className="error">{sentence(trial.error)}</p>}
           {trial.text !== "" && <p className="trial-text">{trial.text}</p>}
           {trial.ok && (
             <p className="hint">

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { sentence } from "../../api/explain";
 import { GROUPS, type Group, listUsage, type UsageRow } from "../../api/usage";
 import { short, whole } from "../../ui/format";
 import { Segments } from "../../ui/Segments";
@@ -65,7 +66,7 @@ export function Usage() {
       </div>
       {error && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {isPending && <p className="hint late">Adding up…</p>}

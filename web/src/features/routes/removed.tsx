@@ -1,5 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { create } from "zustand";
+import { sentence } from "../../api/explain";
 import { useConnection } from "../../ui/live";
 import { Toast } from "../../ui/Toast";
 
@@ -18,7 +19,7 @@ export function RemovedToast() {
     <>
       {restore.error && (
         <p role="alert" className="error">
-          It was not brought back. {restore.error.message}
+          It was not brought back. {sentence(restore.error)}
         </p>
       )}
       {last && (

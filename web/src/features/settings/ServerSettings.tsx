@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useMemo, useState } from "react";
 import type { AppSetting, Everything } from "../../api/config";
+import { sentence } from "../../api/explain";
 import type { Option, OptionValue } from "../../api/models";
 import { listModels } from "../../api/models";
 import type { Model } from "../../api/types";
@@ -82,7 +83,7 @@ export function ServerSettings() {
       {isPending && <p className="hint late">Reading the settings…</p>}
       {error && !data && (
         <p role="alert" className="error">
-          {error.message}
+          {sentence(error)}
         </p>
       )}
       {rows.length > 0 && (
@@ -105,7 +106,7 @@ export function ServerSettings() {
       )}
       {save.error && (
         <p role="alert" className="error">
-          {save.error.message}
+          {sentence(save.error)}
         </p>
       )}
       {(dirty || done) && (

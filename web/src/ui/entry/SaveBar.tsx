@@ -1,4 +1,5 @@
 import { Button, Modal } from "@mantine/core";
+import { sentence } from "../../api/explain";
 import { shown } from "./entry";
 import type { Editing } from "./useEntry";
 import "../options/options.css";
@@ -12,7 +13,7 @@ export function SaveBar<T extends { version: number }>({ editing, label }: { edi
     <>
       {error && !conflict && (
         <div role="alert" className="error save-error">
-          {several ? "It was not saved:" : error.message}
+          {several ? "It was not saved:" : sentence(error)}
           {several &&
             Object.entries(reasons).map(([field, reason]) => (
               <div key={field}>

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { type ReactNode, useCallback, useEffect, useMemo, useState } from "react";
+import { sentence } from "../../api/explain";
 import type { Catalogue, Option, OptionValue, Values } from "../../api/models";
 import { Refused } from "../../engine/connection";
 import { ConflictDialog, ReviewDialog } from "./Dialogs";
@@ -159,7 +160,7 @@ export function OptionEditor(props: Props) {
       </OptionForm>
       {saving.error && !conflict && (
         <div role="alert" className="error save-error">
-          {saving.error.message}
+          {sentence(saving.error)}
           <LastLines error={saving.error} />
           {unknown.map(([key, reason]) => (
             <div key={key}>

@@ -2,6 +2,7 @@ import { Button, Progress } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { Download } from "../../../api/downloads";
+import { sentence } from "../../../api/explain";
 import { bytes, duration } from "../../../ui/format";
 import { useAsked, useConnection, usePush } from "../../../ui/live";
 
@@ -51,7 +52,7 @@ function Actions({ download }: { download: Download }) {
       {["done", "failed", "cancelled"].includes(download.state) && button("remove", "Clear")}
       {act.error && (
         <p role="alert" className="error">
-          {act.error.message}
+          {sentence(act.error)}
         </p>
       )}
     </div>

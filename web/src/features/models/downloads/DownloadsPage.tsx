@@ -3,6 +3,7 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useState } from "react";
 import type { Look } from "../../../api/downloads";
+import { sentence } from "../../../api/explain";
 import { BackIcon } from "../../../ui/icons";
 import { useAsked } from "../../../ui/live";
 import { DownloadList, useDownloads } from "./DownloadList";
@@ -73,7 +74,7 @@ export function DownloadsPage() {
       </p>
       {look.error && (
         <p role="alert" className="error">
-          {look.error.message}
+          {sentence(look.error)}
         </p>
       )}
       {repo && look.isPending && <p className="hint late">Asking the hub and predicting the memory…</p>}

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import type { Choice, Download, Look } from "../../../api/downloads";
+import { sentence } from "../../../api/explain";
 import { bytes } from "../../../ui/format";
 import { useConnection } from "../../../ui/live";
 import { FitMark } from "../State";
@@ -30,7 +31,7 @@ export function Picker({ look, downloads }: { look: Look; downloads: readonly Do
       </p>
       {start.error && (
         <p role="alert" className="error">
-          {start.error.message}
+          {sentence(start.error)}
         </p>
       )}
       <table className="choices">
