@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Capabilities } from "./capabilities";
+import { threadsFor } from "./plan";
 import { BROWSER } from "./scripted";
 import { judge, storageLeft } from "./verdict";
 
@@ -8,7 +9,8 @@ const BUDGET = 4 * GiB;
 
 describe("judge", () => {
   it.each([
-    ["fits", 0.5, {}, "8 threads"],
+    ["fits", 0.5, {}, "4 threads"],
+    ["tight", 0.5, { threads: 2 }, "one thread"],
     ["fits", 0.5, { webgpu: "ready" }, "graphics card"],
     ["fits", 2, { webgpu: "ready" }, "graphics card"],
     ["tight", 2, {}, "slowly"],
@@ -26,6 +28,15 @@ describe("judge", () => {
     expect(judged).toMatchObject({ verdict, reason: expect.stringContaining(words) });
     expect(judged.reason).toMatch(/^[A-Z].*\.$/);
   });
+
+  it.each([1, 2, 3, 4, 6, 8, 16, 64])(
+    "promises of %i processors the threads that an engine is started with",
+    (threads) => {
+      const [, told = "one"] =
+        /Runs on (?:(\d+) threads|one thread)/.exec(judge({ bytes: 1 }, { ...BROWSER, threads }, BUDGET).reason) ?? [];
+      expect(told === "one" ? 1 : Number(told)).toBe(threadsFor(threads));
+    },
+  );
 
   it("counts what is stored already", () => {
     const full = { ...BROWSER, quotaBytes: 1.2 * GiB };

@@ -1,4 +1,5 @@
 import type { Capabilities } from "./capabilities";
+import { threadsFor } from "./plan";
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
@@ -37,7 +38,8 @@ export function storageLeft({ quotaBytes, usedBytes }: Capabilities): number | u
 
 /** Whether a model runs in this browser, and why. `budget`: bytes of memory that a model may take here. */
 export function judge(model: Candidate, capabilities: Capabilities, budget: number): Judged {
-  const { wasm, simd, opfs, webgpu, threads } = capabilities;
+  const { wasm, simd, opfs, webgpu } = capabilities;
+  const threads = threadsFor(capabilities.threads);
   if (model.reason) return { verdict: "no", reason: model.reason };
   if (!wasm) return { verdict: "no", reason: "This browser does not run WebAssembly." };
   if (!simd) return { verdict: "no", reason: "This browser's WebAssembly lacks SIMD; a newer version has it." };

@@ -1,4 +1,5 @@
 import type { Capabilities } from "../../engine/local/capabilities";
+import { threadsFor } from "../../engine/local/plan";
 import { storageLeft } from "../../engine/local/verdict";
 import { bytes } from "../../ui/format";
 
@@ -167,9 +168,10 @@ export function checksOf(seen: Capabilities, budget: number, measured: number | 
 }
 
 /** What it comes to, in a sentence. */
-export function summary({ wasm, simd, webgpu, threads }: Capabilities): string {
+export function summary({ wasm, simd, webgpu, threads: most }: Capabilities): string {
   if (!wasm || !simd) return "Models cannot run in this browser. Chats are answered by the server.";
   if (webgpu === "ready") return "Models run in this browser on the graphics card.";
+  const threads = threadsFor(most);
   const how = threads > 1 ? `with ${threads} threads` : "with one thread, which is slow";
   return `Models run in this browser on the processor, ${how}.`;
 }

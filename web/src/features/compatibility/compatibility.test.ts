@@ -78,7 +78,7 @@ describe("summary", () => {
   it.each([
     [GOOD, "graphics card"],
     [BARE, "one thread"],
-    [{ ...GOOD, webgpu: "none" as const }, "8 threads"],
+    [{ ...GOOD, webgpu: "none" as const }, "4 threads"],
     [{ ...GOOD, simd: false }, "cannot run"],
   ])("says it in a sentence", (seen, words) => expect(summary(seen)).toContain(words));
 });
