@@ -162,11 +162,11 @@ def test_what_was_changed_on_the_way_is_refused(context: BrowserContext) -> None
     page = opened(context)
     act(page, "Download")
     expect(row(page).get_by_role("alert")).to_contain_text("another checksum than the server tells")
-    expect(page.get_by_role("button", name="Try again cria")).to_be_visible()
+    expect(page.get_by_role("button", name="Fetch it again cria")).to_be_visible()
     page.reload()
     expect(row(page)).not_to_contain_text("On this device")
     context.unroute(FILES)
-    act(page, "Try again")
+    act(page, "Fetch it again")
     expect(row(page)).to_contain_text("checksum verified")
 
 
@@ -259,7 +259,7 @@ def test_what_the_browser_has_removed_is_told(context: BrowserContext) -> None:
     )
     page.reload()
     expect(row(page).get_by_role("alert")).to_contain_text("The browser has removed this model")
-    act(page, "Try again")
+    act(page, "Fetch it again")
     expect(row(page)).to_contain_text("checksum verified")
 
 

@@ -6,6 +6,8 @@ export interface TurnView {
   /** `saved`, the server's states, `reading`, `thinking` or `writing`. */
   state: string;
   error: string | null;
+  /** What may help against the error, as the table of errors names it. */
+  steps?: readonly string[];
   ended: boolean;
   /** Tokens of the answer, when the model has told. */
   tokens: number | null;

@@ -1,6 +1,8 @@
 // @vitest-environment node
 import { beforeEach, describe, expect, it } from "vitest";
+import { sentence } from "../../api/explain";
 import { viewOf } from "./answering";
+import { failure } from "./errors";
 import { asked, Refusal, until, World } from "./journal-world";
 
 let world: World;
@@ -81,7 +83,11 @@ describe("an answer of this device", () => {
     world.engine.breakOff();
     await until(() => journal.turns()[0]?.state === "failed");
     expect(journal.turns()[0]).toMatchObject({ answer: "Half", error: { code: "device_stalled" } });
-    expect(turns.view(viewOf(turn.key))).toMatchObject({ error: "It made no progress.", ended: true });
+    expect(turns.view(viewOf(turn.key))).toMatchObject({
+      error: sentence(failure("device_stalled", "It made no progress.")),
+      steps: expect.arrayContaining(["other_place"]),
+      ended: true,
+    });
   });
 
   it("leaves the oldest out when all does not fit", async () => {

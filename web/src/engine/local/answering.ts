@@ -171,10 +171,15 @@ export class LocalTurns {
       await end({ answer: text, state, stats });
       this.show(key, { text, state, ended: true, tokens: stats.tokens });
     } catch (error) {
-      const { localError } = await import("./errors");
-      const { code, message } = localError(error, "device_generation_failed");
+      const [{ localError }, { explain, sentence }] = await Promise.all([
+        import("./errors"),
+        import("../../api/explain"),
+      ]);
+      const reason = localError(error, "device_generation_failed");
+      const { code, message } = reason;
+      const steps = explain(reason).row.steps.map(({ strategy }) => strategy);
       await end({ answer: text, state: "failed", error: { code, message } });
-      this.show(key, { text, state: "failed", error: message, ended: true });
+      this.show(key, { text, state: "failed", error: sentence(reason), steps, ended: true });
     }
   }
 

@@ -30,6 +30,10 @@ export interface AnswerProps {
   device: string;
   /** Has this device answer in the server's place; null when it cannot. */
   here: ((message: Message) => void) | null;
+  /** Has the other place answer when this one has failed; null when it cannot. */
+  other: { label: string; ask: (question: string) => void } | null;
+  /** Fetches a model of this device anew; null when the server is away. */
+  fetchAgain: ((model: string) => void) | null;
 }
 
 // The renderer weighs as much as the page around it, and an empty conversation needs none.
@@ -42,7 +46,7 @@ export const isOpen = (state: string) => state === "queued" || state === "runnin
 
 /** One answer: its text as it grows, its state, and what can be done with it. */
 export const Answer = memo(function Answer(props: AnswerProps) {
-  const { agentId, message, streams, last, say } = props;
+  const { agentId, message, streams, last, say, other, fetchAgain } = props;
   const { turnId } = message;
   const wanted = isOpen(message.state) ? turnId : null;
   if (wanted) streams.prepare?.(agentId, wanted);
@@ -55,6 +59,9 @@ export const Answer = memo(function Answer(props: AnswerProps) {
   const state = view ? view.state : message.state;
   const live = view ? !view.ended && view.state !== "interrupted" : isOpen(message.state);
   const broken = !live && BROKEN.has(state);
+  const failed = broken && state !== "cancelled";
+  /** Whether the table of errors names a step; what it says of an answer of the server, the page does not know. */
+  const helps = (step: string) => view?.steps?.includes(step);
   const loading = view?.loading;
   const model =
     loading === undefined ? props.model : { name: message.model ?? "", state: "loading", progress: loading };
@@ -109,6 +116,16 @@ export const Answer = memo(function Answer(props: AnswerProps) {
                 <button type="button" onClick={() => say(props.question)}>
                   Retry
                 </button>
+                {failed && other && helps("other_place") !== false && (
+                  <button type="button" onClick={() => other.ask(props.question)}>
+                    {other.label}
+                  </button>
+                )}
+                {failed && fetchAgain && helps("download_again") && (
+                  <button type="button" onClick={() => fetchAgain(message.model ?? "")}>
+                    Fetch the model again
+                  </button>
+                )}
               </span>
             )}
           </>

@@ -2,7 +2,9 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import type { StoreApi } from "zustand/vanilla";
+import type { Message } from "../../api/types";
 import type { Connection } from "../../engine/connection";
+import { SERVERLESS } from "../../engine/edition";
 import { viewOf } from "../../engine/local/answering";
 import { isLocal } from "../../engine/local/journal";
 import type { Outbox } from "../../engine/outbox";
@@ -138,6 +140,12 @@ export function ChatPage({ agentId, parts, offer }: Props) {
   const latest = useRef(send);
   latest.current = send;
   const say = useCallback((text: string) => void latest.current(text), []);
+  const onServerToo = !SERVERLESS && connected && agentId !== null && !isLocal(agentId);
+  /** Having the other place answer a message: the server that of this device, and the other way round. */
+  const elsewhere = (message: Message) => {
+    if (message.place !== "device") return where.able ? { label: "Have this device answer", ask: here.answer } : null;
+    return onServerToo ? { label: "Have the server answer", ask: (text: string) => outbox.add(text, agentId) } : null;
+  };
   const stop = useMemo(() => {
     if (running?.startsWith(LOCAL)) return () => local.turns.stop(running.slice(LOCAL.length));
     return running && agentId && connected ? () => void streams.stop(agentId, running).catch(() => undefined) : null;
@@ -193,6 +201,8 @@ export function ChatPage({ agentId, parts, offer }: Props) {
                 model={isOpen(message.state) && message.place !== "device" ? model : undefined}
                 device={parts.device}
                 here={message.place !== "device" && message === working && where.able ? here.takeOver : null}
+                other={message === last ? elsewhere(message) : null}
+                fetchAgain={message === last && connected ? where.fetchAgain : null}
                 say={message === last && waiting.length === 0 ? say : null}
                 question={messages[index - 1]?.content ?? ""}
               />

@@ -37,12 +37,15 @@ export function useHere(given: Given) {
       moveSampling("new", conversation);
       await navigate({ to: "/c/$agentId", params: { agentId: conversation } });
     };
-    const told = (error: unknown) => setProblem(error instanceof Error ? error.message : String(error));
+    const told = async (error: unknown) => {
+      const { sentence } = await import("../../api/explain");
+      setProblem(sentence(error));
+    };
     const last = () => latest.current.all.at(-1)?.seq ?? 1;
     return {
       answer: (text: string) =>
         void ask(text, last()).catch((error) => {
-          told(error);
+          void told(error);
           // What cannot be kept here waits for the server.
           const { agentId, outbox } = latest.current;
           if (agentId === null || !isLocal(agentId)) outbox.add(text, agentId);

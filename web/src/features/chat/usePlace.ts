@@ -121,6 +121,10 @@ export function usePlace(connection: Connection, current: string | null, serverM
     preference: wish.place,
   };
   const choice = deciding?.choose(circumstances) ?? SERVER;
+  const told = (name: string) => async (error: unknown) => {
+    const { sentence } = await import("../../api/explain");
+    setProblem(`${name} was not downloaded: ${sentence(error)}`);
+  };
   const pick = (id: string) => {
     wishes.setState({ place: "device", model: id });
     if (isOwn(id)) return;
@@ -130,7 +134,17 @@ export function usePlace(connection: Connection, current: string | null, serverM
     void device
       .files()
       .then((files) => files.download(id))
-      .catch((error: Error) => setProblem(`${picked.name} was not downloaded: ${error.message}`));
+      .catch(told(picked.name));
+  };
+  /** Removes what is stored of a model, which cannot be used, and fetches it anew. */
+  const fetchAgain = (name: string) => {
+    const found = models?.find((one) => one.name === name);
+    if (!found?.offered) return setProblem(`The server does not offer ${name} any more.`);
+    setProblem(null);
+    void device
+      .files()
+      .then((files) => files.remove(found.id).then(() => files.download(found.id)))
+      .catch(told(name));
   };
   /** Whether this device could answer, wherever the choice fell. */
   const able = deciding?.choose({ ...circumstances, preference: "device" }).place === "device";
@@ -149,6 +163,7 @@ export function usePlace(connection: Connection, current: string | null, serverM
     own: own ?? [],
     wish,
     pick,
+    fetchAgain,
     problem,
     look: () => setLooking(true),
   };

@@ -1,5 +1,6 @@
 import type { Tested } from "../../engine/keys/own";
 import type { OwnProvider, ProviderKind } from "../../engine/keys/types";
+import { ERRORS, type ErrorCode } from "../../api/errors";
 import type { DeviceModel, DeviceUsage } from "../../engine/local/files";
 import { bytes, duration, whole } from "../../ui/format";
 
@@ -45,12 +46,22 @@ export function heard(model: DeviceModel): string {
   return `${model.name} ${words[model.state]}`;
 }
 
+/** What a failed download is asked for, by the step that the table of errors names. */
+function again(code = ""): string {
+  const { steps = [] } = Object.hasOwn(ERRORS, code) ? ERRORS[code as ErrorCode] : {};
+  const words: Partial<Record<string, string>> = {
+    download_again: "Fetch it again",
+    new_version: "Fetch the new version",
+  };
+  return steps.map(({ strategy }) => words[strategy]).find(Boolean) ?? "Try again";
+}
+
 /** What is done by the main button of a model; null where nothing can be. */
 export function mainAction(model: DeviceModel): { does: "download" | "pause"; label: string } | null {
   if (model.state === "downloading") return { does: "pause", label: "Pause" };
   if (!model.fits || !model.offered) return null;
   if (model.state === "ready") return model.outdated ? { does: "download", label: "Update" } : null;
-  return { does: "download", label: { absent: "Download", paused: "Resume", failed: "Try again" }[model.state] };
+  return { does: "download", label: { absent: "Download", paused: "Resume", failed: again(model.code) }[model.state] };
 }
 
 /** Whether there is anything of a model on this device. */
