@@ -14,6 +14,11 @@ from tests.support.server import Server
 
 pytestmark = pytest.mark.alone
 
+EVICT = """async () => {
+  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("corral-models");
+  for await (const name of folder.keys()) await folder.removeEntry(name, { recursive: true });
+}"""
+
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -107,6 +112,29 @@ def test_what_was_answered_while_the_conversation_went_on_becomes_a_fork(here: P
     expect(mine(page)).to_have_text(["Who are you?", "What is Corral?"])
     expect(page.get_by_role("heading", level=1)).to_have_text("Who are you? (from this device)")
     expect(composer(page)).to_be_focused()
+
+
+def test_a_model_that_the_browser_removed_is_fetched_again_where_the_answer_failed(
+    here: Page, newcomer: Server
+) -> None:
+    page = here
+    ask_here(page, "Who are you?")
+    expect(page).to_have_url(re.compile(r"/c/agt_\w"))
+    until(page, lambda: stored(newcomer, page)[-1]["state"] == "completed", "the sync")
+    page.reload()
+    online(page)
+    expect(page.get_by_role("button", name=re.compile("^Model: .* This device$"))).to_be_visible()
+    page.evaluate(EVICT)
+    send(page, "What is Corral?")
+    page.get_by_role("button", name="Fetch the model again").click()
+    expect(page.get_by_role("button", name="Fetch the model again")).to_have_count(0)
+    expect(page.get_by_role("button", name="Have the server answer")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Model: .* This device$"))).to_be_visible()
+    expect(line(page)).to_contain_text("This device answers")
+    page.get_by_role("button", name="Retry").click()
+    expect(answers(page)).to_have_count(3)
+    done(page, patience=5 * DEADLINE)
+    expect(answers(page).last).to_contain_text("This device ·")
 
 
 def test_a_message_that_waits_for_the_server_is_handed_over_and_there_once(here: Page, newcomer: Server) -> None:

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { lazy, memo, Suspense, useCallback, useEffect, useSyncExternalStore } from "react";
+import { lazy, memo, Suspense, useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import type { Message } from "../../api/types";
 import type { TurnView } from "../../engine/joiner";
 import { CopyButton } from "../../ui/CopyButton";
@@ -34,6 +34,8 @@ export interface AnswerProps {
   other: { label: string; ask: (question: string) => void } | null;
   /** Fetches a model of this device anew; null when the server is away. */
   fetchAgain: ((model: string) => void) | null;
+  /** Whether this device does not have the model that answered, and could. */
+  missing: boolean;
 }
 
 // The renderer weighs as much as the page around it, and an empty conversation needs none.
@@ -48,6 +50,7 @@ export const isOpen = (state: string) => state === "queued" || state === "runnin
 export const Answer = memo(function Answer(props: AnswerProps) {
   const { agentId, message, streams, last, say, other, fetchAgain } = props;
   const { turnId } = message;
+  const [fetched, setFetched] = useState(false);
   const wanted = isOpen(message.state) ? turnId : null;
   if (wanted) streams.prepare?.(agentId, wanted);
   useEffect(() => {
@@ -60,7 +63,7 @@ export const Answer = memo(function Answer(props: AnswerProps) {
   const live = view ? !view.ended && view.state !== "interrupted" : isOpen(message.state);
   const broken = !live && BROKEN.has(state);
   const failed = broken && state !== "cancelled";
-  /** Whether the table of errors names a step; what it says of an answer of the server, the page does not know. */
+  /** Whether the table of errors names a step; of what this page has not answered itself, it does not know. */
   const helps = (step: string) => view?.steps?.includes(step);
   const loading = view?.loading;
   const model =
@@ -121,8 +124,14 @@ export const Answer = memo(function Answer(props: AnswerProps) {
                     {other.label}
                   </button>
                 )}
-                {failed && fetchAgain && helps("download_again") && (
-                  <button type="button" onClick={() => fetchAgain(message.model ?? "")}>
+                {failed && fetchAgain && (props.missing || (helps("download_again") && !fetched)) && (
+                  <button
+                    type="button"
+                    onClick={() => {
+                      setFetched(true);
+                      fetchAgain(message.model ?? "");
+                    }}
+                  >
                     Fetch the model again
                   </button>
                 )}

@@ -203,6 +203,7 @@ export function ChatPage({ agentId, parts, offer }: Props) {
                 here={message.place !== "device" && message === working && where.able ? here.takeOver : null}
                 other={message === last ? elsewhere(message) : null}
                 fetchAgain={message === last && connected ? where.fetchAgain : null}
+                missing={message.place === "device" && where.missing(message.model ?? "")}
                 say={message === last && waiting.length === 0 ? say : null}
                 question={messages[index - 1]?.content ?? ""}
               />

@@ -136,6 +136,10 @@ export function usePlace(connection: Connection, current: string | null, serverM
       .then((files) => files.download(id))
       .catch(told(picked.name));
   };
+  /** Whether a model of that name is offered, and neither on this device nor on its way. */
+  const missing = (name: string) =>
+    models?.some((one) => one.name === name && one.offered && one.usable === null && one.state !== "downloading") ??
+    false;
   /** Removes what is stored of a model, which cannot be used, and fetches it anew. */
   const fetchAgain = (name: string) => {
     const found = models?.find((one) => one.name === name);
@@ -163,6 +167,7 @@ export function usePlace(connection: Connection, current: string | null, serverM
     own: own ?? [],
     wish,
     pick,
+    missing,
     fetchAgain,
     problem,
     look: () => setLooking(true),

@@ -1,6 +1,6 @@
+import { ERRORS, type ErrorCode } from "../../api/errors";
 import type { Tested } from "../../engine/keys/own";
 import type { OwnProvider, ProviderKind } from "../../engine/keys/types";
-import { ERRORS, type ErrorCode } from "../../api/errors";
 import type { DeviceModel, DeviceUsage } from "../../engine/local/files";
 import { bytes, duration, whole } from "../../ui/format";
 
