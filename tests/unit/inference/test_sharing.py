@@ -3,131 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
 import pytest
 
-from corral.accounts.types import Permission, Principal
+from corral.accounts.types import Principal
 from corral.dialects.form import Usage
 from corral.inference.cache.asking import MAX_QUESTION
 from corral.inference.cache.memory import MemoryAnswers
 from corral.inference.cache.service import AnswerCache
-from corral.inference.idempotency import Idempotency, Records
-from corral.inference.ports import Layer
 from corral.inference.routes.types import CacheRule, Candidate, RouteSpec
-from corral.inference.types import Ask, Attempt, Record, Reply, Streaming
-from corral.kit.errors import Conflict, CorralError, IdempotencyConflict, InvalidRequest, UpstreamFailed
-from corral.store import Database, Location
+from corral.inference.types import Ask
+from corral.kit.errors import UpstreamFailed
 from tests.support.clock import ManualClock
 from tests.support.waiting import eventually, within
-
-ANA, BOB = (Principal(name, frozenset({Permission.INFERENCE})) for name in ("ana", "bob"))
-ROUTE = RouteSpec("m", (Candidate("cloud", "large"),))
-
-
-def ask(stream: bool = True, headers: dict[str, str] | None = None, **fields: Any) -> Ask:
-    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0, **fields}
-    return Ask("chat", "openai_chat", "m", msgspec.json.encode(body), stream, headers or {})
-
-
-class Upstream:
-    """Makes answers in pieces, each when it is let; counts what it did."""
-
-    def __init__(self, pieces: int = 3, *, size: int = 0, fails_at: int | None = None, cut: bool = False) -> None:
-        self.pieces = pieces
-        self.size = size
-        self.fails_at = fails_at
-        self.cut = cut
-        self.calls = 0
-        self.cancelled = 0
-        self.given = 0
-        self.gate: asyncio.Event | None = None
-
-    def piece(self, number: int) -> bytes:
-        return b"data: %d.%d%s\n\n" % (self.calls, number, b"x" * self.size)
-
-    def _attempt(self, record: Record) -> Attempt:
-        attempt = Attempt("cloud", "large", "first", 0.0)
-        record.attempts.append(attempt)
-        return attempt
-
-    async def whole(self, record: Record) -> Reply:
-        self.calls += 1
-        attempt = self._attempt(record)
-        try:
-            await self._let()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if self.fails_at is not None:
-            raise UpstreamFailed("It failed.")
-        attempt.usage, record.outcome = Usage(10, 5), "completed"
-        return Reply(b"".join(self.piece(number) for number in range(self.pieces)))
-
-    async def stream(self, record: Record) -> Streaming:
-        self.calls += 1
-        pieces = self._pieces(record, self._attempt(record))
-        return Streaming(await anext(pieces), pieces, "text/event-stream", {})
-
-    async def _pieces(self, record: Record, attempt: Attempt) -> AsyncGenerator[bytes, None]:
-        try:
-            for number in range(self.pieces):
-                if number == self.fails_at:
-                    raise UpstreamFailed("It failed.")
-                if number:
-                    await self._let()
-                self.given += 1
-                attempt.usage = Usage(10, number + 1, 0)
-                yield self.piece(number)
-            record.outcome = "failed" if self.cut else "completed"
-        except (asyncio.CancelledError, GeneratorExit):
-            self.cancelled += 1
-            raise
-
-    async def _let(self) -> None:
-        if self.gate is not None:
-            await self.gate.wait()
-
-
-class Asked:
-    """Asks through a layer, as inference does."""
-
-    def __init__(self, layer: Layer, upstream: Upstream) -> None:
-        self.layer = layer
-        self.upstream = upstream
-        self.records: list[Record] = []
-
-    def record(self, user: Principal, asked: Ask) -> Record:
-        made = Record(user.user_id, asked, 0.0, route="m")
-        self.records.append(made)
-        return made
-
-    async def __call__(self, asked: Ask | None = None, user: Principal = ANA, route: RouteSpec = ROUTE) -> bytes:
-        asked = asked or ask()
-        record = self.record(user, asked)
-        if not asked.stream:
-            return (await self.layer.whole(user, asked, route, record, self.upstream.whole)).body
-        streaming = await self.layer.stream(user, asked, route, record, self.upstream.stream)
-        try:
-            return b"".join([piece async for piece in streaming])
-        finally:
-            await streaming.aclose()
-
-    def begin(self, asked: Ask | None = None, user: Principal = ANA) -> asyncio.Task[bytes]:
-        return asyncio.create_task(self(asked, user))
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for an answer that is being made."""
-        assert isinstance(self.layer, AnswerCache | Idempotency)
-        return sum(len(flight._waiters) for flight in self.layer._flights._flights.values())
-
-    @property
-    def caches(self) -> list[str]:
-        return [record.cache for record in self.records]
+from tests.unit.inference.asking import ANA, BOB, ROUTE, Asked, Upstream, ask
 
 
 @pytest.fixture
@@ -138,14 +29,6 @@ async def cached() -> AsyncIterator[Asked]:
     asked = Asked(layer, Upstream())
     yield asked
     await layer.stop()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    url = request.getfixturevalue("postgres").database() if request.param == "postgresql" else None
-    made = await Database.open(Location(tmp_path / "corral.db", url))
-    yield made
-    await made.close()
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -350,178 +233,3 @@ async def test_the_making_does_not_run_away_from_those_who_wait(cached: Asked) -
     # It was too large to be kept.
     await cached()
     assert cached.caches[-1] == "miss"
-
-
-class Keyed(Asked):
-    """Asks through the layer of idempotency keys."""
-
-    clock: ManualClock
-    database: Database
-
-
-async def opened(database: Database, clock: ManualClock, upstream: Upstream | None = None) -> Keyed:
-    layer = Idempotency(Records(database, clock, max_bytes=100_000), clock)
-    await layer.start()
-    made = Keyed(layer, upstream or Upstream())
-    made.clock, made.database = clock, database
-    return made
-
-
-@pytest.fixture
-async def keyed(database: Database) -> AsyncIterator[Keyed]:
-    made = await opened(database, ManualClock())
-    yield made
-    await made.layer.stop()  # type: ignore[attr-defined]
-
-
-def key(name: str = "k", stream: bool = True, **fields: Any) -> Ask:
-    return ask(stream, {"idempotency-key": name}, **fields)
-
-
-@pytest.mark.parametrize("stream", [True, False])
-async def test_the_same_key_and_body_get_the_same_answer(keyed: Keyed, stream: bool) -> None:
-    first = await keyed(key(stream=stream))
-    assert await keyed(key(stream=stream)) == first
-    assert keyed.upstream.calls == 1
-    assert keyed.caches == ["", "replayed"]
-    assert keyed.records[1].outcome == "completed"
-    assert keyed.records[1].usage is None
-    await keyed(key("other", stream=stream))
-    await keyed(ask(stream))
-    assert keyed.upstream.calls == 3
-
-
-async def test_another_body_is_refused(keyed: Keyed) -> None:
-    await keyed(key())
-    with pytest.raises(IdempotencyConflict) as refused:
-        await keyed(key(temperature=0.5))
-    assert refused.value.status == 409
-    assert keyed.upstream.calls == 1
-
-
-async def test_a_key_is_its_tenant_s(keyed: Keyed) -> None:
-    await keyed(key())
-    await keyed(key(temperature=0.5), BOB)
-    assert keyed.upstream.calls == 2
-
-
-@pytest.mark.parametrize("stream", [True, False])
-async def test_a_repetition_joins_what_is_under_way(keyed: Keyed, stream: bool) -> None:
-    keyed.upstream.gate = asyncio.Event()
-    first = keyed.begin(key(stream=stream))
-    await eventually(lambda: keyed.upstream.calls == 1)
-    second = keyed.begin(key(stream=stream))
-    with pytest.raises(IdempotencyConflict):
-        await keyed(key(stream=stream, temperature=0.5))
-    keyed.upstream.gate.set()
-    assert await within(first) == await within(second)
-    assert keyed.upstream.calls == 1
-
-
-async def test_an_answer_outlives_the_server_for_a_day(database: Database) -> None:
-    clock, upstream = ManualClock(), Upstream()
-    for day in range(3):
-        keyed = await opened(database, clock, upstream)
-        assert b"%d.0" % (1 + day // 2) in await keyed(key())
-        await keyed.layer.stop()  # type: ignore[attr-defined]
-        await clock.advance(13 * 3600)
-    assert upstream.calls == 2
-
-
-async def test_what_was_under_way_when_the_server_died_may_be_asked_again(database: Database) -> None:
-    clock = ManualClock()
-    died = Records(database, clock)
-    assert await died.claim("user:ana", "k", "hash", stream=True) is None
-    keyed = await opened(database, clock)
-    assert await keyed(key())
-    assert await keyed(key())
-    assert keyed.upstream.calls == 1
-    await keyed.layer.stop()  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("stream", [True, False])
-async def test_a_failure_frees_the_key(keyed: Keyed, stream: bool) -> None:
-    keyed.upstream.fails_at = 0
-    for _ in range(2):
-        with pytest.raises(UpstreamFailed):
-            await keyed(key(stream=stream))
-    assert keyed.upstream.calls == 2
-    keyed.upstream.fails_at = None
-    await keyed(key(stream=stream))
-    await keyed(key(stream=stream))
-    assert keyed.upstream.calls == 3
-
-
-async def test_a_cut_answer_and_one_that_was_left_free_the_key(keyed: Keyed) -> None:
-    keyed.upstream.cut = True
-    await keyed(key())
-    keyed.upstream.cut, keyed.upstream.gate = False, asyncio.Event()
-    left = keyed.begin(key())
-    await eventually(lambda: keyed.upstream.calls == 2 and keyed.waiting == 1)
-    left.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await left
-    assert keyed.upstream.cancelled == 1
-    keyed.upstream.gate = None
-    assert await keyed(key())
-    assert keyed.upstream.calls == 3
-
-
-async def test_a_client_that_hangs_up_and_tries_again_at_once_is_answered(keyed: Keyed) -> None:
-    keyed.upstream.gate = asyncio.Event()
-    left = keyed.begin(key())
-    await eventually(lambda: keyed.upstream.calls == 1 and keyed.waiting == 1)
-    left.cancel()
-    again = [keyed.begin(key()) for _ in range(3)]
-    await eventually(lambda: keyed.upstream.calls == 2)
-    keyed.upstream.gate.set()
-    assert len(set(await within(asyncio.gather(*again)))) == 1
-    assert keyed.upstream.calls == 2
-
-
-async def test_one_that_is_given_up_before_it_began_leaves_nothing_behind(keyed: Keyed) -> None:
-    for _ in range(3):
-        task = keyed.begin(key())
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert await within(keyed(key()))
-    assert keyed.waiting == 0
-    assert not keyed.layer._claims  # type: ignore[attr-defined]
-
-
-async def test_an_answer_that_is_too_large_is_given_once_and_never_made_again(keyed: Keyed) -> None:
-    keyed.upstream.pieces, keyed.upstream.size = 20, 512 * 1024
-    await keyed(key())
-    with pytest.raises(Conflict, match="too large"):
-        await keyed(key())
-    assert keyed.upstream.calls == 1
-
-
-async def test_kept_answers_are_bounded_and_the_oldest_leave(keyed: Keyed) -> None:
-    keyed.upstream.size = 10_000
-    for number in range(5):
-        await keyed(key(f"k{number}"))
-        await keyed.clock.advance(1)
-    records = Records(keyed.database, keyed.clock, max_bytes=100_000)
-    await records.sweep()
-    keyed.upstream.calls = 100
-    await keyed(key("k4"))
-    assert keyed.upstream.calls == 100
-    await keyed(key("k0"))
-    assert keyed.upstream.calls == 101
-
-
-@pytest.mark.parametrize("wrong", ["", "x" * 256, "a\tb", "ä"])
-async def test_a_key_that_is_none_is_named(keyed: Keyed, wrong: str) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        await keyed(key(wrong))
-    assert refused.value.param == "Idempotency-Key"
-
-
-async def test_pitfall_31_a_database_that_is_away_refuses_those_with_a_key_and_nobody_else(keyed: Keyed) -> None:
-    await keyed.database.close()
-    with pytest.raises(CorralError):
-        await within(keyed(key()))
-    assert await keyed(ask())
