@@ -14,10 +14,7 @@ from tests.support.server import Server
 
 pytestmark = pytest.mark.alone
 
-EVICT = """async () => {
-  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("corral-models");
-  for await (const name of folder.keys()) await folder.removeEntry(name, { recursive: true });
-}"""
+EVICT = "navigator.storage.getDirectory().then((all) => all.removeEntry('corral-models', { recursive: true }))"
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ export function spansOf({ key, model, begun, first, ended, turnId, stats, code }
   if (first !== 0) {
     const { tokens = 0, tokensPerSecond = 0 } = stats ?? {};
     spans.push(
-      below("load the model and read the prompt", begun, first, {}),
+      below("wait for the first token", begun, first, {}),
       below("write the answer", first, ended, { attributes: { tokens, tokensPerSecond } }),
     );
   }

@@ -30,16 +30,16 @@ export class Store {
 
   private constructor(
     private readonly records: Records,
-    private readonly root: FileSystemDirectoryHandle,
+    private readonly origin: FileSystemDirectoryHandle,
   ) {}
 
   static async start(): Promise<Store> {
     const records = await Records.open();
-    const root = await navigator.storage
+    const origin = await navigator.storage
       ?.getDirectory?.()
-      .then((origin) => origin.getDirectoryHandle(FOLDER, { create: true }))
+      .then((found) => found.getDirectoryHandle(FOLDER, { create: true }).then(() => found))
       .catch(() => undefined);
-    if (!root)
+    if (!origin)
       throw new LocalError(
         "device_storage_missing",
         isSecureContext
@@ -47,7 +47,7 @@ export class Store {
           : "Browsers give file storage only to pages over HTTPS, or of their own machine. Open Corral in one of these ways.",
         false,
       );
-    const store = new Store(records, root);
+    const store = new Store(records, origin);
     await store.reconcile();
     return store;
   }
@@ -170,7 +170,7 @@ export class Store {
       await this.drop(model.key);
       throw new LocalError("device_storage_evicted", flaw, true);
     }
-    const folder = await this.root.getDirectoryHandle(model.key);
+    const folder = await (await this.root()).getDirectoryHandle(model.key);
     return Promise.all(
       model.parts.map(async (part, number) => {
         const file = await (await folder.getFileHandle(String(number))).getFile();
@@ -207,15 +207,20 @@ export class Store {
     await this.sweep(known);
   }
 
+  /** Asked for anew each time: a browser that makes room may have removed it, and a handle to what was is good for nothing. */
+  private root(): Promise<FileSystemDirectoryHandle> {
+    return this.origin.getDirectoryHandle(FOLDER, { create: true });
+  }
+
   /** Removes the files of which no record tells, such as those that another tab was still writing when they were removed. */
   async sweep(known: ReadonlySet<string> = new Set()): Promise<void> {
-    for await (const name of (this.root as unknown as { keys(): AsyncIterable<string> }).keys())
+    for await (const name of ((await this.root()) as unknown as { keys(): AsyncIterable<string> }).keys())
       if (!known.has(name) && !(await this.records.get(name))) await this.erase(name);
   }
 
   /** Counts no more of a version on its way than its files have. */
   private async believe(model: StoredModel): Promise<void> {
-    const folder = await this.root.getDirectoryHandle(model.key).catch(() => null);
+    const folder = await (await this.root()).getDirectoryHandle(model.key).catch(() => null);
     for (const [number, part] of model.parts.entries()) {
       const file = await folder?.getFileHandle(String(number)).catch(() => null);
       const size = file ? (await file.getFile()).size : 0;
@@ -226,7 +231,7 @@ export class Store {
   /** Why a version is not whole, null when it is. */
   private async flaw(model: StoredModel): Promise<string | null> {
     try {
-      const folder = await this.root.getDirectoryHandle(model.key);
+      const folder = await (await this.root()).getDirectoryHandle(model.key);
       for (const [number, part] of model.parts.entries()) {
         const { size } = await (await folder.getFileHandle(String(number))).getFile();
         if (size !== part.bytes) return `${part.name} has ${size} bytes here instead of ${part.bytes}.`;
@@ -276,7 +281,7 @@ export class Store {
     const stored = model?.parts[part]?.stored;
     if (stored === undefined) throw new LocalError("device_model_missing", "The download was removed.", false);
     try {
-      const folder = await this.root.getDirectoryHandle(key, { create: true });
+      const folder = await (await this.root()).getDirectoryHandle(key, { create: true });
       const handle = await lock((await folder.getFileHandle(String(part), { create: true })) as Lockable);
       this.open = { key, part, handle };
       // What was written after the last record may be anything; a file that is shorter than its record is not to be trusted.
@@ -299,7 +304,9 @@ export class Store {
 
   private async erase(name: string): Promise<void> {
     // A file that another tab still writes is removed at the next start: nothing knows of it any more.
-    await this.root.removeEntry(name, { recursive: true }).catch(() => undefined);
+    await this.root()
+      .then((root) => root.removeEntry(name, { recursive: true }))
+      .catch(() => undefined);
   }
 }
 
