@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import {
+  BOUNDS,
   checked,
-  FIELDS,
   flaw,
+  KEYS,
   MAX_PRESETS,
   PRESETS,
   presetOf,
@@ -15,13 +16,14 @@ import {
 } from "./sampling";
 
 describe("settings", () => {
-  it.each(FIELDS.map((field) => [field.key, field] as const))("%s keeps its bounds", (_, field) => {
-    expect(flaw(field, field.low)).toBeNull();
-    expect(flaw(field, field.high)).toBeNull();
-    expect(flaw(field, field.low - 1)).toContain(String(field.low));
-    expect(flaw(field, field.high + 1)).toContain(String(field.high));
-    expect(flaw(field, Number.NaN)).not.toBeNull();
-    expect(flaw(field, field.low + 0.5) === null).toBe(!field.whole);
+  it.each(KEYS)("%s keeps its bounds", (key) => {
+    const { low, high, whole } = BOUNDS[key];
+    expect(flaw(key, low)).toBeNull();
+    expect(flaw(key, high)).toBeNull();
+    expect(flaw(key, low - 1)).toContain(String(low));
+    expect(flaw(key, high + 1)).toContain(String(high));
+    expect(flaw(key, Number.NaN)).not.toBeNull();
+    expect(flaw(key, low + 0.5) === null).toBe(!whole);
   });
 
   it("takes of anything what is a setting", () => {

@@ -3,86 +3,25 @@ import type { Sampling } from "../api/types";
 
 export type NumberKey = Exclude<keyof Sampling, "stop">;
 
-export interface NumberField {
-  key: NumberKey;
-  label: string;
-  help: string;
+export interface Bounds {
   low: number;
   high: number;
   whole?: boolean;
-  unit?: string;
 }
 
-/** The bounds are the server's (agents/sampling.py). */
-export const FIELDS: readonly NumberField[] = [
-  {
-    key: "temperature",
-    label: "Temperature",
-    help: "0 always takes the likeliest word; higher is more varied.",
-    low: 0,
-    high: 2,
-  },
-  {
-    key: "topP",
-    label: "Top P",
-    help: "Draws from the likeliest tokens that together have this probability.",
-    low: 0,
-    high: 1,
-  },
-  {
-    key: "topK",
-    label: "Top K",
-    help: "Draws from so many of the likeliest tokens; 0 draws from all.",
-    low: 0,
-    high: 1000,
-    whole: true,
-  },
-  {
-    key: "minP",
-    label: "Min P",
-    help: "Leaves out tokens below this share of the likeliest one's probability.",
-    low: 0,
-    high: 1,
-  },
-  {
-    key: "repeatPenalty",
-    label: "Repetition penalty",
-    help: "Above 1 the same tokens come less often again.",
-    low: 0,
-    high: 2,
-  },
-  {
-    key: "presencePenalty",
-    label: "Presence penalty",
-    help: "Above 0 favours tokens that were not used yet.",
-    low: -2,
-    high: 2,
-  },
-  {
-    key: "frequencyPenalty",
-    label: "Frequency penalty",
-    help: "Above 0 avoids tokens, the more often they were used.",
-    low: -2,
-    high: 2,
-  },
-  {
-    key: "seed",
-    label: "Seed",
-    help: "The same number gives the same answer again on the same engine.",
-    low: 0,
-    high: 0xffffffff,
-    whole: true,
-  },
-  {
-    key: "maxTokens",
-    label: "Longest answer",
-    help: "The answer is cut after so many tokens.",
-    low: 1,
-    high: 1_000_000,
-    whole: true,
-    unit: "tokens",
-  },
-];
+/** As the server has them (agents/sampling.py). */
+export const BOUNDS: Readonly<Record<NumberKey, Bounds>> = {
+  temperature: { low: 0, high: 2 },
+  topP: { low: 0, high: 1 },
+  topK: { low: 0, high: 1000, whole: true },
+  minP: { low: 0, high: 1 },
+  repeatPenalty: { low: 0, high: 2 },
+  presencePenalty: { low: -2, high: 2 },
+  frequencyPenalty: { low: -2, high: 2 },
+  seed: { low: 0, high: 0xffffffff, whole: true },
+  maxTokens: { low: 1, high: 1_000_000, whole: true },
+};
+export const KEYS = Object.keys(BOUNDS) as NumberKey[];
 
 export const MAX_STOPS = 4;
 const STOP_LENGTH = 64;
@@ -105,7 +44,8 @@ export const PRESETS: readonly Preset[] = [
 ];
 
 /** Why a number cannot be set, null when it can. */
-export function flaw({ low, high, whole }: NumberField, value: number): string | null {
+export function flaw(key: NumberKey, value: number): string | null {
+  const { low, high, whole } = BOUNDS[key];
   if (value >= low && value <= high && (!whole || Number.isInteger(value))) return null;
   return `${whole ? "A whole number" : "A number"} from ${low} to ${high}.`;
 }
@@ -123,9 +63,9 @@ export function checked(value: unknown): Sampling {
   if (typeof value !== "object" || value === null) return {};
   const given = value as Record<string, unknown>;
   const sampling: Sampling = {};
-  for (const field of FIELDS) {
-    const number = given[field.key];
-    if (typeof number === "number" && flaw(field, number) === null) sampling[field.key] = number;
+  for (const key of KEYS) {
+    const number = given[key];
+    if (typeof number === "number" && flaw(key, number) === null) sampling[key] = number;
   }
   if (Array.isArray(given.stop) && given.stop.every((one) => typeof one === "string")) {
     const stops = readStops(given.stop.join("\n"));

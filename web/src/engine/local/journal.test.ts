@@ -43,4 +43,23 @@ describe("the journal", () => {
     expect(ids).not.toContain("agt_5");
     expect(ids.length).toBeLessThanOrEqual(51);
   });
+
+  it("gives a conversation up and takes it back, and renames it, but not while it is being answered", async () => {
+    await world.offline("a", 1, "local-a");
+    await world.offline("b", 1, "local-b");
+    const { journal } = world.tab();
+    await journal.loaded();
+    await journal.rename("local-a", "Named");
+    const gone = await journal.discard("local-a");
+    expect(journal.turns().map((turn) => turn.message)).toEqual(["b"]);
+    expect(journal.heads().map((head) => head.id)).toEqual(["local-b"]);
+    expect(world.disk.rows.turns.size).toBe(1);
+    if (gone) await journal.putBack(gone);
+    expect(journal.turns().map((turn) => turn.message)).toEqual(["a", "b"]);
+    expect(journal.heads().find((head) => head.id === "local-a")?.title).toBe("Named");
+    const [turn] = journal.turns();
+    await journal.change(turn?.key ?? "", { state: "running" });
+    expect(await journal.discard("local-a")).toBeNull();
+    expect(journal.turns()).toHaveLength(2);
+  });
 });

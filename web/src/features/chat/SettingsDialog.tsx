@@ -3,9 +3,10 @@ import { type FormEvent, useId, useState } from "react";
 import { useStore } from "zustand";
 import type { Sampling } from "../../api/types";
 import {
-  FIELDS,
+  BOUNDS,
   flaw,
-  type NumberField,
+  KEYS,
+  type NumberKey,
   PRESETS,
   type Preset,
   presetOf,
@@ -26,10 +27,22 @@ interface Props {
   onClose: () => void;
 }
 
-/** What is wrong with a field; undefined when nothing is. */
-function problemOf(field: NumberField, sampling: Sampling): string | undefined {
-  const value = sampling[field.key];
-  return value === undefined ? undefined : (flaw(field, value) ?? undefined);
+const WORDS: Readonly<Record<NumberKey, { label: string; help: string; unit?: string }>> = {
+  temperature: { label: "Temperature", help: "0 always takes the likeliest token; higher is more varied." },
+  topP: { label: "Top P", help: "Draws from the likeliest tokens that together have this probability." },
+  topK: { label: "Top K", help: "Draws from so many of the likeliest tokens; 0 draws from all." },
+  minP: { label: "Min P", help: "Leaves out tokens below this share of the likeliest one's probability." },
+  repeatPenalty: { label: "Repetition penalty", help: "Above 1 the same tokens come less often again." },
+  presencePenalty: { label: "Presence penalty", help: "Above 0 favours tokens that were not used yet." },
+  frequencyPenalty: { label: "Frequency penalty", help: "Above 0 avoids tokens, the more often they were used." },
+  seed: { label: "Seed", help: "The same number gives the same answer again on the same engine." },
+  maxTokens: { label: "Longest answer", help: "The answer is cut after so many tokens.", unit: "tokens" },
+};
+
+/** What is wrong with a setting; undefined when nothing is. */
+function problemOf(key: NumberKey, sampling: Sampling): string | undefined {
+  const value = sampling[key];
+  return value === undefined ? undefined : (flaw(key, value) ?? undefined);
 }
 
 /** The settings of a conversation's next answers, with presets to choose from and to save. */
@@ -40,15 +53,15 @@ export function SettingsDialog({ sampling, onUse, onClose }: Props) {
   const read = readStops(stops);
   const { stop: _, ...numbers } = value;
   const whole: Sampling = { ...numbers, ...(typeof read !== "string" && read.length > 0 && { stop: read }) };
-  const bad = typeof read === "string" || FIELDS.some((field) => problemOf(field, value) !== undefined);
+  const bad = typeof read === "string" || KEYS.some((key) => problemOf(key, value) !== undefined);
   const chosen = bad ? null : presetOf(whole, mine);
   const take = (preset: Preset) => {
     setValue(preset.sampling);
     setStops((preset.sampling.stop ?? []).join("\n"));
   };
-  const set = (field: NumberField, number: number | null) => {
-    const { [field.key]: __, ...others } = value;
-    setValue(number === null ? others : { ...others, [field.key]: number });
+  const set = (key: NumberKey, number: number | null) => {
+    const { [key]: __, ...others } = value;
+    setValue(number === null ? others : { ...others, [key]: number });
   };
   return (
     <Modal
@@ -64,17 +77,17 @@ export function SettingsDialog({ sampling, onUse, onClose }: Props) {
         it is not told.
       </p>
       <Presets mine={mine} chosen={chosen} onTake={take} />
-      {FIELDS.map((field) => (
-        <FieldRow key={field.key} label={field.label} help={field.help} problem={problemOf(field, value)}>
+      {KEYS.map((key) => (
+        <FieldRow key={key} label={WORDS[key].label} help={WORDS[key].help} problem={problemOf(key, value)}>
           {(marks) => (
             <NumberBox
               marks={marks}
-              signed={field.low < 0}
-              whole={field.whole ?? false}
-              value={value[field.key] ?? null}
+              signed={BOUNDS[key].low < 0}
+              whole={BOUNDS[key].whole ?? false}
+              value={value[key] ?? null}
               placeholder="the model's own"
-              {...(field.unit && { unit: field.unit })}
-              onChange={(number) => set(field, number)}
+              {...(WORDS[key].unit && { unit: WORDS[key].unit })}
+              onChange={(number) => set(key, number)}
             />
           )}
         </FieldRow>
