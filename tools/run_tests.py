@@ -6,6 +6,7 @@ not fail the run when there are at most three of them. Prints pytest's closing l
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAX_FLAKY = 3
 LISTED = 25
+SHARING = {"OMP_THREAD_LIMIT": "1"}
+"""Engines that share the cores with others are quicker with one thread each: two would wait for each other most of the time. The
+sweep leaves them as many as there are cores."""
 GROUP_SECONDS = 1500
 """A test that hangs is ended by its own limit (pyproject.toml); this one is for what happens outside of tests."""
 
@@ -33,14 +37,16 @@ class Group:
     exit_code: int = 0
 
 
-def pytest(*arguments: str) -> Group:
+def pytest(*arguments: str, **environ: str) -> Group:
     """Runs pytest and reads its report."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", *arguments, f"--junitxml={report}", "--durations=8"]
         group = Group()
         try:
-            group.exit_code = subprocess.run(command, cwd=ROOT, check=False, timeout=GROUP_SECONDS).returncode
+            group.exit_code = subprocess.run(
+                command, cwd=ROOT, check=False, timeout=GROUP_SECONDS, env={**os.environ, **environ}
+            ).returncode
         except subprocess.TimeoutExpired:
             print(f"\nended: this group took over {GROUP_SECONDS} s")
             group.exit_code = -1
@@ -100,7 +106,7 @@ def main() -> int:
     flaky: list[str] = []
     broken = False
     for workers, which in (("3", "not alone"), ("2", "alone")):
-        group = pytest("-n", workers, "--dist", "loadfile", "-m", which)
+        group = pytest("-n", workers, "--dist", "loadfile", "-m", which, **SHARING)
         print(f"longest of {sum(group.seconds.values()):.0f} s: {longest(group)}")
         flaky += second_try(group)
         total.update({key: group.counts[key] for key in ("passed", "failed", "skipped")})
