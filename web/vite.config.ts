@@ -35,5 +35,5 @@ export default defineConfig(({ mode }) => ({
       "/llamaproxws": { target: "http://127.0.0.1:3000", ws: true },
     },
   },
-  test: { environment: "jsdom", include: ["src/**/*.test.ts"], testTimeout: 30_000 },
+  test: { environment: "node", include: ["src/**/*.test.ts"], testTimeout: 30_000 },
 }));

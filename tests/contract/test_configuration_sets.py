@@ -195,7 +195,8 @@ async def test_of_two_undos_at_once_one_is_refused(tmp_path: Path) -> None:
         done = await room.configuration.profiles.activate("empty", by="ann", apply=False)
         both = [room.configuration.roll_back(done["change"], by="ann", apply=False) for _ in range(2)]
         results = await asyncio.gather(*both, return_exceptions=True)
-        assert [isinstance(one, Conflict) for one in results] == [False, True]
+        # Which of them comes first is the database's to say.
+        assert sorted(isinstance(one, Conflict) for one in results) == [False, True]
         assert room.own("a") == {"seed": 1}
 
 

@@ -140,7 +140,8 @@ class World:
             for agent in await self.one.agents.list_agents("ann"):
                 for message in await self.one.agents.messages("ann", agent.id, limit=500):
                     turn = message.turn_id and await self.one.agents.turn("ann", agent.id, message.turn_id)
-                    if turn and turn.state in (TurnState.QUEUED,):
+                    served = turn and turn.state is TurnState.RUNNING and message.place != "device"
+                    if turn and (turn.state is TurnState.QUEUED or served):
                         await self.one.log("ann", agent.id, turn.id)
             if not any(device.waiting for device in self.devices):
                 return

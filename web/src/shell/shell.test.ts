@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { describe, expect, it, vi } from "vitest";
 import { Offline, type Shell } from "./offline";
 import { beyond, REMOTE_CSP, wayOf } from "./routing";

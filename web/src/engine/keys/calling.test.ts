@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { describe, expect, it } from "vitest";
 import { LocalError } from "../local/errors";
 import type { LocalSampling } from "../local/types";

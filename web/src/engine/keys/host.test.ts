@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { expect, it } from "vitest";
 import { failure, LocalError } from "../local/errors";
 import type { Around } from "./calling";

@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { expect, it } from "vitest";
 import { LocalError } from "../local/errors";
 import { type Draft, type Sealed, Vault, type VaultStore } from "./vault";

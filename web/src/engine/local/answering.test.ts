@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { beforeEach, describe, expect, it } from "vitest";
 import { sentence } from "../../api/explain";
 import { viewOf } from "./answering";

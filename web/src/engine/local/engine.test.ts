@@ -1,4 +1,3 @@
-// @vitest-environment node
 // Two pages in one process: the locks are stand-ins for the browser's (tests/e2e has the real ones), all else is real.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Adapter } from "./adapters/adapter";

@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { beforeEach, describe, expect, it } from "vitest";
 import { Journal, type JournalTurn, MAX_TURNS } from "./journal";
 import { World } from "./journal-world";

@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { expect, it } from "vitest";
 import { checkWork, PROMPT_LIMIT, readCommand, readReport } from "./protocol";
 import { readWord } from "./tabs";

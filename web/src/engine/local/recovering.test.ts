@@ -1,4 +1,3 @@
-// @vitest-environment node
 // Every failure of a model in the browser that the page can do something about, provoked in the adapter; all else is real.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { LocalCode } from "../../api/errors";

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { beforeEach, expect, it, vi } from "vitest";
 import type { DeviceModel } from "../../engine/local/files";
 import { figuresOf, placeLabel } from "./labels";

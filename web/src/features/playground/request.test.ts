@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { expect, test } from "vitest";
 import { type DialectId, type Draft, emptyDraft, keepDraft, message, readDraft } from "./draft";
 import { abridged, build } from "./request";
