@@ -1,3 +1,4 @@
+import { Opened } from "../database";
 import { localError } from "../local/errors";
 import type { Sealed, VaultStore } from "./vault";
 
@@ -9,9 +10,14 @@ const ONLY = "key";
 
 /** The vault in IndexedDB, which takes a key that is not extractable as it is. Rejects with LocalError `device_storage_failed`. */
 export class IndexedVault implements VaultStore {
-  private opened: Promise<IDBDatabase> | null = null;
+  private readonly database: Opened;
 
-  constructor(private readonly factory: IDBFactory | undefined = globalThis.indexedDB) {}
+  constructor(factory: IDBFactory | undefined = globalThis.indexedDB) {
+    this.database = new Opened(factory, NAME, VERSION, (database) => {
+      database.createObjectStore(PROVIDERS, { keyPath: "id" });
+      database.createObjectStore(MASTER);
+    });
+  }
 
   all(): Promise<Sealed[]> {
     return this.at("readonly", (at) => at.objectStore(PROVIDERS).getAll() as IDBRequest<Sealed[]>);
@@ -47,7 +53,7 @@ export class IndexedVault implements VaultStore {
   /** Settles when the transaction has, which is on disk then. */
   private async at<T>(mode: IDBTransactionMode, ask: (at: IDBTransaction) => IDBRequest<T>): Promise<T> {
     try {
-      const database = await this.open();
+      const database = await this.database.open();
       return await new Promise<T>((resolve, reject) => {
         const at = database.transaction([PROVIDERS, MASTER], mode, { durability: "strict" });
         const request = ask(at);
@@ -57,30 +63,5 @@ export class IndexedVault implements VaultStore {
     } catch (error) {
       throw localError(error, "device_storage_failed");
     }
-  }
-
-  private open(): Promise<IDBDatabase> {
-    this.opened ??= new Promise<IDBDatabase>((resolve, reject) => {
-      if (!this.factory) throw new Error("This browser keeps nothing for pages.");
-      const request = this.factory.open(NAME, VERSION);
-      request.onupgradeneeded = () => {
-        request.result.createObjectStore(PROVIDERS, { keyPath: "id" });
-        request.result.createObjectStore(MASTER);
-      };
-      request.onsuccess = () => {
-        const database = request.result;
-        // A newer version of the app waits for us to let go.
-        database.onversionchange = () => {
-          this.opened = null;
-          database.close();
-        };
-        resolve(database);
-      };
-      request.onerror = () => reject(request.error);
-    }).catch((error: unknown) => {
-      this.opened = null;
-      throw error;
-    });
-    return this.opened;
   }
 }

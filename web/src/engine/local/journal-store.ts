@@ -1,4 +1,5 @@
 import type { Message } from "../../api/types";
+import { Opened } from "../database";
 import type { JournalChange, JournalHead, JournalStore, JournalTurn } from "./journal";
 
 const NAME = "corral.journal";
@@ -7,9 +8,15 @@ const STORES = ["turns", "heads", "messages"] as const;
 
 /** The journal in IndexedDB. Rejects with LocalError `device_storage_failed` where there is none. */
 export class IndexedJournal implements JournalStore {
-  private opened: Promise<IDBDatabase> | null = null;
+  private readonly database: Opened;
 
-  constructor(private readonly factory: IDBFactory | undefined = globalThis.indexedDB) {}
+  constructor(factory: IDBFactory | undefined = globalThis.indexedDB) {
+    this.database = new Opened(factory, NAME, VERSION, (database) => {
+      database.createObjectStore("turns", { keyPath: "key" });
+      database.createObjectStore("heads", { keyPath: "id" });
+      database.createObjectStore("messages", { keyPath: "id" });
+    });
+  }
 
   turns(): Promise<JournalTurn[]> {
     return this.read((at) => at.objectStore("turns").getAll() as IDBRequest<JournalTurn[]>, "turns");
@@ -28,7 +35,7 @@ export class IndexedJournal implements JournalStore {
   }
 
   async write(change: JournalChange): Promise<void> {
-    const database = await this.open();
+    const database = await this.database.open().catch(told);
     await new Promise<void>((resolve, reject) => {
       // "strict": it is on disk before it is told, as on the server.
       const at = database.transaction(STORES, "readwrite", { durability: "strict" });
@@ -46,38 +53,12 @@ export class IndexedJournal implements JournalStore {
   }
 
   private async read<T>(ask: (at: IDBTransaction) => IDBRequest<T>, store: (typeof STORES)[number]): Promise<T> {
-    const database = await this.open();
+    const database = await this.database.open().catch(told);
     return new Promise<T>((resolve, reject) => {
       const request = ask(database.transaction(store, "readonly"));
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     }).catch(told);
-  }
-
-  private open(): Promise<IDBDatabase> {
-    this.opened ??= new Promise<IDBDatabase>((resolve, reject) => {
-      if (!this.factory) throw new Error("This browser keeps nothing for pages.");
-      const request = this.factory.open(NAME, VERSION);
-      request.onupgradeneeded = () => {
-        request.result.createObjectStore("turns", { keyPath: "key" });
-        request.result.createObjectStore("heads", { keyPath: "id" });
-        request.result.createObjectStore("messages", { keyPath: "id" });
-      };
-      request.onsuccess = () => {
-        const database = request.result;
-        // A newer version of the app waits for us to let go.
-        database.onversionchange = () => {
-          this.opened = null;
-          database.close();
-        };
-        resolve(database);
-      };
-      request.onerror = () => reject(request.error);
-    }).catch((error: unknown) => {
-      this.opened = null;
-      return told(error);
-    });
-    return this.opened;
   }
 }
 

@@ -49,6 +49,15 @@ function DeviceModels({ here }: Pick<Props, "here">) {
   const shown = models.filter((model) => model.usable !== null || model.offered);
   if (shown.length + own.length === 0) return null;
   const used = (id: string) => wish.place === "device" && id === chosen?.id;
+  const items = [
+    ...shown.map((model) => ({
+      id: model.id,
+      name: model.name,
+      facts: stored(model),
+      disabled: model.usable === null && !model.fits,
+    })),
+    ...own.map(({ id, name, host }) => ({ id, name, facts: `your key · ${host}`, disabled: false })),
+  ];
   return (
     <>
       <hr />
@@ -57,35 +66,20 @@ function DeviceModels({ here }: Pick<Props, "here">) {
         <span className="menu-heading" aria-hidden="true">
           This device
         </span>
-        {shown.map((model) => (
+        {items.map(({ id, name, facts, disabled }) => (
           <button
-            key={model.id}
+            key={id}
             type="button"
             role="menuitemradio"
-            aria-checked={used(model.id)}
-            disabled={model.usable === null && !model.fits}
-            onClick={() => here.onPick(model.id)}
+            aria-checked={used(id)}
+            disabled={disabled}
+            onClick={() => here.onPick(id)}
           >
             <span>
-              <span className="picker-name">{model.name}</span>
-              <span className="facts">{stored(model)}</span>
+              <span className="picker-name">{name}</span>
+              <span className="facts">{facts}</span>
             </span>
-            {used(model.id) && <CheckIcon />}
-          </button>
-        ))}
-        {own.map((model) => (
-          <button
-            key={model.id}
-            type="button"
-            role="menuitemradio"
-            aria-checked={used(model.id)}
-            onClick={() => here.onPick(model.id)}
-          >
-            <span>
-              <span className="picker-name">{model.name}</span>
-              <span className="facts">your key · {model.host}</span>
-            </span>
-            {used(model.id) && <CheckIcon />}
+            {used(id) && <CheckIcon />}
           </button>
         ))}
         {!SERVERLESS && shown.length > 0 && (

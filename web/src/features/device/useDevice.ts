@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
-import { sentence } from "../../api/explain";
 import type { DeviceModel, DeviceUsage, ModelFiles } from "../../engine/local/files";
 import { usePush } from "../../ui/live";
+import { useFollowed } from "./useFollowed";
 import { heard } from "./words";
 
 export interface Device {
@@ -17,29 +17,10 @@ export interface Device {
 
 /** The models on this device, kept true while the page is shown. */
 export function useDevice(open: () => Promise<ModelFiles>): Device {
-  const [files, setFiles] = useState<ModelFiles | null>(null);
-  const [models, setModels] = useState<DeviceModel[] | null>(null);
+  const { source: files, listed: models, setListed: setModels, error } = useFollowed<DeviceModel[], ModelFiles>(open);
   const [usage, setUsage] = useState<DeviceUsage | null>(null);
-  const [error, setError] = useState<string | null>(null);
   const [said, setSaid] = useState("");
   const states = useRef<Map<string, DeviceModel["state"]> | null>(null);
-
-  useEffect(() => {
-    let left = false;
-    let stop = () => {};
-    const begin = async () => {
-      const made = await open();
-      if (left) return;
-      setFiles(made);
-      stop = made.subscribe(setModels);
-      setModels(await made.list());
-    };
-    begin().catch((reason: Error) => setError(sentence(reason)));
-    return () => {
-      left = true;
-      stop();
-    };
-  }, [open]);
 
   useEffect(() => {
     if (!models) return;
