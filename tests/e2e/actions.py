@@ -41,6 +41,8 @@ def done(page: Page, label: str = "Done", patience: int = DEADLINE) -> None:
 
 def ask(page: Page, text: str) -> Locator:
     """Sends a message and waits for the whole answer."""
+    if "/c/" in page.url:
+        expect(answers(page)).not_to_have_count(0)  # a page just opened has yet to read what was said before
     before = answers(page).count()
     send(page, text)
     expect(answers(page)).to_have_count(before + 1)

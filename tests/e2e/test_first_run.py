@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,28 +55,32 @@ def test_a_newcomer_gets_an_answer(
     shoot(page, f"{size}-{theme}-4-models")
 
 
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Server]:
+    """A server of an empty folder, with the model that comes along."""
+    made = Server(tmp_path / "data", scripted=False)
+    made.start()
+    yield made
+    made.stop()
+
+
 def test_the_model_that_comes_along_answers_and_says_what_it_is(
-    watch: Watch, tmp_path: Path, shoot: Callable[[Page, str], None]
+    fresh: Server, watch: Watch, shoot: Callable[[Page, str], None]
 ) -> None:
-    server = Server(tmp_path / "data", scripted=False)
-    server.start()
-    try:
-        page = watch.page(server.url)
-        online(page)
-        expect(page.get_by_text("Cria answers here, the tiny demo model that comes with Corral.")).to_be_visible()
-        expect(page.get_by_role("button", name="Model: cria Demo")).to_be_visible()
-        page.get_by_role("button", name="Who are you?", exact=True).click()
-        done(page)
-        expect(answers(page).last).to_contain_text("I am Cria")
-        expect(page.get_by_role("region", name="A better model")).to_contain_text(
-            "Cria, the included model, is a tiny demo."
-        )
-        expect(ask(page, "What is 7 plus 12?")).to_contain_text("19")
-        shoot(page, "cria")
-        page.get_by_role("link", name="Get a better model").click()
-        expect(page.get_by_role("row").filter(has_text="cria")).to_be_visible()
-    finally:
-        server.stop()
+    page = watch.page(fresh.url)
+    online(page)
+    expect(page.get_by_text("Cria answers here, the tiny demo model that comes with Corral.")).to_be_visible()
+    expect(page.get_by_role("button", name="Model: cria Demo")).to_be_visible()
+    page.get_by_role("button", name="Who are you?", exact=True).click()
+    done(page)
+    expect(answers(page).last).to_contain_text("I am Cria")
+    expect(page.get_by_role("region", name="A better model")).to_contain_text(
+        "Cria, the included model, is a tiny demo."
+    )
+    expect(ask(page, "What is 7 plus 12?")).to_contain_text("19")
+    shoot(page, "cria")
+    page.get_by_role("link", name="Get a better model").click()
+    expect(page.get_by_role("row").filter(has_text="cria")).to_be_visible()
 
 
 def test_nothing_is_wider_than_a_small_phone(watch: Watch, server: Server) -> None:

@@ -24,17 +24,29 @@ def without_gate() -> None:
 
 
 def without_commit() -> None:
-    """The writer answers before its transaction is committed, and its flush is slow."""
+    """The writer answers before its transaction is committed; a flush of tokens is slow, and has a crash point."""
+    from corral.agents.log_writer import LogWriter
+    from corral.kit.faultpoints import reach
     from corral.store.writer import Writer
 
     run_one: Any = Writer._run_one
+    append: Any = LogWriter._append
+    appended: list[bool] = []
+
+    def noted(self: Any, connection: Any, group: Any) -> None:
+        append(self, connection, group)
+        appended.append(True)
 
     def early(connection: Any, entry: Any, done: Any, failed: Any) -> None:
         run_one(connection, entry, done, failed)
         if done and done[-1][0] is entry:
             entry.future.set_result(done.pop()[1])
-            time.sleep(0.05)
+        if appended:
+            appended.clear()
+            time.sleep(0.4)
+            reach("mutant.answered_before_commit")
 
+    setattr(LogWriter, "_append", noted)  # noqa: B010
     setattr(Writer, "_run_one", staticmethod(early))  # noqa: B010
 
 
