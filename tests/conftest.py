@@ -25,10 +25,26 @@ from tests.support.server import SCRIPTED, Server
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+SLOW_HOURS = 12
+"""Hours of the long story of the slow model."""
+
+LONGEST = (
+    "faults/test_kill.py", "integration/test_cria.py", "e2e/test_recovery.py", "e2e/test_browser_engine.py", "e2e/test_first_run.py",
+    "e2e/test_accessibility.py", "integration/test_cli.py", "integration/test_fit.py", "contract/test_dialects.py",
+    "contract/test_providers_failing.py", "integration/test_engines_residency.py", "integration/test_monitoring.py",
+)  # fmt: skip
+"""Files that take half a minute and more. They begin first, or one worker would be left alone with them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; all else stays in its order, so that the tests of the browser stay together."""
+    place = {ROOT / "tests" / name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
 
 settings.register_profile(
     "corral",
-    max_examples=scaled(50, 2000),
+    max_examples=scaled(30, 2000),
     stateful_step_count=scaled(25, 60),
     deadline=None,
     database=None,
@@ -48,14 +64,18 @@ def scripted_model() -> Path:
 
 @pytest.fixture(scope="session")
 def slow_model() -> Path:
-    """The scripted model's answers at a human pace (tens of tokens a second), to stop, kill or leave in the middle."""
-    path = Path(tempfile.gettempdir()) / f"corral-tests-slow5-{int(SCRIPTED.stat().st_mtime)}.gguf"
+    """The scripted model's answers at a human pace (tens of tokens a second), to stop, kill or leave in the middle.
+
+    Its pace is paid for in processor time, so its story has half as many hours.
+    """
+    path = Path(tempfile.gettempdir()) / f"corral-tests-slow6-{int(SCRIPTED.stat().st_mtime)}.gguf"
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             half = path.with_suffix(".half")
             writer = [sys.executable, str(ROOT / "tools" / "scripted_model.py"), "--out", str(half)]
-            subprocess.run([*writer, "--slow-layers", "5", "--feed-forward", "16384"], check=True, capture_output=True)
+            shape = ["--slow-layers", "5", "--feed-forward", "16384", "--hours", str(SLOW_HOURS)]
+            subprocess.run([*writer, *shape], check=True, capture_output=True)
             half.replace(path)
     return path
 
@@ -74,6 +94,13 @@ def every_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway
     """One server with a scripted service of every kind for all tests of a worker; each test scripts what it needs."""
     with gateway(tmp_path_factory.mktemp("gateway")) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def calm_providers(every_provider: Gateway) -> Gateway:
+    """The same, for tests that script nothing: no service stalls because a test of another file had it do so."""
+    every_provider.calm()
+    return every_provider
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAX_FLAKY = 3
 LISTED = 25
+WORKERS = (("4", "not alone"), ("3", "alone"))
+"""More than there are cores: tests wait a third of their time, for a sleep, a deadline or a page."""
 SHARING = {"OMP_THREAD_LIMIT": "1"}
 """Engines that share the cores with others are quicker with one thread each: two would wait for each other most of the time. The
 sweep leaves them as many as there are cores."""
@@ -105,8 +107,9 @@ def main() -> int:
     total: Counter[str] = Counter()
     flaky: list[str] = []
     broken = False
-    for workers, which in (("3", "not alone"), ("2", "alone")):
-        group = pytest("-n", workers, "--dist", "loadfile", "-m", which, **SHARING)
+    for workers, which in WORKERS:
+        # By file, in the order that tests/conftest.py gives them.
+        group = pytest("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder", "-m", which, **SHARING)
         print(f"longest of {sum(group.seconds.values()):.0f} s: {longest(group)}")
         flaky += second_try(group)
         total.update({key: group.counts[key] for key in ("passed", "failed", "skipped")})

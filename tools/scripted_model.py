@@ -54,10 +54,10 @@ DEEDS = (
 HOURS = 24
 
 
-def story() -> str:
+def story(hours: int = HOURS) -> str:
     """A long answer, the same every time."""
     lines = ["A day at the corral."]
-    for hour in range(1, HOURS + 1):
+    for hour in range(1, hours + 1):
         place, deed = PARTS[hour % len(PARTS)], DEEDS[hour % len(DEEDS)]
         lines.append(
             f"Hour {hour}: llama {hour} walked to {place} {hour}, {deed} {hour} times, and came home as number {hour}."
@@ -141,19 +141,20 @@ class NotReadBack(ValueError):
         self.piece = piece
 
 
-def build() -> tuple[Vocabulary, dict[int, int]]:
-    """The vocabulary, and which token follows which."""
+def build(hours: int = HOURS) -> tuple[Vocabulary, dict[int, int]]:
+    """The vocabulary, and which token follows which; the long story has so many `hours`."""
+    answers = {name: answer for name, (_, answer) in SCRIPTS.items()} | {"long": story(hours)}
     avoided: set[bytes] = set()
     for _ in range(1000):
         try:
-            return attempt(avoided)
+            return attempt(answers, avoided)
         except NotReadBack as problem:
             avoided.add(problem.piece)
     raise ValueError("no way to cut the scripts was found")
 
 
-def attempt(avoided: set[bytes]) -> tuple[Vocabulary, dict[int, int]]:
-    """One try, without the pieces in `avoided`. Raises NotReadBack."""
+def attempt(answers: dict[str, str], avoided: set[bytes]) -> tuple[Vocabulary, dict[int, int]]:
+    """One try with the `answers` of all scripts, without the pieces in `avoided`. Raises NotReadBack."""
     vocabulary = Vocabulary()
     for special in SPECIALS:
         vocabulary.add(special.encode(), gguf.TokenType.UNKNOWN if special == "<unk>" else gguf.TokenType.CONTROL)
@@ -162,13 +163,13 @@ def attempt(avoided: set[bytes]) -> tuple[Vocabulary, dict[int, int]]:
     follows: dict[int, int] = {}
     end = vocabulary.ids[b"<|im_end|>"]
     taken = set(avoided)
-    for name, (_, answer) in SCRIPTS.items():
+    for name, answer in answers.items():
         previous = vocabulary.add(f"<|{name}|>".encode(), gguf.TokenType.CONTROL)
         for piece in pieces(answer, taken):
             token = vocabulary.add(piece)
             follows[previous] = previous = token
         follows[previous] = end
-    for name, (_, answer) in SCRIPTS.items():
+    for name, answer in answers.items():
         check(vocabulary, follows, name, answer)
     return vocabulary, follows
 
@@ -224,9 +225,9 @@ def escape(text: bytes, kind: int) -> str:
     return "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in text)
 
 
-def write(out: Path, *, layers: int = 1, feed_forward: int = 32, pooled: bool = False) -> None:
+def write(out: Path, *, layers: int = 1, feed_forward: int = 32, hours: int = HOURS, pooled: bool = False) -> None:
     """Writes the file. More layers and a wider feed-forward only make it slower; `pooled` makes an embedding model."""
-    vocabulary, follows = build()
+    vocabulary, follows = build(hours)
     size = len(vocabulary.texts)
     random = np.random.default_rng(20261120)
     codes = random.choice(np.array([-1.0, 1.0], dtype=np.float32), size=(size, WIDTH))
@@ -295,6 +296,13 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--slow-layers", type=int, default=1, help="number of layers (default 1)")
     parser.add_argument("--feed-forward", type=int, default=32, help="width of each feed-forward (default 32)")
+    parser.add_argument("--hours", type=int, default=HOURS, help=f"length of the long story (default {HOURS})")
     parser.add_argument("--embeddings", action="store_true", help="an embedding model instead")
     given = parser.parse_args()
-    write(given.out, layers=given.slow_layers, feed_forward=given.feed_forward, pooled=given.embeddings)
+    write(
+        given.out,
+        layers=given.slow_layers,
+        feed_forward=given.feed_forward,
+        hours=given.hours,
+        pooled=given.embeddings,
+    )

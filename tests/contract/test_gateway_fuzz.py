@@ -84,10 +84,10 @@ def refused_well(path: str, body: bytes) -> bool:
 @pytest.mark.parametrize("path", ALL)
 @settings(max_examples=scaled(25, 1000))
 @given(body=BODY | JSON, model=st.sampled_from(["openai", "anthropic", "gemini", "ollama", None]))
-def test_anything_is_answered_or_refused(every_provider: Gateway, path: str, body: Any, model: str | None) -> None:
+def test_anything_is_answered_or_refused(calm_providers: Gateway, path: str, body: Any, model: str | None) -> None:
     if isinstance(body, dict) and model is not None:
         body = {"model": model_of(model), **body}
-    status, told = ask(every_provider, path, json.dumps(body).encode())
+    status, told = ask(calm_providers, path, json.dumps(body).encode())
     # Rubbish that passes as it is may end the scripted service's own connection, and open its breaker: told as such.
     theirs = (status == 503 and b"rest after failures" in told) or (status == 502 and b"The provider" in told)
     assert status == 200 or 400 <= status < 500 or theirs, (status, told, body)
@@ -98,7 +98,7 @@ def test_anything_is_answered_or_refused(every_provider: Gateway, path: str, bod
 @pytest.mark.parametrize("path", ALL)
 @settings(max_examples=scaled(10, 300))
 @given(body=st.binary(max_size=200))
-def test_what_is_no_json_is_refused(every_provider: Gateway, path: str, body: bytes) -> None:
-    status, told = ask(every_provider, path, body)
+def test_what_is_no_json_is_refused(calm_providers: Gateway, path: str, body: bytes) -> None:
+    status, told = ask(calm_providers, path, body)
     assert 400 <= status < 500
     assert refused_well(path, told)

@@ -29,8 +29,8 @@ SCHEMAS = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def client(every_provider: Gateway) -> Client:
-    return Client(every_provider.server)
+def client(calm_providers: Gateway) -> Client:
+    return Client(calm_providers.server)
 
 
 def value_of(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -60,7 +60,7 @@ def test_what_the_description_allows_is_answered(client: Client, data: st.DataOb
     fixed = {"prompt": value_of(schema["properties"]["prompt"]), "model": models}
     body = data.draw(st.fixed_dictionaries(fixed, optional=given_))
     answer = client.ask("POST", GENERATE, body)
-    # A scripted service may rest after failures that another test has told it to have.
+    # A scripted service may rest after failures that another test had it have.
     assert answer.status != 500, answer.body
     assert answer.status in (200, 400, 404, 422, 429, 502, 503), answer.body
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
-from tools.scripted_model import HOURS
 
+from tests.conftest import SLOW_HOURS
 from tests.e2e.actions import DEADLINE, answers, ask, begin, composer, done, mine, online, send, texts, until
 from tests.e2e.conftest import LOST, Watch
 from tests.support.server import Server
@@ -20,7 +20,7 @@ def assert_whole_story(page: Page) -> None:
     done(page, patience=5 * DEADLINE)
     (words,) = texts(page)
     assert (words[: len(STORY[0])], words[-len(STORY[1]) :]) == STORY
-    for hour in range(1, HOURS + 1):
+    for hour in range(1, SLOW_HOURS + 1):
         assert words.count(f"Hour {hour}:") == 1, hour
 
 

@@ -56,7 +56,7 @@ def killed_in_a_round(data: Path, story: Story, mutant: str, place: str) -> list
     ("mutant", "broken_at", "real_at"),
     [
         ("gate", "agents.run.in_transaction:12", "agents.run.in_transaction:12"),
-        ("commit", "mutant.answered_before_commit:6", "store.before_commit:25"),
+        ("commit", "mutant.answered_before_commit:2", "store.before_commit:25"),
     ],
 )
 def test_a_server_that_shows_before_it_commits_is_caught(

@@ -43,6 +43,11 @@ class Gateway:
         if kind != "local":
             self.providers[kind].script({"text": TEXT, **act} if not {"echo", "echo_images"} & set(act) else act)
 
+    def calm(self) -> None:
+        """All services answer as they do by themselves, whatever an earlier test had them do."""
+        for provider in self.providers.values():
+            provider.script()
+
     def script_tool(self, kind: str) -> None:
         """It calls the tool that it has to call. Ollama's API cannot force one, so there the script decides."""
         call = {"name": "get_weather", "arguments": {"city": "Paris"}}
