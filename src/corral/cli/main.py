@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +52,9 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="Configuration file; DATA/corral.toml without it.")] = None,
 ) -> None:
     """Runs the server until Ctrl+C; a second one stops at once."""
+    # Nearly all that starting makes is there to stay, so a sixth of it would be the collector's walks over it.
+    # `serving` turns it on again.
+    gc.disable()
     from corral.cli.serving import serve as run_server
     from corral.settings import load_settings
 

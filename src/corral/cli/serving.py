@@ -91,6 +91,7 @@ async def _serve(corral: Corral, listener: socket.socket, hub: LogHub) -> None:
     gc.freeze()
     # What a request leaves is gone with it, by counting; the collector has to find cycles only, of which there are few.
     gc.set_threshold(GC_THRESHOLD, 20, 20)
+    gc.enable()
     # The loop must not wait long for a thread that writes to the database.
     sys.setswitchinterval(SWITCH_SECONDS)
 
