@@ -19,7 +19,8 @@ from tools.cria.heldout import Result, items, stories, tool
 from tests.support.scale import scaled
 from tests.support.server import Server
 
-pytestmark = pytest.mark.alone
+# All questions are asked before the first test, beside whatever else is at work.
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 REFERENCE = Path(__file__).parents[1] / "data" / "cria_reference.jsonl"
 FLOORS = {
     "corral": 0.94, "followups": 0.90, "json": 0.89, "memory": 0.78, "recall far back": 0.92, "refusals": 0.82,

@@ -101,7 +101,7 @@ class RedisLedger:
         """See `Ledger.take`."""
         if self.away or self._redis is None:
             return self._take_alone(takes)
-        keys = [key for take in takes for key in self._keys(take.counter)]
+        keys = [*(key for take in takes for key in self._keys(take.counter)), self._prefix + "servers"]
         wanted = [
             [take.measure, take.limit, take.amount, take.least, take.budget.end if take.budget else 0] for take in takes
         ]
@@ -115,7 +115,9 @@ class RedisLedger:
         except asyncio.CancelledError:
             self._forget(owner, takes)
             raise
-        return self._taking(owner, takes, [int(number) for number in told])
+        *numbers, servers = (int(number) for number in told)
+        self._replicas = max(1, servers)
+        return self._taking(owner, takes, numbers)
 
     def settle(self, owner: str, spent: Sequence[Spent]) -> None:
         """See `Ledger.settle`."""

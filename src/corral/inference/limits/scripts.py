@@ -37,7 +37,8 @@ TAKE = (
     _BEGIN
     + """
 -- ARGV: now, owner, window in seconds, lease in milliseconds, takes as JSON [[measure, limit, amount, least, end], ...]
--- KEYS: two a take. Answers {1, second, amount, used, reset, ...} or {0, index, used, reset, frees}, times in milliseconds.
+-- KEYS: two a take, then the servers. Answers {1, second, amount, used, reset, ...} or {0, index, used, reset, frees}, times in
+-- milliseconds, and behind either how many servers there are.
 local owner, window, lease = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local takes = cjson.decode(ARGV[5])
 local amounts, useds = {}, {}
@@ -80,7 +81,7 @@ for i, take in ipairs(takes) do
       reset = (second + window + 1) * 1000 - now
     end
   end
-  if used + least > limit then return {0, i, used, reset, frees} end
+  if used + least > limit then return {0, i, used, reset, frees, redis.call('ZCARD', KEYS[#KEYS])} end
   amounts[i] = math.min(amount, limit - used)
   useds[i] = {used + amounts[i], reset}
 end
@@ -105,6 +106,7 @@ for i, take in ipairs(takes) do
   told[#told + 1] = useds[i][1]
   told[#told + 1] = useds[i][2]
 end
+told[#told + 1] = redis.call('ZCARD', KEYS[#KEYS])
 return told
 """
 )
