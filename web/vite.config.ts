@@ -2,7 +2,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 import { edition } from "./scripts/edition.ts";
-import { first } from "./scripts/first.ts";
+import { colours, first, firstChunk } from "./scripts/first.ts";
 import { fonts } from "./scripts/fonts.ts";
 import { offline } from "./scripts/offline.ts";
 
@@ -12,6 +12,7 @@ export default defineConfig(({ mode }) => ({
   plugins: [
     react(),
     fonts(),
+    colours(),
     first(mode === "static" ? "./" : "/"),
     offline(),
     ...(mode === "static" ? [edition()] : []),
@@ -25,7 +26,10 @@ export default defineConfig(({ mode }) => ({
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: { index: "index.html", sw: "src/shell/sw.ts" },
-      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+      output: {
+        entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
+        codeSplitting: { groups: [{ name: firstChunk, debugName: "first" }], includeDependenciesRecursively: false },
+      },
     },
   },
   worker: { format: "es" },

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.actions import answers, ask, composer, done, online
 from tests.e2e.conftest import Watch
@@ -81,6 +81,47 @@ def test_the_model_that_comes_along_answers_and_says_what_it_is(
     shoot(page, "cria")
     page.get_by_role("link", name="Get a better model").click()
     expect(page.get_by_role("row").filter(has_text="cria")).to_be_visible()
+
+
+BRAND = """() => {
+    const text = document.createRange();
+    text.selectNodeContents(document.querySelector(".boot > div, .brand > .wide-only"));
+    const { x, y } = text.getBoundingClientRect();
+    return [Math.round(x), Math.round(y)];
+}"""
+GROUND = "getComputedStyle(document.body).backgroundColor"
+
+
+def test_the_first_picture_is_the_frame_of_the_app_as_it_was_chosen(watch: Watch, server: Server) -> None:
+    watch.allowed.append(re.compile("ERR_FAILED"))
+    kept = [{"name": "mantine-color-scheme-value", "value": "dark"}]
+    state = {"origins": [{"origin": server.url, "localStorage": kept}]}
+    page = watch.context(server.url, color_scheme="light", storage_state=state).new_page()
+    held: list[Route] = []
+    begun: list[bool] = []
+
+    def hold(route: Route) -> None:
+        if begun:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/assets/main-*.js", hold)
+    page.goto("/models", wait_until="commit")
+    expect(page.get_by_role("status")).to_have_text("Starting…")
+    expect(page.locator("html[data-mantine-color-scheme=dark]")).to_be_attached()
+    painted = page.evaluate(GROUND), page.evaluate(BRAND)
+    begun.append(True)
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("heading", name="Models", level=1)).to_be_visible()
+    assert painted == (page.evaluate(GROUND), page.evaluate(BRAND)), "the frame changed its colours or its place"
+    page.route("**/assets/app-*.js", lambda route: route.abort())
+    page.reload(wait_until="commit")
+    expect(page.get_by_role("status")).to_have_text("Corral could not be loaded. Try again")
+    page.unroute("**/assets/app-*.js")
+    page.get_by_role("link", name="Try again").click()
+    expect(page.get_by_role("heading", name="Models", level=1)).to_be_visible()
 
 
 def test_nothing_is_wider_than_a_small_phone(watch: Watch, server: Server) -> None:

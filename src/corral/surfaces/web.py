@@ -1,5 +1,5 @@
 """The built web app: files by path, the shell for every page address (History API), long caching for hashed assets,
-gzip for those who take it."""
+brotli (packed by the build) or gzip for those who take it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import lzma
 import mimetypes
+import re
 import zlib
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ _IMMUTABLE = b"public, max-age=31536000, immutable"
 _CHUNK = 256 * 1024
 _SMALL = 1024
 _XZ = ".xz"
+_BR = ".br"
+_FIRST = re.compile(rb'<link rel="(?:modulepreload|preload)"[^>]*>')
+_ATTRIBUTE = re.compile(rb'([a-z]+)(?:="([^"]*)")?')
 _LARGE = 1024 * 1024
 """From this size on a file stays on the disk and is read, and packed, piece by piece for whoever asks: the engines for browsers."""
 
@@ -50,8 +54,18 @@ class _Asset:
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
     etag: bytes
+    brotli: bytes | None
+    """Its brotli form, where the build made one."""
     packed: bytes | None = None
     """Its gzip form, made when first asked for; empty when it would not be smaller."""
+
+    def packed_for(self, accepted: bytes) -> tuple[bytes, bytes | None]:
+        """The body for an Accept-Encoding header, and the encoding that it is in."""
+        if self.brotli and takes(b"br", accepted):
+            return self.brotli, b"br"
+        if takes(b"gzip", accepted) and self.gzipped():
+            return self.gzipped(), b"gzip"
+        return self.body, None
 
     def gzipped(self) -> bytes:
         if self.packed is None:
@@ -69,7 +83,7 @@ class WebApp:
     def __init__(self, folder: Path) -> None:
         self._assets: dict[str, _Asset | _Large] = {}
         if (folder / "index.html").is_file():
-            files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".map"]
+            files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".map", _BR)]
             self._assets = {f"/{_name(path.relative_to(folder)).as_posix()}": _load(path, folder) for path in files}
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -79,36 +93,43 @@ class WebApp:
             asset = self._assets.get("/index.html")
         if asset is None:
             missing = not self._assets and not _looks_like_file(scope["path"])
-            await _answer(
-                send,
-                503 if missing else 404,
-                [(b"content-type", b"text/html; charset=utf-8")],
-                _MISSING if missing else b"",
-            )
+            kind = [(b"content-type", b"text/html; charset=utf-8")]
+            await _answer(send, 503 if missing else 404, kind, _MISSING if missing else b"")
             return
         given = dict(scope["headers"])
         if given.get(b"if-none-match") == asset.etag:
             await _answer(send, 304, [(b"etag", asset.etag)], b"")
             return
-        packed = takes_gzip(given.get(b"accept-encoding", b""))
+        accepted = given.get(b"accept-encoding", b"")
         if isinstance(asset, _Large):
-            await _answer_large(send, asset, packed=packed, head=scope["method"] == "HEAD")
+            await _answer_large(send, asset, packed=takes(b"gzip", accepted), head=scope["method"] == "HEAD")
             return
-        headers, body = list(asset.headers), asset.body
-        if packed and asset.gzipped():
-            body = asset.gzipped()
-            headers.append((b"content-encoding", b"gzip"))
+        body, encoding = asset.packed_for(accepted)
+        headers = [*asset.headers, *([(b"content-encoding", encoding)] if encoding else [])]
         headers.append((b"content-length", str(len(body)).encode()))
         await _answer(send, 200, headers, b"" if scope["method"] == "HEAD" else body)
 
 
-def takes_gzip(accepted: bytes) -> bool:
-    """Whether an Accept-Encoding header allows gzip (RFC 9110, section 12.5.3)."""
+def takes(encoding: bytes, accepted: bytes) -> bool:
+    """Whether an Accept-Encoding header allows an encoding by its name or by `*` (RFC 9110, section 12.5.3)."""
+    qualities = {}
     for part in accepted.lower().split(b","):
         name, _, quality = part.partition(b";")
-        if name.strip() in (b"gzip", b"*"):
-            return quality.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
-    return False
+        qualities[name.strip()] = quality.replace(b" ", b"")
+    told = qualities.get(encoding, qualities.get(b"*"))
+    return told is not None and told not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
+
+
+def preloads(page: bytes) -> bytes:
+    """The parts that a page names for its first picture, as the value of a Link header (RFC 8288): they are known before the page is read."""
+    links = []
+    for tag in _FIRST.findall(page):
+        named = dict(_ATTRIBUTE.findall(tag[len(b"<link ") : -1]))
+        href = named.pop(b"href", b"")
+        links.append(
+            b"; ".join([b"<%s>" % href, *(b'%s="%s"' % pair if pair[1] else pair[0] for pair in named.items())])
+        )
+    return b", ".join(links)
 
 
 def _looks_like_file(path: str) -> bool:
@@ -131,13 +152,18 @@ def _load(path: Path, folder: Path) -> _Asset | _Large:
     hashed = path.relative_to(folder).parts[0] == "assets"
     digest = f"{told.st_size:x}-{told.st_mtime_ns:x}" if large else hashlib.blake2b(body, digest_size=12).hexdigest()
     etag = f'"{digest}"'.encode()
-    headers = (
+    headers: tuple[tuple[bytes, bytes], ...] = (
         (b"content-type", kind.encode()),
         (b"vary", b"accept-encoding"),
         (b"cache-control", _IMMUTABLE if hashed else b"no-cache"),
         (b"etag", etag),
     )
-    return _Large(path, headers, etag) if large else _Asset(body, headers, etag)
+    if large:
+        return _Large(path, headers, etag)
+    if path.name == "index.html" and (link := preloads(body)):
+        headers = (*headers, (b"link", link))
+    brotli = path.with_name(path.name + _BR)
+    return _Asset(body, headers, etag, brotli.read_bytes() if brotli.is_file() else None)
 
 
 async def _answer(send: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from corral.surfaces.web import WebApp, takes_gzip
+from corral.surfaces.web import WebApp, preloads, takes
 
 SCRIPT = b"console.log('corral');" * 200
 
@@ -60,6 +60,33 @@ async def test_assets_are_packed_for_those_who_take_it(app: WebApp) -> None:
     assert body == SCRIPT
 
 
+async def test_what_the_build_packed_is_given_to_those_who_take_it(app: WebApp, tmp_path: Path) -> None:
+    (tmp_path / "assets" / "main-abc.js.br").write_bytes(b"brotli")
+    app = WebApp(tmp_path)
+    status, headers, body = await get(app, "/assets/main-abc.js", accept_encoding="gzip, br")
+    assert (status, headers[b"content-encoding"], headers[b"content-length"], body) == (200, b"br", b"6", b"brotli")
+    assert headers[b"content-type"].startswith(b"text/javascript")
+    assert (await get(app, "/assets/main-abc.js", accept_encoding="gzip"))[1][b"content-encoding"] == b"gzip"
+    assert (await get(app, "/assets/main-abc.js", accept_encoding="br;q=0"))[2] == SCRIPT
+    assert (await get(app, "/assets/main-abc.js.br"))[0] == 404
+
+
+async def test_a_page_names_its_first_parts_in_its_head(tmp_path: Path) -> None:
+    page = (
+        b'<!doctype html><link rel="icon" href="/icon.svg"><link rel="stylesheet" href="/a.css">'
+        b'<link rel="modulepreload" fetchpriority="low" crossorigin href="/assets/app.js">'
+        b'<link rel="preload" as="style" crossorigin href="/assets/app.css">'
+    )
+    (tmp_path / "index.html").write_bytes(page)
+    links = (await get(WebApp(tmp_path), "/c/agt_1"))[1][b"link"]
+    assert links == (
+        b'</assets/app.js>; rel="modulepreload"; fetchpriority="low"; crossorigin, '
+        b'</assets/app.css>; rel="preload"; as="style"; crossorigin'
+    )
+    assert links == preloads(page)
+    assert preloads(b"<!doctype html>") == b""
+
+
 @pytest.mark.parametrize("packed_as", ["", ".xz"])
 async def test_large_files_stay_on_the_disk(tmp_path: Path, packed_as: str) -> None:
     body = bytes(range(256)) * 8192 + b"end"
@@ -98,16 +125,17 @@ async def test_without_a_build_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accepted", "takes"),
+    ("accepted", "gzip_", "brotli"),
     [
-        (b"gzip", True),
-        (b"GZIP;q=0.5", True),
-        (b"br, *", True),
-        (b"gzip;q=0", False),
-        (b"br", False),
-        (b"", False),
-        (b"gzip; q=0.0, br", False),
+        (b"gzip", True, False),
+        (b"GZIP;q=0.5", True, False),
+        (b"br, *", True, True),
+        (b"gzip;q=0", False, False),
+        (b"br", False, True),
+        (b"", False, False),
+        (b"gzip; q=0.0, br", False, True),
+        (b"br;q=0, *", True, False),
     ],
 )
-def test_what_a_client_takes(accepted: bytes, takes: bool) -> None:
-    assert takes_gzip(accepted) == takes
+def test_what_a_client_takes(accepted: bytes, gzip_: bool, brotli: bool) -> None:
+    assert (takes(b"gzip", accepted), takes(b"br", accepted)) == (gzip_, brotli)

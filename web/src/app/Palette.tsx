@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { listAgents } from "../api/client";
+import { Themed } from "../ui/Themed";
 import { PAGES } from "./pages";
 
 interface Entry {
@@ -43,40 +44,42 @@ export function Palette({ opened, onClose }: { opened: boolean; onClose: () => v
     close();
   };
   return (
-    <Modal
-      opened={opened}
-      onClose={close}
-      title="Go to"
-      size="md"
-      closeButtonProps={{ "aria-label": "Close" }}
-      transitionProps={{ duration: 120 }}
-    >
-      <TextInput
-        data-autofocus
-        aria-label="Search chats and pages"
-        placeholder="Search chats and pages"
-        value={query}
-        onChange={(event) => {
-          setQuery(event.currentTarget.value);
-          setAt(0);
-        }}
-        onKeyDown={(event) => {
-          if (event.nativeEvent.isComposing) return;
-          if (event.key === "ArrowDown") setAt(Math.max(0, Math.min(at + 1, found.length - 1)));
-          else if (event.key === "ArrowUp") setAt(Math.max(at - 1, 0));
-          else if (event.key === "Enter") pick(found[at]);
-          else return;
-          event.preventDefault();
-        }}
-      />
-      <div className="palette">
-        {found.map((entry, index) => (
-          <button key={entry.id} type="button" data-at={index === at} onClick={() => pick(entry)}>
-            {entry.label}
-          </button>
-        ))}
-        {found.length === 0 && <p className="hint">No chat or page has “{query}” in its name.</p>}
-      </div>
-    </Modal>
+    <Themed>
+      <Modal
+        opened={opened}
+        onClose={close}
+        title="Go to"
+        size="md"
+        closeButtonProps={{ "aria-label": "Close" }}
+        transitionProps={{ duration: 120 }}
+      >
+        <TextInput
+          data-autofocus
+          aria-label="Search chats and pages"
+          placeholder="Search chats and pages"
+          value={query}
+          onChange={(event) => {
+            setQuery(event.currentTarget.value);
+            setAt(0);
+          }}
+          onKeyDown={(event) => {
+            if (event.nativeEvent.isComposing) return;
+            if (event.key === "ArrowDown") setAt(Math.max(0, Math.min(at + 1, found.length - 1)));
+            else if (event.key === "ArrowUp") setAt(Math.max(at - 1, 0));
+            else if (event.key === "Enter") pick(found[at]);
+            else return;
+            event.preventDefault();
+          }}
+        />
+        <div className="palette">
+          {found.map((entry, index) => (
+            <button key={entry.id} type="button" data-at={index === at} onClick={() => pick(entry)}>
+              {entry.label}
+            </button>
+          ))}
+          {found.length === 0 && <p className="hint">No chat or page has “{query}” in its name.</p>}
+        </div>
+      </Modal>
+    </Themed>
   );
 }

@@ -1,4 +1,3 @@
-import { useMantineColorScheme } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useSyncExternalStore } from "react";
 import { SERVERLESS } from "../engine/edition";
@@ -6,6 +5,7 @@ import { AgentList } from "../features/agents/AgentList";
 import { ConnectionPill } from "../ui/ConnectionPill";
 import { KeysIcon, MoonIcon, PanelIcon, PlusIcon, ScreenIcon, SearchIcon, SunIcon } from "../ui/icons";
 import { MOD } from "../ui/keys";
+import { useScheme } from "../ui/useScheme";
 import { journal, localAgents, ownChats } from "./local";
 import { PAGES } from "./pages";
 import { connection } from "./services";
@@ -26,9 +26,9 @@ interface Props {
 /** New chat, search, the chats, the pages, and at the foot the connection; collapsed it is a column of icons. */
 export function Sidebar({ collapsed, unread, onCollapse, onPick, onSearch, onHelp }: Props) {
   const here = useSyncExternalStore(journal.watch, localAgents);
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const next = THEMES[(THEMES.indexOf(colorScheme) + 1) % THEMES.length] ?? "auto";
-  const ThemeIcon = THEME_ICONS[colorScheme];
+  const { scheme, choose } = useScheme();
+  const next = THEMES[(THEMES.indexOf(scheme) + 1) % THEMES.length] ?? "auto";
+  const ThemeIcon = THEME_ICONS[scheme];
   const fold = collapsed ? "Expand sidebar" : "Collapse sidebar";
   return (
     <div className="sidebar" data-collapsed={collapsed}>
@@ -78,9 +78,9 @@ export function Sidebar({ collapsed, unread, onCollapse, onPick, onSearch, onHel
           <button
             type="button"
             className="quiet"
-            aria-label={`Theme: ${THEME_NAMES[colorScheme]}. Change to ${THEME_NAMES[next]}`}
-            title={`Theme: ${THEME_NAMES[colorScheme]}`}
-            onClick={() => setColorScheme(next)}
+            aria-label={`Theme: ${THEME_NAMES[scheme]}. Change to ${THEME_NAMES[next]}`}
+            title={`Theme: ${THEME_NAMES[scheme]}`}
+            onClick={() => choose(next)}
           >
             <ThemeIcon />
           </button>

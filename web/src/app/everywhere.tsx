@@ -16,6 +16,19 @@ export const ROUTING = { defaultPreload: "intent", defaultErrorComponent: Failed
 export const rootWith = (NotFound: RouteComponent) =>
   createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
+/** A page beside the chats: it and Mantine's theme and styles, which the chats do without, are loaded when it is first shown. */
+export const page = (load: () => Promise<ComponentType>) =>
+  lazyRouteComponent(async () => {
+    // The page's own styles come after those of the theme.
+    const [{ Themed }, Page] = await Promise.all([import("../ui/Themed"), load()]);
+    const Whole = () => (
+      <Themed>
+        <Page />
+      </Themed>
+    );
+    return { Whole };
+  }, "Whole");
+
 /** The pages that both builds have. `Offer` is shown above a conversation, where there is one. */
 export function pagesEverywhere(root: ReturnType<typeof rootWith>, Offer?: ComponentType) {
   const home = createRoute({
@@ -36,12 +49,12 @@ export function pagesEverywhere(root: ReturnType<typeof rootWith>, Offer?: Compo
   const device = createRoute({
     getParentRoute: () => root,
     path: "/device",
-    component: lazyRouteComponent(() => import("./DeviceRoute"), "DeviceRoute"),
+    component: page(async () => (await import("./DeviceRoute")).DeviceRoute),
   });
   const compatibility = createRoute({
     getParentRoute: () => root,
     path: "/compatibility",
-    component: lazyRouteComponent(() => import("../features/compatibility/CompatibilityPage"), "CompatibilityPage"),
+    component: page(async () => (await import("../features/compatibility/CompatibilityPage")).CompatibilityPage),
   });
   return [home, chat, device, compatibility] as const;
 }

@@ -1,7 +1,7 @@
-import { createRoute, createRouter, Link, lazyRouteComponent } from "@tanstack/react-router";
+import { createRoute, createRouter, Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { RANGES } from "../api/metrics";
-import { pagesEverywhere, ROUTING, rootWith } from "./everywhere";
+import { page, pagesEverywhere, ROUTING, rootWith } from "./everywhere";
 
 const BetterModel = lazy(async () => ({
   default: (await import("../features/models/downloads/BetterModel")).BetterModel,
@@ -25,35 +25,35 @@ const models = createRoute({
   getParentRoute: () => root,
   path: "/models",
   validateSearch: (search: Record<string, unknown>) => search as Record<string, string | boolean | undefined>,
-  component: lazyRouteComponent(() => import("../features/models/ModelsPage"), "ModelsPage"),
+  component: page(async () => (await import("../features/models/ModelsPage")).ModelsPage),
 });
 const downloads = createRoute({
   getParentRoute: () => root,
   path: "/downloads",
   validateSearch: texts("repo"),
-  component: lazyRouteComponent(() => import("../features/models/downloads/DownloadsPage"), "DownloadsPage"),
+  component: page(async () => (await import("../features/models/downloads/DownloadsPage")).DownloadsPage),
 });
 const configuration = createRoute({
   getParentRoute: () => root,
   path: "/configuration",
   validateSearch: texts("tab"),
-  component: lazyRouteComponent(() => import("../features/configuration/ConfigurationPage"), "ConfigurationPage"),
+  component: page(async () => (await import("../features/configuration/ConfigurationPage")).ConfigurationPage),
 });
 const settings = createRoute({
   getParentRoute: () => root,
   path: "/settings",
-  component: lazyRouteComponent(() => import("../features/settings/SettingsPage"), "SettingsPage"),
+  component: page(async () => (await import("../features/settings/SettingsPage")).SettingsPage),
 });
 const model = createRoute({
   getParentRoute: () => root,
   path: "/models/$name",
   validateSearch: (search: Record<string, unknown>) => search as { tab?: string },
-  component: lazyRouteComponent(() => import("../features/models/ModelPage"), "ModelPage"),
+  component: page(async () => (await import("../features/models/ModelPage")).ModelPage),
 });
 const dashboard = createRoute({
   getParentRoute: () => root,
   path: "/dashboard",
-  component: lazyRouteComponent(() => import("../features/dashboard/DashboardPage"), "DashboardPage"),
+  component: page(async () => (await import("../features/dashboard/DashboardPage")).DashboardPage),
 });
 const monitoring = createRoute({
   getParentRoute: () => root,
@@ -62,26 +62,26 @@ const monitoring = createRoute({
     ...texts("engine")(search),
     ...oneOf("range", RANGES)(search),
   }),
-  component: lazyRouteComponent(() => import("../features/monitoring/MonitoringPage"), "MonitoringPage"),
+  component: page(async () => (await import("../features/monitoring/MonitoringPage")).MonitoringPage),
 });
 const logs = createRoute({
   getParentRoute: () => root,
   path: "/logs",
   validateSearch: texts("level", "source", "text", "requestId"),
-  component: lazyRouteComponent(() => import("../features/logs/LogsPage"), "LogsPage"),
+  component: page(async () => (await import("../features/logs/LogsPage")).LogsPage),
 });
 
 const providers = createRoute({
   getParentRoute: () => root,
   path: "/providers",
   validateSearch: texts("add"),
-  component: lazyRouteComponent(() => import("../features/providers/ProvidersPage"), "ProvidersPage"),
+  component: page(async () => (await import("../features/providers/ProvidersPage")).ProvidersPage),
 });
 const provider = createRoute({
   getParentRoute: () => root,
   path: "/providers/$name",
   validateSearch: texts("tab"),
-  component: lazyRouteComponent(() => import("../features/providers/ProviderPage"), "ProviderPage"),
+  component: page(async () => (await import("../features/providers/ProviderPage")).ProviderPage),
 });
 const routes = createRoute({
   getParentRoute: () => root,
@@ -90,18 +90,18 @@ const routes = createRoute({
     ...texts("tab")(search),
     ...oneOf("add", [true])(search),
   }),
-  component: lazyRouteComponent(() => import("../features/routes/RoutesPage"), "RoutesPage"),
+  component: page(async () => (await import("../features/routes/RoutesPage")).RoutesPage),
 });
 const route = createRoute({
   getParentRoute: () => root,
   path: "/routes/$name",
-  component: lazyRouteComponent(() => import("../features/routes/RoutePage"), "RoutePage"),
+  component: page(async () => (await import("../features/routes/RoutePage")).RoutePage),
 });
 const playground = createRoute({
   getParentRoute: () => root,
   path: "/playground",
   validateSearch: texts("model"),
-  component: lazyRouteComponent(() => import("../features/playground/PlaygroundPage"), "PlaygroundPage"),
+  component: page(async () => (await import("../features/playground/PlaygroundPage")).PlaygroundPage),
 });
 
 const debug = createRoute({
@@ -111,7 +111,7 @@ const debug = createRoute({
     ...texts("tab", "request", "turn")(search),
     ...oneOf("kind", KINDS)(search),
   }),
-  component: lazyRouteComponent(() => import("../features/debug/DebugPage"), "DebugPage"),
+  component: page(async () => (await import("../features/debug/DebugPage")).DebugPage),
 });
 
 const KINDS = ["turn", "request", "control"] as const;

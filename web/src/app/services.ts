@@ -1,29 +1,24 @@
 import { QueryClient } from "@tanstack/react-query";
-import { io } from "socket.io-client";
 import { createStore } from "zustand/vanilla";
 import { createAgent } from "../api/client";
 import { tellErrors, tellSpans } from "../api/debug";
 import { patchModels, patchStatus } from "../api/models";
 import { PASSING } from "../api/passing";
 import { ApiError, type Message, type Model } from "../api/types";
-import { Connection, Refused, type Wire } from "../engine/connection";
+import { Connection, Refused } from "../engine/connection";
 import { type Drafts, keepDrafts, readDrafts } from "../engine/drafts";
 import { SERVERLESS } from "../engine/edition";
 import { randomKey } from "../engine/ids";
+import { LateWire } from "../engine/latewire";
 import { Outbox, type OutboxItem, type Sent } from "../engine/outbox";
 import { Reports } from "../engine/reports";
 import { MessageTimes } from "../engine/times";
 import { TurnStreams } from "../engine/turns";
 import { Updates } from "../shell/updates";
 
-const socket = io({
-  path: "/llamaproxws",
-  autoConnect: false,
-  reconnection: false,
-  transports: ["websocket", "polling"],
-});
+const socket = new LateWire(async () => (await import("./socket")).openSocket());
 
-export const connection = new Connection(socket as unknown as Wire, () => outbox.snapshot().length > 0);
+export const connection = new Connection(socket, () => outbox.snapshot().length > 0);
 export const streams = new TurnStreams(connection);
 /** Follows the messages of this page, and tells the debug page of them. */
 export const times = new MessageTimes(tellSpans);

@@ -1,4 +1,3 @@
-const THOUSANDS = new Intl.NumberFormat("en");
 const BYTES = ["B", "kB", "MB", "GB", "TB"];
 const COUNTS: readonly [number, string][] = [
   [1e12, "T"],
@@ -28,8 +27,14 @@ export function short(value: number): string {
   return String(Math.round(value));
 }
 
+/** Made when it is first needed: that takes a browser as long as drawing a page. */
+let thousands: Intl.NumberFormat | undefined;
+
 /** A number with its thousands apart. */
-export const whole = (value: number) => THOUSANDS.format(Math.round(value));
+export function whole(value: number): string {
+  thousands ??= new Intl.NumberFormat("en");
+  return thousands.format(Math.round(value));
+}
 
 /** Seconds as a short text: 8 s, 2 min, 1 h 5 min, 3 days. */
 export function duration(seconds: number): string {

@@ -1,6 +1,7 @@
 import { useDocumentTitle } from "@mantine/hooks";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
+import { useStore } from "zustand";
 import type { StoreApi } from "zustand/vanilla";
 import type { Message } from "../../api/types";
 import type { Connection } from "../../engine/connection";
@@ -71,11 +72,10 @@ export function ChatPage({ agentId, parts, offer }: Props) {
   const { following, jump } = useFollow(scroller, place);
   const talk = useConversation(agentId, local);
   const onServer = agentId !== null && isLocal(agentId) ? null : agentId;
-  const { agent, models, current, picked, model, shown, demo, noModel, problem, pick, sampling, sample } = useModel(
-    onServer,
-    place,
-  );
-  const where = usePlace(connection, current, shown);
+  const { agent, models, current, picked, model, shown, demo, unknown, noModel, problem, pick, sampling, sample } =
+    useModel(onServer, place);
+  const writing = useStore(drafts, (all) => (all[place] ?? "") !== "");
+  const where = usePlace(connection, current, shown, agentId !== null || writing);
   const { error, isPending } = talk;
   const items = useSyncExternalStore(outbox.watch, outbox.snapshot);
   const connected = useSyncExternalStore(connection.watch, connection.snapshot).phase === "connected";
@@ -166,6 +166,7 @@ export function ChatPage({ agentId, parts, offer }: Props) {
             own: where.own,
             wish: where.wish,
             onPick: where.pick,
+            onLook: where.look,
           }}
         />
         {demo && (
@@ -179,7 +180,7 @@ export function ChatPage({ agentId, parts, offer }: Props) {
       </header>
       <div className="scroller" ref={scroller}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
-          {home && <Home noModel={noModel} demo={demo} onPick={say} />}
+          {home && <Home unknown={unknown} noModel={noModel} demo={demo} onPick={say} />}
           {isPending && <p className="hint late">Reading the conversation…</p>}
           {error && messages.length === 0 && (
             <p role="alert" className="hint">

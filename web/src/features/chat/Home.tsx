@@ -10,9 +10,16 @@ const SUGGESTIONS = [
 /** What the included model can do. */
 const DEMO_SUGGESTIONS = ["Who are you?", "What is Corral?", "How do I get a better model?", "What is 7 plus 12?"];
 
+interface Props {
+  /** Nothing is suggested, and nothing moves, until it is known what can answer. */
+  unknown: boolean;
+  noModel: boolean;
+  demo: boolean;
+  onPick: (text: string) => void;
+}
+
 /** The beginning of a conversation. */
-export function Home(props: { noModel: boolean; demo: boolean; onPick: (text: string) => void }) {
-  const { noModel, demo, onPick } = props;
+export function Home({ unknown, noModel, demo, onPick }: Props) {
   return (
     <div className="home">
       <h1>What is on your mind?</h1>
@@ -28,7 +35,7 @@ export function Home(props: { noModel: boolean; demo: boolean; onPick: (text: st
               <Link to="/models">Get a better model</Link>
             </p>
           )}
-          <div className="suggestions">
+          <div className="suggestions" hidden={unknown}>
             {(demo ? DEMO_SUGGESTIONS : SUGGESTIONS).map((suggestion) => (
               <button key={suggestion} type="button" onClick={() => onPick(suggestion)}>
                 {suggestion}

@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import { useEffect } from "react";
 import type { Model } from "../../api/types";
 import { SERVERLESS } from "../../engine/edition";
 import type { OwnModel } from "../../engine/keys/types";
@@ -22,6 +23,8 @@ interface Props {
     own: readonly OwnModel[];
     wish: Wish;
     onPick: (id: string) => void;
+    /** The list is open: what this device has is to be known. */
+    onLook: () => void;
   };
 }
 
@@ -47,6 +50,7 @@ function stored(model: DeviceModel): string {
 function DeviceModels({ here }: Pick<Props, "here">) {
   const { models, own, model: chosen, wish } = here;
   const shown = models.filter((model) => model.usable !== null || model.offered);
+  useEffect(here.onLook, []);
   if (shown.length + own.length === 0) return null;
   const used = (id: string) => wish.place === "device" && id === chosen?.id;
   const items = [

@@ -15,6 +15,7 @@ import {
 } from "../../engine/sampling";
 import { FieldRow, NumberBox } from "../../ui/entry/Fields";
 import { TrashIcon } from "../../ui/icons";
+import { Themed } from "../../ui/Themed";
 import { Toast } from "../../ui/Toast";
 import { presets } from "./samplings";
 import "../../ui/controls.css";
@@ -64,60 +65,62 @@ export function SettingsDialog({ sampling, onUse, onClose }: Props) {
     setValue(number === null ? others : { ...others, [key]: number });
   };
   return (
-    <Modal
-      size="lg"
-      opened
-      onClose={onClose}
-      title="Answer settings"
-      closeButtonProps={{ "aria-label": "Close" }}
-      transitionProps={{ duration: 120 }}
-    >
-      <p className="hint">
-        For the next answers of this conversation. What is left empty is the model's own; what a provider does not know
-        it is not told.
-      </p>
-      <Presets mine={mine} chosen={chosen} onTake={take} />
-      {KEYS.map((key) => (
-        <FieldRow key={key} label={WORDS[key].label} help={WORDS[key].help} problem={problemOf(key, value)}>
+    <Themed>
+      <Modal
+        size="lg"
+        opened
+        onClose={onClose}
+        title="Answer settings"
+        closeButtonProps={{ "aria-label": "Close" }}
+        transitionProps={{ duration: 120 }}
+      >
+        <p className="hint">
+          For the next answers of this conversation. What is left empty is the model's own; what a provider does not
+          know it is not told.
+        </p>
+        <Presets mine={mine} chosen={chosen} onTake={take} />
+        {KEYS.map((key) => (
+          <FieldRow key={key} label={WORDS[key].label} help={WORDS[key].help} problem={problemOf(key, value)}>
+            {(marks) => (
+              <NumberBox
+                marks={marks}
+                signed={BOUNDS[key].low < 0}
+                whole={BOUNDS[key].whole ?? false}
+                value={value[key] ?? null}
+                placeholder="the model's own"
+                {...(WORDS[key].unit && { unit: WORDS[key].unit })}
+                onChange={(number) => set(key, number)}
+              />
+            )}
+          </FieldRow>
+        ))}
+        <FieldRow
+          label="Stop at"
+          help="The answer ends before any of these texts; one a line."
+          problem={typeof read === "string" ? read : undefined}
+        >
           {(marks) => (
-            <NumberBox
-              marks={marks}
-              signed={BOUNDS[key].low < 0}
-              whole={BOUNDS[key].whole ?? false}
-              value={value[key] ?? null}
-              placeholder="the model's own"
-              {...(WORDS[key].unit && { unit: WORDS[key].unit })}
-              onChange={(number) => set(key, number)}
+            <textarea
+              {...marks}
+              className="control"
+              rows={2}
+              spellCheck={false}
+              value={stops}
+              onChange={(event) => setStops(event.target.value)}
             />
           )}
         </FieldRow>
-      ))}
-      <FieldRow
-        label="Stop at"
-        help="The answer ends before any of these texts; one a line."
-        problem={typeof read === "string" ? read : undefined}
-      >
-        {(marks) => (
-          <textarea
-            {...marks}
-            className="control"
-            rows={2}
-            spellCheck={false}
-            value={stops}
-            onChange={(event) => setStops(event.target.value)}
-          />
-        )}
-      </FieldRow>
-      <SavePreset mine={mine} sampling={whole} disabled={bad || chosen !== null} />
-      <div className="settings-end">
-        <Button variant="default" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button disabled={bad} onClick={() => onUse(whole)}>
-          Use
-        </Button>
-      </div>
-    </Modal>
+        <SavePreset mine={mine} sampling={whole} disabled={bad || chosen !== null} />
+        <div className="settings-end">
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button disabled={bad} onClick={() => onUse(whole)}>
+            Use
+          </Button>
+        </div>
+      </Modal>
+    </Themed>
   );
 }
 

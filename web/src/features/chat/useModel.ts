@@ -12,7 +12,7 @@ const NONE: Sampling = {};
 export function useModel(agentId: string | null, place: string) {
   const client = useQueryClient();
   const [picked, setPicked] = useState<string | null>(null);
-  const { data: models = [], isSuccess } = useQuery({ queryKey: ["models"], queryFn: listModels });
+  const { data: models = [], isSuccess, isPending } = useQuery({ queryKey: ["models"], queryFn: listModels });
   const { data: agents = [] } = useQuery({ queryKey: ["agents"], queryFn: listAgents });
   const kept = useStore(samplings, (all) => all[place]);
   const agent = agents.find((one) => one.id === agentId);
@@ -35,6 +35,8 @@ export function useModel(agentId: string | null, place: string) {
     model: model && { name: model.name, state: model.state, progress: loaded(model) },
     /** The model that comes with Corral, which is tiny. */
     demo: model?.included === true,
+    /** Which models there are is not known yet. */
+    unknown: isPending,
     noModel: isSuccess && !models.some((one) => !one.problem),
     problem:
       change.error &&

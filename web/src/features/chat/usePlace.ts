@@ -10,8 +10,9 @@ import type { DeviceModel } from "../../engine/local/files";
 import { useDevice } from "../../ui/device";
 import { hereModelOf, ofProvider, wishes } from "./place";
 
-/** Milliseconds after which a page looks at what this device has, when nothing asks for it before. */
+/** Milliseconds after which a conversation looks at what this device has, when nothing asks for it before; one that is empty has time. */
 const LOOK_AFTER = 1_500;
+const LOOK_LATER = 10_000;
 
 const SERVER: Choice = { place: "server", reason: "The server is there." };
 
@@ -58,8 +59,13 @@ const watchNetwork = (changed: () => void) => {
   };
 };
 
-/** Where the next answer comes from and why, and what this device has for it. */
-export function usePlace(connection: Connection, current: string | null, serverModel: Model | undefined) {
+/** Where the next answer comes from and why, and what this device has for it. `begun`: something is said or being written. */
+export function usePlace(
+  connection: Connection,
+  current: string | null,
+  serverModel: Model | undefined,
+  begun: boolean,
+) {
   const device = useDevice();
   const wish = useStore(wishes);
   const serverState = useServerState(connection, serverModel);
@@ -69,9 +75,9 @@ export function usePlace(connection: Connection, current: string | null, serverM
   const [problem, setProblem] = useState<string | null>(null);
 
   useEffect(() => {
-    const timer = setTimeout(() => setLooking(true), LOOK_AFTER);
+    const timer = setTimeout(() => setLooking(true), begun ? LOOK_AFTER : LOOK_LATER);
     return () => clearTimeout(timer);
-  }, []);
+  }, [begun]);
   useEffect(() => {
     if (!wanted) return;
     let stop = () => {};

@@ -1,8 +1,8 @@
 import "uplot/dist/uPlot.min.css";
-import { useMantineColorScheme } from "@mantine/core";
 import { useEffect, useId, useRef, useState } from "react";
 import uPlot from "uplot";
 import type { Plot } from "../../engine/series";
+import { useScheme } from "../../ui/useScheme";
 import { ChartTable } from "./ChartTable";
 import { axisStamp, stamp, tick, type Unit } from "./units";
 
@@ -104,7 +104,7 @@ export function Chart({ title, unit, plot, from, to, top = null, empty, onBrush 
   const chart = useRef<uPlot | null>(null);
   const brush = useRef(onBrush);
   brush.current = onBrush;
-  const { colorScheme } = useMantineColorScheme();
+  const { shade } = useScheme();
   const [width, setWidth] = useState(0);
   const [index, setIndex] = useState<number | null>(null);
   const [asTable, setAsTable] = useState(false);
@@ -135,7 +135,7 @@ export function Chart({ title, unit, plot, from, to, top = null, empty, onBrush 
       chart.current = null;
       now.destroy();
     };
-  }, [drawn, named, unit, width, top, colorScheme]);
+  }, [drawn, named, unit, width, top, shade]);
 
   // Only for other figures: the pointer alone draws nothing anew.
   useEffect(() => {

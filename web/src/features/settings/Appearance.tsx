@@ -1,7 +1,7 @@
-import { useMantineColorScheme } from "@mantine/core";
 import { useState } from "react";
 import { DENSITIES, type Density, density, showDensity } from "../../ui/density";
 import { Segments } from "../../ui/Segments";
+import { useScheme } from "../../ui/useScheme";
 
 const THEMES = [
   { value: "auto", label: "As the system" },
@@ -12,7 +12,7 @@ const WORDS: Record<Density, string> = { comfortable: "Comfortable", compact: "C
 
 /** How this browser shows Corral. */
 export function Appearance() {
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const { scheme, choose } = useScheme();
   const [chosen, setChosen] = useState(density);
   return (
     <section aria-label="Appearance" className="setting-section">
@@ -20,7 +20,7 @@ export function Appearance() {
       <p className="hint">Kept in this browser.</p>
       <div className="setting-row">
         <span>Theme</span>
-        <Segments label="Theme" options={THEMES} value={colorScheme} onChange={setColorScheme} />
+        <Segments label="Theme" options={THEMES} value={scheme} onChange={choose} />
       </div>
       <div className="setting-row">
         <span>Density</span>

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { Metrics } from "../../../api/metrics";
 import { bytes } from "../../../ui/format";
 import { useAsked } from "../../../ui/live";
+import { Themed } from "../../../ui/Themed";
 import "./offer.css";
 import { suggestion } from "./suggestions";
 
@@ -28,9 +29,11 @@ export function BetterModel() {
           <strong>{one.label}</strong> suits it: {one.says}.
         </p>
       </div>
-      <Button renderRoot={(props) => <Link {...props} to="/downloads" search={{ repo: one.repo }} />}>
-        Look at {one.label}
-      </Button>
+      <Themed>
+        <Button renderRoot={(props) => <Link {...props} to="/downloads" search={{ repo: one.repo }} />}>
+          Look at {one.label}
+        </Button>
+      </Themed>
     </section>
   );
 }
