@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from corral.kit.context import PEER
+from corral.kit.context import PEER, WHOLE
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -38,8 +38,8 @@ class Peer(Protocol):
 
 def peer_of(scope: Scope) -> Peer | None:
     """Who tells it for this request."""
-    found: Peer | None = (scope.get("extensions") or {}).get(PEER)
-    return found
+    extensions = scope.get("extensions")
+    return extensions.get(PEER) if extensions else None
 
 
 class ClientGone(Exception):
@@ -58,9 +58,12 @@ async def read_body(receive: Receive) -> bytes:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """A whole answer."""
-    headers = [*headers, (b"content-length", str(len(body)).encode())]
+async def respond(send: Send, status: int, headers: Headers, body: bytes, peer: Peer | None = None) -> None:
+    """A whole answer; a `peer` takes it in one."""
+    headers = [*headers, (b"content-length", b"%d" % len(body))]
+    if peer is not None:
+        await send({"type": "http.response.start", "status": status, "headers": headers, WHOLE: body})
+        return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

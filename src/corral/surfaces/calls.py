@@ -91,7 +91,7 @@ class Calls:
             else:
                 reply = await self._answers.whole(visitor.principal, ask)
                 headers = [(b"content-type", reply.media_type.encode()), *told(ask, reply.headers)]
-                await respond(send, 200, headers, reply.body)
+                await respond(send, 200, headers, reply.body, visitor.peer)
 
     async def _stream(self, send: Send, visitor: Visitor, ask: Ask, comment: bytes | None) -> None:
         dialect = spoken(ask.dialect)

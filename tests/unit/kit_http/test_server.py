@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import uvicorn
 
-from corral.kit.context import PEER
+from corral.kit.context import LINES, PEER, WHOLE
 from corral.kit.http.server import ServerProtocol
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[int]:
+async def serving(app: Any, **more: Any) -> AsyncIterator[int]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    config = uvicorn.Config(app, http=ServerProtocol, lifespan="off", log_config=None, server_header=False, date_header=False)  # fmt: skip
+    config = uvicorn.Config(app, http=ServerProtocol, lifespan="off", log_config=None, server_header=False, date_header=False, **more)  # fmt: skip
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
     task = asyncio.create_task(server.serve([listener]))
@@ -71,6 +71,23 @@ async def test_answers_are_framed_as_http_wants_it(
 ) -> None:
     async with serving(app(headers, *pieces, status=status)) as port:
         assert await said(port, request_line) == told
+
+
+async def test_a_whole_answer_goes_out_with_its_beginning_and_the_lines_that_were_made_ready() -> None:
+    async def answers(scope: Any, receive: Any, send: Any) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]}
+        await send({**start, LINES: b"x: y\r\n", WHOLE: b"abc"})
+
+    async with serving(answers) as port:
+        told = await said(port, GET, LAST)
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n"
+    assert told == head + b"x: y\r\n\r\nabc" + head + b"connection: close\r\nx: y\r\n\r\nabc"
+
+
+async def test_a_connection_without_a_request_is_closed_in_time() -> None:
+    quick = app([(b"content-length", b"0")])
+    async with serving(quick, timeout_keep_alive=0.05) as port:
+        assert (await said(port, GET, GET)).count(b"200 OK") == 2
 
 
 async def test_requests_that_come_together_are_answered_in_their_order() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from corral.kit.context import request_id
+from corral.kit.context import LINES, request_id
 from corral.kit.errors import (
     CorralError,
     Forbidden,
@@ -51,6 +51,8 @@ SECURITY: Headers = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 REMOTE_SECURITY: Headers = [(b"content-security-policy", REMOTE_CSP.encode()), *SECURITY[1:]]
+_SECURITY_LINES = b"".join([b"%b: %b\r\n" % header for header in SECURITY])
+"""On the wire, for a server that takes them so (`kit.http.server`): every answer has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +102,15 @@ def known_hosts(bound: str, further: Iterable[str]) -> frozenset[bytes]:
 class _Exchange:
     """One request and its answer, as the edge sees them pass."""
 
-    __slots__ = ("_extra", "_loop", "_peer", "_policy", "_receive", "_send", "_since", "_size", "refusal", "started", "unread")  # fmt: skip
+    __slots__ = ("_id", "_loop", "_peer", "_policy", "_receive", "_remote", "_send", "_since", "_size", "refusal", "started", "unread")  # fmt: skip
 
     def __init__(self, policy: EdgePolicy, head: _Head, receive: Receive, send: Send, scope: Scope) -> None:
         self._policy = policy
         self._receive = receive
         self._send = send
         self._peer = peer_of(scope)
-        security = REMOTE_SECURITY if scope["path"].startswith(REMOTE_WORKER) else SECURITY
-        self._extra: Headers = [(b"x-request-id", head.ours), *security]
+        self._id = (b"x-request-id", head.ours)
+        self._remote = scope["path"].startswith(REMOTE_WORKER)
         self._size = 0
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
@@ -147,7 +149,12 @@ class _Exchange:
             if self.refusal is not None:
                 return
             self.started = True
-            message["headers"] = [*message.get("headers", ()), *self._extra]
+            headers = message.get("headers", ())
+            if self._peer is None or self._remote:
+                message["headers"] = [*headers, self._id, *(REMOTE_SECURITY if self._remote else SECURITY)]
+            else:
+                message["headers"] = [*headers, self._id]
+                message[LINES] = _SECURITY_LINES
         elif not self.started:
             return
         await self._send(message)
