@@ -123,7 +123,7 @@ async def test_an_event_that_is_written_again_is_there_once(database: Database) 
     first, second = (event_of(record(clock), f"use_{number}", 1_000_000, clock.monotonic()) for number in range(2))
     await database.write(lambda connection: add(connection, [first]))
     await database.write(lambda connection: add(connection, [first, second]))
-    assert {row.id for row in await rows(database)} == {first["id"], second["id"]}
+    assert {row.id for row in await rows(database)} == {first[0], second[0]}
 
 
 async def test_a_database_that_is_away_holds_up_nobody_and_memory_is_bounded(database: Database) -> None:

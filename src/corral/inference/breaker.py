@@ -57,6 +57,8 @@ class Breaker:
 
     def wait(self, now: float) -> float:
         """Seconds until it may be asked; 0 when it may now."""
+        if self.state == "closed" and self._rest_until <= now:
+            return 0.0
         left = max(0.0, self._rest_until - now)
         if self.state == "open":
             left = max(left, self._until - now)

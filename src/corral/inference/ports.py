@@ -56,28 +56,29 @@ class Layer(Protocol):
     """Stands around the making of an answer: may make it, bring back an earlier one, or join one that is being made.
 
     `make` does the work and fills the record it is given: that of the request, unless the work is shared by several, which then
-    get what they need of it from the layer. Writes `record.cache`.
+    get what they need of it from the layer. Writes `record.cache`. A request that is none of its business, as most are, is handed on
+    without a step of its own: what is to be awaited is what `make` gives.
     """
 
-    async def whole(
+    def whole(
         self,
         principal: Principal,
         ask: Ask,
         route: RouteSpec,
         record: Record,
         make: Callable[[Record], Awaitable[Reply]],
-    ) -> Reply:
+    ) -> Awaitable[Reply]:
         """A whole answer. Raises CorralError."""
         ...
 
-    async def stream(
+    def stream(
         self,
         principal: Principal,
         ask: Ask,
         route: RouteSpec,
         record: Record,
         make: Callable[[Record], Awaitable[Streaming]],
-    ) -> Streaming:
+    ) -> Awaitable[Streaming]:
         """An answer as it arrives. Raises CorralError before its first piece. `record.outcome` of what `make` was given tells after
         the last piece whether it is whole; cut ones must not be kept."""
         ...

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from corral.inference.types import Attempt, CacheState, Outcome, Record
 from corral.kit.clock import Clock
 from corral.kit.context import request_id
@@ -25,7 +27,7 @@ TRACED = 500
 """Requests of turns and of the control API that are kept."""
 
 
-class Kept(NamedTuple):
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """What is kept of a request. Times are of `Clock.monotonic`."""
 
     request: str

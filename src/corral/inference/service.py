@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -243,7 +243,7 @@ class Inference:
         finally:
             if gatekeeper is not None and reservation is not None:
                 gatekeeper.settle(reservation, record)
-        return Reply(reply.body, reply.media_type, {**reply.headers, **self._headers(record, reservation)})
+        return Reply(reply.body, reply.media_type, self._headers(reply.headers, record, reservation))
 
     async def _limited_stream(self, principal: Principal, ask: Ask, route: RouteSpec, record: Record) -> Streaming:
         gatekeeper, cache = self._hooks.gatekeeper, self._hooks.cache
@@ -266,27 +266,29 @@ class Inference:
             raise
         if settle is not None:
             streaming.when_closed(settle)
-        streaming.headers = {**streaming.headers, **self._headers(record, reservation)}
+        streaming.headers = self._headers(streaming.headers, record, reservation)
         return streaming
 
-    async def _whole(self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record) -> Reply:
+    def _whole(
+        self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record
+    ) -> Awaitable[Reply]:
         wanted = wanted_by(ask)
-        self._reflect(ask, route, record.user_id)
+        if route.mirror is not None:
+            self._reflect(ask, route, route.mirror, record.user_id)
         candidates = self._candidates(ask, route, record, reservation)
         if wanted is None:
             asking = Asking(ask, route, ask.request)
-            answer = await WholeRun(candidates, asking, partial(self._about, asking, route, record.began)).reply()
-        else:
-            structured = StructuredAsking(ask, route, wanted, ask.request)
-            about = partial(self._about, structured, route, record.began)
-            answer = await StructuredRun(candidates, structured, wanted, about).reply()
-        return Reply(answer.body, answer.media_type)
+            return WholeRun(candidates, asking, partial(self._about, asking, route, record.began)).reply()
+        structured = StructuredAsking(ask, route, wanted, ask.request)
+        about = partial(self._about, structured, route, record.began)
+        return StructuredRun(candidates, structured, wanted, about).reply()
 
     async def _stream(self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record) -> Streaming:
         wanted = wanted_by(ask)
         own = ask.request
         asking = Asking(ask, route, own) if wanted is None else StructuredAsking(ask, route, wanted, own)
-        self._reflect(ask, route, record.user_id)
+        if route.mirror is not None:
+            self._reflect(ask, route, route.mirror, record.user_id)
         candidates = self._candidates(ask, route, record, reservation)
         if isinstance(asking, StructuredAsking):
             pieces = structured_pieces(candidates, asking, partial(self._about, asking, route, record.began))
@@ -320,16 +322,20 @@ class Inference:
         identity, now = new_id(_IDS.get(ask.dialect, "gen")), int(clock.now().timestamp())
         return About(identity, ask.model or route.name, now, asking.request, lambda: clock.monotonic() - began)
 
-    def _headers(self, record: Record, reservation: Reservation | None) -> dict[str, str]:
+    def _headers(
+        self, before: Mapping[str, str], record: Record, reservation: Reservation | None
+    ) -> Mapping[str, str]:
         by = record.answered_by
-        found = {"X-Corral-Attempts": str(len(record.attempts))}
+        found = {**before, "X-Corral-Attempts": str(len(record.attempts))}
         if by is not None:
             found["X-Corral-Provider"], found["X-Corral-Model"] = by.provider, by.model
         if record.structured:
             found["X-Corral-Structured"] = record.structured
         if record.cache:
             found["X-Corral-Cache"] = record.cache
-        return {**found, **reservation.headers} if reservation is not None else found
+        if reservation is not None:
+            found.update(reservation.headers)
+        return found
 
     def _latency(self, candidate: Candidate) -> float | None:
         return self.health.of(candidate).latency
@@ -342,10 +348,9 @@ class Inference:
         except CorralError:
             return None
 
-    def _reflect(self, ask: Ask, route: RouteSpec, user_id: str) -> None:
+    def _reflect(self, ask: Ask, route: RouteSpec, mirror: Candidate, user_id: str) -> None:
         """Has the route's mirror asked too, for its share of the requests."""
-        mirror = route.mirror
-        if mirror is None or self._chance.random() >= route.mirror_share:
+        if self._chance.random() >= route.mirror_share:
             return
         record = Record(user_id, ask, self._clock.monotonic(), route=route.name)
         alone = RouteSpec(route.name, (mirror,), parameters=route.parameters, attempts=1)

@@ -166,7 +166,10 @@ class Record(msgspec.Struct):
     @property
     def usage(self) -> Usage | None:
         """The sum of what all attempts used, None when nobody knows anything."""
-        return add([one.usage for one in self.attempts if one.usage is not None and one.kind != "mirror"])
+        attempts = self.attempts
+        if len(attempts) == 1 and attempts[0].kind != "mirror":
+            return attempts[0].usage
+        return add([one.usage for one in attempts if one.usage is not None and one.kind != "mirror"])
 
     @property
     def answered_by(self) -> Attempt | None:

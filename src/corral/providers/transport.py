@@ -170,10 +170,8 @@ class PlainAnswer:
     def headers(self) -> Mapping[str, str]:
         """See `Response`."""
         if self._headers is None:
-            found: dict[str, str] = {}
-            for name, value in self._answer.headers:
-                found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
-            self._headers = found
+            known = self._answer.known
+            self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in known.items()}
         return self._headers
 
     def chunks(self) -> AsyncIterator[bytes]:

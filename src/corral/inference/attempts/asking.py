@@ -89,6 +89,6 @@ class Asking:
     def _ruled(self, body: bytes, dialect: str, candidate: Candidate, *, rename: bool) -> bytes:
         route = self._route
         renamed = rename and dialect != "gemini" and self.ask.model != candidate.model
-        if not (route.parameters or candidate.parameters or renamed):
+        if not (renamed or candidate.parameters or route.parameters):
             return body
         return apply(body, dialect, route.parameters, candidate.parameters, candidate.model if renamed else None)

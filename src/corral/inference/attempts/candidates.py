@@ -25,6 +25,8 @@ EARLY = 0.005
 class Candidates:
     """Asks the candidates of a route in their order, and once more those that a moment may help."""
 
+    __slots__ = ("_chance", "_clock", "attempts", "order")
+
     def __init__(self, attempts: Attempts, order: Sequence[Candidate], chance: random.Random, clock: Clock) -> None:
         self.attempts = attempts
         self.order = order

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
+
+import msgspec
 
 from corral.inference.attempts import judging
 from corral.inference.attempts.asking import Question
@@ -46,8 +48,7 @@ class Parts(NamedTuple):
     waiting: Waiting
 
 
-@dataclass(slots=True)
-class Opened:
+class Opened(msgspec.Struct):
     """An attempt whose answer has begun."""
 
     candidate: Candidate
@@ -60,6 +61,10 @@ class Opened:
 class Attempts:
     """The attempts of one request."""
 
+    __slots__ = (
+        "_admit", "_ask", "_asked", "_monotonic", "_parts", "_route", "_spilled", "_until", "_waited", "record",
+    )  # fmt: skip
+
     def __init__(self, parts: Parts, ask: Ask, route: RouteSpec, record: Record, admit: Admit | None) -> None:
         self._parts = parts
         self._ask = ask
@@ -69,7 +74,8 @@ class Attempts:
         self._asked: set[str] = set()
         self._spilled: set[Candidate] = set()
         self._waited = 0
-        self._until = parts.clock.monotonic() + route.total_timeout if route.total_timeout is not None else None
+        self._monotonic = parts.clock.monotonic
+        self._until = self._monotonic() + route.total_timeout if route.total_timeout is not None else None
 
     @property
     def left(self) -> int:
@@ -79,7 +85,7 @@ class Attempts:
     @property
     def now(self) -> float:
         """The clock."""
-        return self._parts.clock.monotonic()
+        return self._monotonic()
 
     def seconds(self) -> float | None:
         """What is left of the whole answer's time; None without an end."""
@@ -92,8 +98,8 @@ class Attempts:
 
     def wait(self, candidate: Candidate) -> float:
         """Seconds until a candidate may be asked, by its breaker and its provider's keys."""
-        now = self.now
-        left = self._parts.health.of(candidate).breaker.wait(now)
+        now = self._monotonic()
+        left = self._condition(candidate).breaker.wait(now)
         if left <= 0 and not candidate.local:
             provider = self.provider(candidate)
             if provider is not None and len(provider.keys) > 1:
@@ -123,9 +129,9 @@ class Attempts:
             await self._admit(candidate)
         if candidate.provider not in self._asked:
             self._asked.add(candidate.provider)
-            self._parts.health.standing(candidate.provider).budget.ask(self.now)
+            self._parts.health.standing(candidate.provider).budget.ask(self._monotonic())
         while True:
-            key = self._key(provider)
+            key = self._key(provider) if provider.keys else None
             attempt = self._begin(candidate, provider, kind, question, key)
             try:
                 exchange = await self._call(
@@ -147,10 +153,8 @@ class Attempts:
                     self._content(candidate, attempt)
                 return Opened(candidate, provider, question, attempt, exchange)
 
-    def _key(self, provider: Provider) -> ProviderKey | None:
+    def _key(self, provider: Provider) -> ProviderKey:
         keys = provider.keys
-        if not keys:
-            return None
         ring = self._parts.health.standing(provider.name).keys
         key = ring.choose(keys, self.now)
         if key is None:
@@ -189,7 +193,7 @@ class Attempts:
 
     def answered(self, candidate: Candidate, attempt: Attempt) -> None:
         """It has given a whole answer."""
-        attempt.ended, attempt.outcome = self.now, "completed"
+        attempt.ended, attempt.outcome = self._monotonic(), "completed"
         self._condition(candidate).breaker.succeed(attempt.ended)
 
     def failed(self, candidate: Candidate, attempt: Attempt, error: CorralError, *, blame: bool = True) -> None:
@@ -217,7 +221,7 @@ class Attempts:
     def _begin(
         self, candidate: Candidate, provider: Provider, kind: AttemptKind, question: Question, key: ProviderKey | None
     ) -> Attempt:
-        now = self.now
+        now = self._monotonic()
         condition = self._condition(candidate)
         condition.asked += 1
         condition.breaker.take(now)
@@ -233,12 +237,7 @@ class Attempts:
     def _spills(self, candidate: Candidate) -> bool:
         """Whether others are asked rather than waiting long for this own engine; only the first time."""
         route = self._route
-        return (
-            candidate.local
-            and route.strategy == "local_first"
-            and len(route.candidates) > 1
-            and candidate not in self._spilled
-        )
+        return route.strategy == "local_first" and len(route.candidates) > 1 and candidate not in self._spilled
 
     async def _patiently(self, provider: Provider, candidate: Candidate, call: Call) -> Exchange:
         """Asks an own engine, with a bound for the wait. Raises Spilled."""
@@ -260,29 +259,31 @@ class Attempts:
     ) -> Call:
         ask, trace = self._ask, self.record.trace
         told = trace.child(attempt.span) if trace is not None and trace.told else None
-
-        def placed() -> None:
-            attempt.placed = self.now
-
         return Call(
-            ask.operation, question.dialect, candidate.model, question.body, stream, key, ask.headers,
-            request_id=ask.request_id, trace=told, placed=placed if candidate.local else None,
+            ask.operation, question.dialect, candidate.model, question.body, stream, key, ask.headers, None, ask.request_id, told,
+            partial(self._placed, attempt) if candidate.local else None,
         )  # fmt: skip
 
-    async def _call(self, provider: Provider, candidate: Candidate, call: Call) -> Exchange:
+    def _placed(self, attempt: Attempt) -> None:
+        attempt.placed = self._monotonic()
+
+    def _call(self, provider: Provider, candidate: Candidate, call: Call) -> Awaitable[Exchange]:
+        """The provider's answer; what is to be awaited is the provider's own, where nothing bounds it."""
+        if candidate.local and self._spills(candidate):
+            return self._patiently(provider, candidate, call)
         stream = call.stream
-        if self._spills(candidate):
-            return await self._patiently(provider, candidate, call)
         limit = self._route.first_content_timeout if stream else None
         if limit is None and stream and not candidate.local:
             limit = FIRST_CONTENT
-        total = self.seconds()
+        total = self.seconds() if self._until is not None else None
         if limit is None and total is None:
-            return await provider.open(call)
-        seconds = min(one for one in (limit, total) if one is not None)
+            return provider.open(call)
+        return self._in_time(provider, candidate, call, min(one for one in (limit, total) if one is not None))
+
+    async def _in_time(self, provider: Provider, candidate: Candidate, call: Call, seconds: float) -> Exchange:
         try:
             async with asyncio.timeout(seconds):
                 return await provider.open(call)
         except TimeoutError:
-            what = "no content" if stream else "no answer"
+            what = "no content" if call.stream else "no answer"
             raise UpstreamTimeout(f"{candidate.name} gave {what} within {seconds:.0f} s.") from None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import NamedTuple
 
 import msgspec
 
@@ -17,15 +16,11 @@ from corral.inference.attempts.candidates import Candidates
 from corral.inference.attempts.opening import Opened
 from corral.inference.routes.types import Candidate
 from corral.inference.tap import read_usage
-from corral.inference.types import AttemptKind
+from corral.inference.types import AttemptKind, Reply
 from corral.kit.errors import CorralError, UpstreamFailed, UpstreamTimeout
+from corral.providers.types import Exchange
 
-
-class Whole(NamedTuple):
-    """A whole answer in the asker's dialect."""
-
-    body: bytes
-    media_type: str
+_JSON = "application/json"
 
 
 class WholeRun:
@@ -37,18 +32,15 @@ class WholeRun:
         self._asking = asking
         self._about = about
 
-    async def reply(self) -> Whole:
-        """The answer. Raises CorralError when nobody gives one."""
-        record = self._attempts.record
-        answer = await self._candidates.first(self._ask)
-        record.outcome = "completed"
-        return answer
+    def reply(self) -> Awaitable[Reply]:
+        """The answer, in the asker's dialect. Raises CorralError when nobody gives one."""
+        return self._candidates.first(self._ask)
 
-    async def _ask(self, candidate: Candidate, kind: AttemptKind) -> Whole:
+    async def _ask(self, candidate: Candidate, kind: AttemptKind) -> Reply:
         attempts = self._attempts
         opened = await attempts.open(candidate, kind, partial(self._asking.put, candidate), stream=False)
         try:
-            answer = await self._read(opened)
+            reply = self._read(opened, await self._body(opened.exchange))
         except CorralError as error:
             attempts.failed(candidate, opened.attempt, error)
             raise
@@ -58,35 +50,36 @@ class WholeRun:
         finally:
             opened.exchange.abort()
         attempts.answered(candidate, opened.attempt)
-        return answer
+        attempts.record.outcome = "completed"
+        return reply
 
-    async def _read(self, opened: Opened) -> Whole:
+    def _body(self, exchange: Exchange) -> Awaitable[bytes]:
         seconds = self._attempts.seconds()
-        if seconds is None:
-            body = await opened.exchange.read()
-        else:
-            try:
-                async with asyncio.timeout(seconds):
-                    body = await opened.exchange.read()
-            except TimeoutError:
-                raise UpstreamTimeout("The answer took longer than it may.") from None
-        if self._asking.ask.operation == "chat":
-            return self._chat(opened, body)
-        if not _is_json(body):
-            raise UpstreamFailed("The provider answered with what is no JSON.")
-        told = read_usage(body)
-        opened.attempt.usage = Usage(*told) if told is not None else None
-        return Whole(body, opened.exchange.media_type or "application/json")
+        return exchange.read() if seconds is None else _in_time(exchange, seconds)
 
-    def _chat(self, opened: Opened, body: bytes) -> Whole:
-        """A chat's answer: untouched where its dialect is the asker's, but read all the same, so that half of one is none."""
+    def _read(self, opened: Opened, body: bytes) -> Reply:
+        """What is answered: untouched where its dialect is the asker's, but read all the same, so that half of one is none."""
+        if self._asking.ask.operation != "chat":
+            if not _is_json(body):
+                raise UpstreamFailed("The provider answered with what is no JSON.")
+            told = read_usage(body)
+            opened.attempt.usage = Usage(*told) if told is not None else None
+            return Reply(body, opened.exchange.media_type or _JSON)
         dialect = DIALECTS[opened.question.dialect]
         if opened.question.native:
             opened.attempt.usage = dialect.glance(body)
-            return Whole(body, opened.exchange.media_type or "application/json")
+            return Reply(body, opened.exchange.media_type or _JSON)
         answer = dialect.read_answer(body)
         opened.attempt.usage = answer.usage
-        return Whole(DIALECTS[self._asking.ask.dialect].write_answer(answer, self._about()), "application/json")
+        return Reply(DIALECTS[self._asking.ask.dialect].write_answer(answer, self._about()), _JSON)
+
+
+async def _in_time(exchange: Exchange, seconds: float) -> bytes:
+    try:
+        async with asyncio.timeout(seconds):
+            return await exchange.read()
+    except TimeoutError:
+        raise UpstreamTimeout("The answer took longer than it may.") from None
 
 
 def _is_json(body: bytes) -> bool:

@@ -48,8 +48,11 @@ def wish_of(ask: Ask, route: RouteSpec, rule: CacheRule) -> Wish:
     `Cache-Control: no-cache` and `no-store` mean the last two as well.
     """
     rule = route.cache if route.cache is not None else rule
-    said = ask.headers.get("x-corral-cache", "").strip().lower()
-    control = ask.headers.get("cache-control", "").lower()
+    said, control = ask.headers.get("x-corral-cache", ""), ask.headers.get("cache-control", "")
+    if not (said or rule.always or facts_of(ask).fixed):
+        # Nearly all: another answer each time, and nobody wants another thing.
+        return BYPASS
+    said, control = said.strip().lower(), control.lower()
     if said in ("bypass", "off", "no") or "no-store" in control or len(ask.body) > MAX_QUESTION:
         return BYPASS
     if rule.off and said not in ("use", "refresh"):

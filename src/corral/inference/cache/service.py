@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from corral.accounts.types import Principal
-from corral.inference.cache.asking import BYPASS, question_of, tenant_of, wish_of
+from corral.inference.cache.asking import BYPASS, Wish, question_of, tenant_of, wish_of
 from corral.inference.cache.types import MAX_ANSWER, AnswerStore, Kept
 from corral.inference.coalescing import Flight, Flights, made_by
 from corral.inference.replaying import kept_headers, pieces_of, with_headers
@@ -25,6 +26,14 @@ class CacheOptions:
     rule: CacheRule = field(default_factory=CacheRule)
     max_answer: int = MAX_ANSWER
     version: Callable[[str], str] = str
+
+
+class _Place(NamedTuple):
+    """Of a request: what may be done for it, and whose answer to which question it is."""
+
+    wish: Wish
+    tenant: str
+    question: str
 
 
 class AnswerCache:
@@ -49,22 +58,37 @@ class AnswerCache:
         await self._flights.stop()
         await self._store.stop()
 
-    async def whole(
+    def whole(
         self,
         principal: Principal,
         ask: Ask,
         route: RouteSpec,
         record: Record,
         make: Callable[[Record], Awaitable[Reply]],
-    ) -> Reply:
+    ) -> Awaitable[Reply]:
         """See `Layer.whole`."""
+        place = self._place(principal, ask, route, record)
+        return make(record) if place is None else self._whole(place, ask, record, make)
 
+    def stream(
+        self,
+        principal: Principal,
+        ask: Ask,
+        route: RouteSpec,
+        record: Record,
+        make: Callable[[Record], Awaitable[Streaming]],
+    ) -> Awaitable[Streaming]:
+        """See `Layer.stream`."""
+        place = self._place(principal, ask, route, record)
+        return make(record) if place is None else self._stream(place, ask, record, make)
+
+    async def _whole(
+        self, place: _Place, ask: Ask, record: Record, make: Callable[[Record], Awaitable[Reply]]
+    ) -> Reply:
         async def work(flight: Flight) -> None:
             flight.deliver(await make(flight.record))
 
-        found = await self._find(principal, ask, route, record, work)
-        if found is None:
-            return await make(record)
+        found = await self._find(place, ask, record, work)
         if isinstance(found, Kept):
             record.first_content = self._clock.monotonic()
             record.outcome, record.relayed = "completed", 1
@@ -73,43 +97,33 @@ class AnswerCache:
             reply = await self._flights.whole(found, record)
         return Reply(reply.body, reply.media_type, {**reply.headers, HEADER: record.cache})
 
-    async def stream(
-        self,
-        principal: Principal,
-        ask: Ask,
-        route: RouteSpec,
-        record: Record,
-        make: Callable[[Record], Awaitable[Streaming]],
+    async def _stream(
+        self, place: _Place, ask: Ask, record: Record, make: Callable[[Record], Awaitable[Streaming]]
     ) -> Streaming:
-        """See `Layer.stream`."""
-
         async def work(flight: Flight) -> None:
             await flight.relay(await make(flight.record))
 
-        found = await self._find(principal, ask, route, record, work)
-        if found is None:
-            streaming = await make(record)
-        elif isinstance(found, Kept):
+        found = await self._find(place, ask, record, work)
+        if isinstance(found, Kept):
             streaming = await self._replay(found, record)
         else:
             streaming = await self._flights.stream(found, record)
         return with_headers(streaming, {HEADER: record.cache})
 
-    async def _find(
-        self,
-        principal: Principal,
-        ask: Ask,
-        route: RouteSpec,
-        record: Record,
-        work: Callable[[Flight], Awaitable[None]],
-    ) -> Kept | Flight | None:
-        """An earlier answer, or one that is being made, or a new making; None when the request is none of a cache's business."""
+    def _place(self, principal: Principal, ask: Ask, route: RouteSpec, record: Record) -> _Place | None:
+        """Where an answer is looked for and kept; None when the request is none of a cache's business."""
         wish = wish_of(ask, route, self._options.rule)
-        question = question_of(ask, route, self._version(route)) if wish != BYPASS else None
+        question = question_of(ask, route, self._version(route)) if wish is not BYPASS else None
         if question is None:
             record.cache = "bypass"
             return None
-        tenant = tenant_of(principal)
+        return _Place(wish, tenant_of(principal), question)
+
+    async def _find(
+        self, found: _Place, ask: Ask, record: Record, work: Callable[[Flight], Awaitable[None]]
+    ) -> Kept | Flight:
+        """An earlier answer, or one that is being made, or a new making."""
+        wish, tenant, question = found
         place = (tenant, question)
         if wish.join and (flight := self._flights.find(place)) is not None:
             return _joined(flight, record)

@@ -53,19 +53,33 @@ class Idempotency:
         await self._flights.stop()
         await self._records.stop()
 
-    async def whole(
+    def whole(
         self,
         principal: Principal,
         ask: Ask,
         route: RouteSpec,
         record: Record,
         make: Callable[[Record], Awaitable[Reply]],
-    ) -> Reply:
+    ) -> Awaitable[Reply]:
         """See `Layer.whole`. Raises IdempotencyConflict, Conflict, InvalidRequest, StorageUnavailable."""
         key = key_of(ask)
-        if key is None:
-            return await make(record)
+        return make(record) if key is None else self._whole(principal, ask, key, record, make)
 
+    def stream(
+        self,
+        principal: Principal,
+        ask: Ask,
+        route: RouteSpec,
+        record: Record,
+        make: Callable[[Record], Awaitable[Streaming]],
+    ) -> Awaitable[Streaming]:
+        """See `Layer.stream`. Raises as `whole`."""
+        key = key_of(ask)
+        return make(record) if key is None else self._stream(principal, ask, key, record, make)
+
+    async def _whole(
+        self, principal: Principal, ask: Ask, key: str, record: Record, make: Callable[[Record], Awaitable[Reply]]
+    ) -> Reply:
         async def work(flight: Flight) -> None:
             flight.deliver(await make(flight.record))
 
@@ -73,19 +87,9 @@ class Idempotency:
         reply = await self._flights.whole(flight, record)
         return Reply(reply.body, reply.media_type, {**reply.headers, **(_REPLAYED if joined else {})})
 
-    async def stream(
-        self,
-        principal: Principal,
-        ask: Ask,
-        route: RouteSpec,
-        record: Record,
-        make: Callable[[Record], Awaitable[Streaming]],
+    async def _stream(
+        self, principal: Principal, ask: Ask, key: str, record: Record, make: Callable[[Record], Awaitable[Streaming]]
     ) -> Streaming:
-        """See `Layer.stream`. Raises as `whole`."""
-        key = key_of(ask)
-        if key is None:
-            return await make(record)
-
         async def work(flight: Flight) -> None:
             await flight.relay(await make(flight.record))
 

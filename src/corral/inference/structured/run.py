@@ -17,13 +17,12 @@ from corral.dialects.registry import DIALECTS
 from corral.inference.attempts.asking import Question
 from corral.inference.attempts.candidates import Candidates
 from corral.inference.attempts.opening import Opened
-from corral.inference.attempts.whole import Whole
 from corral.inference.outlets import Outlet
 from corral.inference.routes.types import Candidate
 from corral.inference.structured.asking import StructuredAsking, native
 from corral.inference.structured.outlets import invalid
 from corral.inference.structured.wanting import REPAIRS, Wanted, examine
-from corral.inference.types import AttemptKind, add
+from corral.inference.types import AttemptKind, Reply, add
 from corral.kit.errors import (
     ContentFiltered,
     ContextExceeded,
@@ -70,12 +69,12 @@ class StructuredRun:
         providers = [(self._attempts.provider(one), one.model) for one in self._candidates.order]
         return all(one is not None and native(one, model, self._wanted) for one, model in providers)
 
-    async def reply(self) -> Whole:
+    async def reply(self) -> Reply:
         """The answer in the asker's dialect. Raises OutputInvalid when it does not come to be in its form, CorralError when there is none."""
         said = await self._fitting()
         if said.body is not None:
-            return Whole(said.body, "application/json")
-        return Whole(DIALECTS[self._asking.ask.dialect].write_answer(said.answer, self._about()), "application/json")
+            return Reply(said.body)
+        return Reply(DIALECTS[self._asking.ask.dialect].write_answer(said.answer, self._about()))
 
     async def pieces(self, outlet: Outlet[T]) -> AsyncGenerator[T, None]:
         """The answer, told at once when it is whole and in its form. Raises as `reply`."""

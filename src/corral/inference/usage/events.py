@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from corral.dialects.form import Usage
@@ -12,6 +10,9 @@ from corral.inference.routes.types import LOCAL
 from corral.inference.types import Attempt, Record
 
 _NOTHING = Usage(0, 0)
+
+Event = tuple[str | int | bool | None, ...]
+"""A row of the table, in the order of its columns; the first is its id."""
 
 
 def cost_of(record: Record) -> int | None:
@@ -30,38 +31,40 @@ def cost_of(record: Record) -> int | None:
     return total
 
 
-def event_of(record: Record, identity: str, now_ms: int, now: float) -> dict[str, Any]:
+def event_of(record: Record, identity: str, now_ms: int, now: float) -> Event:
     """The row of an event. `now` is the monotonic moment of `now_ms`, the milliseconds since 1970; its own time is its beginning."""
+    ask, began, attempts = record.ask, record.began, record.attempts
     usage = record.usage or _NOTHING
     by = record.answered_by
     ended = record.ended if record.ended is not None else now
-    return {
-        "id": identity,
-        "at": now_ms - int((now - record.began) * 1000),
-        "request_id": record.ask.request_id[:128],
-        "user_id": record.user_id[:64],
-        "key_id": record.key_id[:64] or None,
-        "operation": record.ask.operation,
-        "dialect": record.ask.dialect[:32],
-        "stream": record.ask.stream,
-        "route": record.route[:200],
-        "provider": by.provider[:200] if by is not None else None,
-        "model": by.model[:512] if by is not None else None,
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "estimated": any(attempt.estimated for attempt in record.attempts),
-        "cost": cost_of(record),
-        "first_content_ms": _since(record.began, record.first_content),
-        "duration_ms": max(0, int((ended - record.began) * 1000)),
-        "outcome": record.outcome,
-        "error": record.error[:64] or None,
-        "cache": record.cache,
-        "attempts": len(record.attempts),
-        "tried": _tried(record.attempts) if len(record.attempts) > 1 else None,
-    }
+    several = len(attempts) > 1
+    return (
+        identity,
+        now_ms - int((now - began) * 1000),
+        ask.request_id[:128],
+        record.user_id[:64],
+        record.key_id[:64] or None,
+        ask.operation,
+        ask.dialect[:32],
+        ask.stream,
+        record.route[:200],
+        by.provider[:200] if by is not None else None,
+        by.model[:512] if by is not None else None,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.cached_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+        any(attempt.estimated for attempt in attempts) if several else bool(attempts and attempts[0].estimated),
+        cost_of(record),
+        _since(began, record.first_content),
+        max(0, int((ended - began) * 1000)),
+        record.outcome,
+        record.error[:64] or None,
+        record.cache,
+        len(attempts),
+        _tried(attempts) if several else None,
+    )
 
 
 def _since(began: float, moment: float | None) -> int | None:

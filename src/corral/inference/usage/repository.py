@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, select
 from sqlalchemy.sql import ColumnElement
 
+from corral.inference.usage.events import Event
 from corral.inference.usage.tables import usage_events as table
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -22,12 +24,12 @@ MAX_ROWS = 5000
 
 
 _NAMES = tuple(column.name for column in table.columns)
-_TOGETHER = 100
+_TOGETHER = (100, 10, 1)
 """Rows that one statement writes. SQLite's driver gives the interpreter to the other threads and waits for it again with every
-statement, which costs more than a row."""
+statement, which costs more than a row; and it keeps every statement that it has read, so there are few."""
 
 
-def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+def add(connection: Connection, rows: Sequence[Event]) -> None:
     """Writes events. Those that are there already, since nobody knew whether a commit had reached the disk, are left alone.
 
     There is one for every request, so the driver gets them as they are: what SQLAlchemy does to each value costs several times as
@@ -35,10 +37,13 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     values = f"({', '.join([mark] * len(_NAMES))})"
-    for start in range(0, len(rows), _TOGETHER):
-        some = rows[start : start + _TOGETHER]
-        words = f"INSERT INTO {table.name} ({', '.join(_NAMES)}) VALUES {', '.join([values] * len(some))} ON CONFLICT (id) DO NOTHING"  # noqa: S608 - names of our own
-        connection.exec_driver_sql(words, tuple([row[name] for row in some for name in _NAMES]))
+    start = 0
+    for together in _TOGETHER:
+        words = f"INSERT INTO {table.name} ({', '.join(_NAMES)}) VALUES {', '.join([values] * together)} ON CONFLICT (id) DO NOTHING"  # noqa: S608 - names of our own
+        while len(rows) - start >= together:
+            some = rows[start : start + together]
+            connection.exec_driver_sql(words, tuple(chain.from_iterable(some)))
+            start += together
 
 
 def prune(connection: Connection, before: int, most: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from corral.inference.money import NANOS
 from corral.inference.types import Record
 from corral.inference.usage import repository
-from corral.inference.usage.events import event_of
+from corral.inference.usage.events import Event, event_of
 from corral.inference.usage.totals import Totals
 from corral.kit.clock import Clock, iso, moment
 from corral.kit.errors import CorralError, InvalidRequest
@@ -47,7 +47,7 @@ class UsageLog:
         self._database = database
         self._clock = clock
         self._options = options or UsageOptions()
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting: deque[Event] = deque()
         # An event's id is that of this log and its number in it.
         self._log_id = new_id("use")
         self._numbers = count()
@@ -135,8 +135,8 @@ class UsageLog:
             return False
         self._failing = False
         # What came too much meanwhile has left from the front.
-        written = {row["id"] for row in rows}
-        while self._waiting and self._waiting[0]["id"] in written:
+        written = {row[0] for row in rows}
+        while self._waiting and self._waiting[0][0] in written:
             self._waiting.popleft()
         return True
 

@@ -45,15 +45,12 @@ class Totals:
         if record.cache:
             self.caches[record.cache] = self.caches.get(record.cache, 0) + 1
         by = record.answered_by
-        if by is not None:
-            totals = self._of(by.provider, by.model)
-            totals.requests += 1
-            if record.outcome == "failed":
-                totals.failed += 1
-            elif record.outcome == "cancelled":
-                totals.cancelled += 1
         for attempt in record.attempts:
             totals = self._of(attempt.provider, attempt.model)
+            if attempt is by:
+                totals.requests += 1
+                totals.failed += record.outcome == "failed"
+                totals.cancelled += record.outcome == "cancelled"
             totals.attempts += 1
             if attempt.outcome == "failed":
                 totals.failures += 1

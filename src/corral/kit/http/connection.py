@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from types import MappingProxyType
 from typing import cast
 
 import httptools
@@ -38,8 +39,8 @@ class Connection(asyncio.Protocol):
         self.response: Response | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._writable: asyncio.Future[None] | None = None
-        self._head_bytes = 0
         self._unfinished = 0
+        """Bytes of an answer whose head is not whole."""
         self.loop = asyncio.get_running_loop()
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -59,16 +60,16 @@ class Connection(asyncio.Protocol):
             return
         response = self.response
         response.begun = True
+        if not response.status:
+            self._unfinished += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(UpstreamFailed(f"{self.who} sent what is not valid HTTP."))
             return
-        if not response.status:
+        if not response.status and self._unfinished > MAX_HEAD_BYTES:
             # The parser keeps a header that does not end; it must not keep it for ever.
-            self._unfinished += len(data)
-            if self._unfinished > MAX_HEAD_BYTES:
-                self._fail(UpstreamFailed(f"{self.who} sent a head that does not end."))
+            self._fail(UpstreamFailed(f"{self.who} sent a head that does not end."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -102,28 +103,30 @@ class Connection(asyncio.Protocol):
             raise httptools.HttpParserError("an answer without a request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header of the answer."""
+        """One header of the answer; what comes behind its body is nothing to anybody."""
         response = self.response
-        if response is None:
-            return
-        self._head_bytes += len(name) + len(value)
-        if len(response.headers) >= MAX_HEADERS or self._head_bytes > MAX_HEAD_BYTES:
-            raise httptools.HttpParserError("too many headers")
-        response.headers.append((name.lower(), value))
+        if response is not None and not response.status:
+            response.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is there."""
         response = self.response
         if response is None:
             return
+        headers = response.headers
+        if self._unfinished > MAX_HEAD_BYTES and sum(map(len, chain.from_iterable(headers))) > MAX_HEAD_BYTES:
+            raise httptools.HttpParserError("a head that is too long")
+        if len(headers) > MAX_HEADERS:
+            raise httptools.HttpParserError("too many headers")
         status = self._parser.get_status_code()
         if 100 <= status < 200:
-            response.headers.clear()
+            headers.clear()
             return
         response.status = status
         response.keep_alive = self._parser.should_keep_alive()
-        names = {name for name, _ in response.headers}
-        response.until_close = not names & {b"content-length", b"transfer-encoding"} and status not in (204, 304)
+        known = response.known = dict(reversed(headers))
+        if b"content-length" not in known and b"transfer-encoding" not in known:
+            response.until_close = status not in (204, 304)
         response.wake()
 
     def on_body(self, body: bytes) -> None:
@@ -156,7 +159,7 @@ class Connection(asyncio.Protocol):
     def begin(self, response: Response) -> None:
         """Makes ready for the answer to a new request."""
         self.response = response
-        self._head_bytes = self._unfinished = 0
+        self._unfinished = 0
 
     def expect(self, seconds: float) -> None:
         """Something must come within `seconds`, or the response is told that nothing did.
@@ -195,29 +198,29 @@ class Connection(asyncio.Protocol):
 class Response:
     """An answer as it arrives. Read it to its end, or `abort` it: either gives the connection back."""
 
+    status = 0
+    known: Mapping[bytes, bytes] = MappingProxyType({})
+    """The headers by name (in lower case), of several of one name the first."""
+    keep_alive = False
+    until_close = False
+    complete = False
+    begun = False
+    _waiting = 0
+    _paused = False
+    _error: UpstreamFailed | UpstreamTimeout | None = None
+    _seconds = 0.0
+    _waiter: asyncio.Future[None] | None = None
+
     def __init__(self, connection: Connection, release: Callable[[Connection, bool], None], timeouts: Timeouts) -> None:
-        self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
-        self.keep_alive = False
-        self.until_close = False
-        self.complete = False
-        self.begun = False
         self._connection = connection
         self._release: Callable[[Connection, bool], None] | None = release
         self._timeouts = timeouts
-        self._chunks: deque[bytes] = deque()
-        self._waiting = 0
-        self._paused = False
-        self._error: UpstreamFailed | UpstreamTimeout | None = None
-        self._seconds = 0.0
-        self._waiter: asyncio.Future[None] | None = None
+        self._chunks: list[bytes] = []
 
     def header(self, name: bytes) -> bytes | None:
         """The value of a header (name in lower case), or None."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+        return self.known.get(name)
 
     async def head(self) -> None:
         """Waits for status and headers. Raises UpstreamFailed or UpstreamTimeout."""
@@ -242,6 +245,10 @@ class Response:
 
     async def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
         """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes, and as `chunks`."""
+        if self.complete and self._waiting <= limit:
+            # Nearly always, where an answer is short: all of it came with its head.
+            chunks, self._chunks = self._chunks, []
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
         parts: list[bytes] = []
         size = 0
         while True:
@@ -266,7 +273,8 @@ class Response:
             release(self._connection, False)
         if not self.complete and self._error is None:
             self._error = UpstreamFailed("The request was given up.")
-        self.wake()
+        if self._waiter is not None:
+            self.wake()
 
     # for the connection
 
@@ -290,7 +298,8 @@ class Response:
         if release is not None:
             self._connection.response = None
             release(self._connection, self.keep_alive and not self.until_close)
-        self.wake()
+        if self._waiter is not None:
+            self.wake()
 
     def fail(self, error: UpstreamFailed) -> None:
         """The answer broke off."""
