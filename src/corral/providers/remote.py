@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -145,7 +145,7 @@ class RemoteProvider:
             return listed.prices
         return self._spec.prices
 
-    async def open(self, call: Call) -> Exchange:
+    def open(self, call: Call) -> Awaitable[Exchange]:
         """See `Provider.open`."""
         if call.dialect not in self.dialects.get(call.operation, ()):
             raise InvalidRequest(
@@ -154,16 +154,7 @@ class RemoteProvider:
                 param="model",
             )
         total = self._spec.total_timeout
-        if total is None:
-            return await self._open(call, None)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + total
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._open(call, deadline)
-        except TimeoutError:
-            late = UpstreamTimeout(f"The answer took longer than {total:.0f} s.")
-            raise named(late, self.name, None) from None
+        return self._open(call, None) if total is None else self._in_time(call, total)
 
     async def models(self) -> list[ProviderModel]:
         """See `Provider.models`."""
@@ -194,6 +185,16 @@ class RemoteProvider:
         await self._transport.close()
 
     # within
+
+    async def _in_time(self, call: Call, total: float) -> Exchange:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + total
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._open(call, deadline)
+        except TimeoutError:
+            late = UpstreamTimeout(f"The answer took longer than {total:.0f} s.")
+            raise named(late, self.name, None) from None
 
     def _address(self) -> OutwardUrl:
         try:

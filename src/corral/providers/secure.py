@@ -14,7 +14,8 @@ from yarl import URL
 from corral.kit.errors import CorralError, UpstreamFailed, UpstreamTimeout
 from corral.kit.http import Timeouts
 from corral.kit.http.outward import OutwardUrl
-from corral.providers.transport import Response, check_headers, enter, refusal
+from corral.providers.slots import Slots
+from corral.providers.transport import Response, check_headers, refusal
 from corral.providers.types import MAX_ANSWER, TIMEOUTS
 
 _READ_BUFFER = 64 * 1024
@@ -33,7 +34,7 @@ class SecureTransport:
         self._who = who
         self._connections = connections
         self._context = context
-        self._slots = asyncio.Semaphore(connections)
+        self._slots = Slots(connections, who)
         self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -50,7 +51,7 @@ class SecureTransport:
         limits = timeouts or TIMEOUTS
         check_headers(headers)
         session = self._session or await self._open()
-        await enter(self._slots, limits.connect, self._who)
+        await self._slots.take(limits.connect)
         try:
             answer = await self._send(session, method, URL(self._base + path, encoded=True), headers, body, limits)
         except BaseException:
@@ -132,9 +133,9 @@ class _Secure:
 
     __slots__ = ("_answer", "_headers", "_idle", "_slots", "_who")
 
-    def __init__(self, answer: aiohttp.ClientResponse, slots: asyncio.Semaphore, idle: float, who: str) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, slots: Slots, idle: float, who: str) -> None:
         self._answer = answer
-        self._slots: asyncio.Semaphore | None = slots
+        self._slots: Slots | None = slots
         self._idle = idle
         self._who = who
         self._headers: dict[str, str] | None = None

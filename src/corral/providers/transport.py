@@ -6,15 +6,15 @@ name leads to is looked at when the connection is made, before a byte is sent th
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
-from corral.kit.errors import InvalidRequest, Unavailable
+from corral.kit.errors import InvalidRequest
 from corral.kit.http import HttpPool, TcpAddress, Timeouts
 from corral.kit.http import Response as PlainResponse
 from corral.kit.http.outward import OutwardUrl, forbidden_address
+from corral.providers.slots import Slots
 from corral.providers.types import MAX_ANSWER, TIMEOUTS
 
 
@@ -109,8 +109,7 @@ class PlainTransport:
     def __init__(self, url: OutwardUrl, who: str, connections: int = 256) -> None:
         address = TcpAddress(url.host, url.port, url.prefix)
         self._pool = HttpPool(address, who=who, refuse=refusal)
-        self._slots = asyncio.Semaphore(connections)
-        self._who = who
+        self._slots = Slots(connections, who)
 
     async def request(
         self,
@@ -123,32 +122,19 @@ class PlainTransport:
         """See `Transport.request`."""
         limits = timeouts or TIMEOUTS
         lines = headers.lines if isinstance(headers, Prepared) else Prepared(headers).lines
-        if self._slots.locked():
-            await enter(self._slots, limits.connect, self._who)
-        else:
-            await self._slots.acquire()
+        slots = self._slots
+        if not slots.try_take():
+            await slots.take(limits.connect)
         try:
             answer = await self._pool.request(method.encode(), path.encode(), headers=lines, body=body, timeouts=limits)
         except BaseException:
-            self._slots.release()
+            slots.release()
             raise
-        return PlainAnswer(answer, self._slots)
+        return PlainAnswer(answer, slots)
 
     async def close(self) -> None:
         """See `Transport.close`."""
         self._pool.close()
-
-
-async def enter(slots: asyncio.Semaphore, seconds: float, who: str) -> None:
-    """Takes one of the connections. Raises Unavailable when none is free in time."""
-    if not slots.locked():
-        await slots.acquire()
-        return
-    try:
-        async with asyncio.timeout(seconds):
-            await slots.acquire()
-    except TimeoutError:
-        raise Unavailable(f"{who} has all its connections in use.", retry_after=1) from None
 
 
 class PlainAnswer:
@@ -156,7 +142,7 @@ class PlainAnswer:
 
     __slots__ = ("_answer", "_headers", "_slots")
 
-    def __init__(self, answer: PlainResponse, slots: asyncio.Semaphore | None = None) -> None:
+    def __init__(self, answer: PlainResponse, slots: Slots | None = None) -> None:
         self._answer = answer
         self._slots = slots
         self._headers: dict[str, str] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Literal, Protocol
@@ -223,7 +223,7 @@ class Provider(Protocol):
         """What a model costs; None is not known."""
         ...
 
-    async def open(self, call: Call) -> Exchange:
+    def open(self, call: Call) -> Awaitable[Exchange]:
         """Makes the call and waits for the first content of a stream, or the head of a whole answer.
 
         So everything that goes wrong before content is raised here, an error inside a 200 too: ContextExceeded,

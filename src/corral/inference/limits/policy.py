@@ -23,10 +23,12 @@ class Window:
     A second counts until it is wholly over 60 s ago, so never more than the limit passes within any 60 s.
     """
 
-    __slots__ = ("_seconds", "total")
+    __slots__ = ("_last", "_seconds", "total")
 
     def __init__(self) -> None:
         self._seconds: deque[list[int]] = deque()
+        self._last = [-1, 0]
+        """The last of them. While it is the present second, nothing can be over that was not when it began."""
         self.total = 0
 
     def look(self, now: int) -> int:
@@ -34,34 +36,40 @@ class Window:
         seconds = self._seconds
         while seconds and seconds[0][0] < now - WINDOW:
             self.total -= seconds.popleft()[1]
+        if not seconds:
+            self._last = [-1, 0]
         return self.total
 
     def draw(self, now: int, take: Take) -> int:
         """Counts what `take` gets at second `now`, which never goes back; -1 when there is no room for its least."""
-        seconds = self._seconds
-        while seconds and seconds[0][0] < now - WINDOW:
-            self.total -= seconds.popleft()[1]
+        last = self._last
+        if last[0] < now:
+            self.look(now)
         room = take.limit - self.total
         if take.least > room:
             return -1
         amount = take.amount if take.amount < room else room
-        self.total += amount
-        if seconds and seconds[-1][0] >= now:
-            seconds[-1][1] += amount
+        if last[0] < now:
+            self.add(now, amount)
         else:
-            seconds.append([now, amount])
+            last[1] += amount
+            self.total += amount
         return amount
 
     def add(self, now: int, amount: int) -> None:
         """Counts `amount` at second `now`, which never goes back."""
-        if self._seconds and self._seconds[-1][0] >= now:
-            self._seconds[-1][1] += amount
-        else:
-            self._seconds.append([now, amount])
+        if self._last[0] < now:
+            self._last = [now, 0]
+            self._seconds.append(self._last)
+        self._last[1] += amount
         self.total += amount
 
     def correct(self, at: int, change: int, now: int) -> None:
         """Changes what second `at` counted; when that is forgotten, what is more counts now and what is less does not matter."""
+        if self._last[0] == at == now:
+            self._last[1] += change
+            self.total += change
+            return
         self.look(now)
         for second in reversed(self._seconds):
             if second[0] == at:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from corral.inference.limits.types import Take
+from corral.inference.limits.types import Period, Take
 from corral.inference.money import nanos
 from corral.settings.gateway import LimitEntry
 
@@ -29,6 +29,8 @@ class Bound:
     """The beginning of its counters' names."""
     budgeted: bool = field(init=False)
     """Whether it limits money."""
+    budgets: tuple[tuple[Period, int], ...] = field(init=False)
+    """That of the day and that of the month, those that there are."""
     fixed: tuple[Take, ...] = field(init=False)
     """What every request takes of it, whatever it asks; `again` is what one takes that is under way there already."""
     again: tuple[Take, ...] = field(init=False)
@@ -45,7 +47,10 @@ class Bound:
         object.__setattr__(self, "fixed", takes)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "counter", f"{name}/tokens")
-        object.__setattr__(self, "budgeted", self.day is not None or self.month is not None)
+        periods: tuple[tuple[Period, int | None], ...] = (("day", self.day), ("month", self.month))
+        budgets = tuple((period, limit) for period, limit in periods if limit is not None)
+        object.__setattr__(self, "budgets", budgets)
+        object.__setattr__(self, "budgeted", bool(budgets))
 
 
 @dataclass(frozen=True, slots=True)

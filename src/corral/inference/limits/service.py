@@ -15,7 +15,7 @@ from corral.inference.limits.book import BudgetBook
 from corral.inference.limits.policy import Calendar, headers
 from corral.inference.limits.refusing import refusal, unknown_price
 from corral.inference.limits.rules import Bound, Plan, Rulebook
-from corral.inference.limits.types import Budget, Held, Ledger, Period, Spent, Standing, Take
+from corral.inference.limits.types import Budget, Held, Ledger, Spent, Standing, Take
 from corral.inference.money import nanos, nanos_of
 from corral.inference.ports import Reservation
 from corral.inference.routes.types import Candidate, RouteSpec
@@ -35,7 +35,6 @@ Place = tuple[str, str] | None
 """The provider and its model (empty for all of its models) that something is held for; None for the whole request."""
 _RESEED = 60.0
 _ROUTES = 2000
-_PERIODS: tuple[Period, ...] = ("day", "month")
 
 _log = get_logger("corral.limits")
 
@@ -117,9 +116,15 @@ class Limits:
             self._estimate(ticket)
         if plan.closed and all(self._cost(ticket, self.price(one)) is None for one in route.candidates):
             raise unknown_price(route.name)
-        takes = [*plan.fixed, *[_tokens(ticket, bound) for bound in plan.counted]] if ticket.prompt else plan.fixed
+        takes = plan.fixed
+        if ticket.prompt and plan.counted:
+            takes = (*takes, *[_tokens(ticket, bound) for bound in plan.counted])
         if takes:
-            ticket.standings = await self._take(ticket, takes, [None] * len(takes))
+            taking = await self._ledger.take(ticket.owner, takes)
+            if taking.refused is not None:
+                raise refusal(taking)
+            ticket.standings = taking.standings
+            ticket.held = [(held, None) for held in taking.held]
         return ticket
 
     async def admit(self, reservation: Reservation, candidate: Candidate) -> None:
@@ -148,7 +153,11 @@ class Limits:
             places += [place] * (len(takes) - len(places))
         # All of it or nothing: where one counter is full the candidate is not asked, so the others hold nothing for it.
         if takes:
-            await self._take(ticket, takes, places)
+            taking = await self._ledger.take(ticket.owner, takes)
+            if taking.refused is not None:
+                # What it holds already stays until the request ends: another candidate may still answer.
+                raise refusal(taking)
+            ticket.held += zip(taking.held, places, strict=True)
         ticket.providers.append(provider)
 
     def settle(self, reservation: Reservation, record: Record) -> None:
@@ -157,7 +166,8 @@ class Limits:
         assert isinstance(reservation, Ticket)
         ticket = reservation
         real = [attempt for attempt in record.attempts if attempt.usage is not None]
-        self._learn(ticket, real)
+        if not self._rules.empty:
+            self._learn(ticket, real)
         if ticket.settled:
             return
         ticket.settled = True
@@ -213,27 +223,16 @@ class Limits:
     def _unheld(self, ticket: Ticket, bound: Bound, now: datetime) -> list[Take]:
         """The counters of a bound that count what was used, less the budgets that are held already."""
         takes = [_tokens(ticket, bound)] if bound.tokens is not None and ticket.prompt else []
-        for period in _PERIODS:
-            if (bound.day if period == "day" else bound.month) is not None:
-                budget, _ = self._calendar.budget(bound.scope, bound.subject, period, now)
-                if not any(one.take.budget is not None and one.take.budget.like(budget) for one, _ in ticket.held):
-                    takes.append(_budget_take(budget))
+        for period, _ in bound.budgets:
+            budget, _ = self._calendar.budget(bound.scope, bound.subject, period, now)
+            if not any(one.take.budget is not None and one.take.budget.like(budget) for one, _ in ticket.held):
+                takes.append(_budget_take(budget))
         return takes
 
     def price(self, candidate: Candidate) -> Prices | None:
         """What a candidate costs; own engines cost nothing unless they have a price."""
         found = candidate.price if candidate.price is not None else self._price(candidate)
         return _FREE if found is None and candidate.local else found
-
-    async def _take(self, ticket: Ticket, takes: Sequence[Take], places: Sequence[Place]) -> tuple[Standing, ...]:
-        if not takes:
-            return ()
-        taking = await self._ledger.take(ticket.owner, takes)
-        if taking.refused is not None:
-            # What it holds already stays until the request ends: another candidate may still answer.
-            raise refusal(taking)
-        ticket.held += zip(taking.held, places, strict=True)
-        return taking.standings
 
     def _estimate(self, ticket: Ticket) -> None:
         facts: Facts = facts_of(ticket.ask)
@@ -253,11 +252,9 @@ class Limits:
         least = cost if ticket.least == ticket.answer else self._cost(ticket, price, least=True) or 0
         now = self._clock.now()
         takes = []
-        for period in _PERIODS:
-            limit = bound.day if period == "day" else bound.month
-            if limit is not None:
-                budget, counter = self._calendar.budget(bound.scope, bound.subject, period, now)
-                takes.append(Take(counter, "budget", limit, max(cost, least), least, budget))
+        for period, limit in bound.budgets:
+            budget, counter = self._calendar.budget(bound.scope, bound.subject, period, now)
+            takes.append(Take(counter, "budget", limit, cost if cost > least else least, least, budget))
         return takes
 
     def _cost(self, ticket: Ticket, price: Prices | None, *, least: bool = False) -> int | None:
@@ -280,8 +277,8 @@ class Limits:
         return found
 
     def _learn(self, ticket: Ticket, attempts: Sequence[Attempt]) -> None:
-        if len(attempts) == 1 and not attempts[0].estimated and attempts[0].usage and not self._rules.empty:
-            usage = attempts[0].usage
+        usage = attempts[0].usage if len(attempts) == 1 and not attempts[0].estimated else None
+        if usage is not None:
             self._expectations(ticket.route.name).learn(ticket.ask.body, usage.prompt_tokens, usage.completion_tokens)
 
     async def _seed(self) -> None:
