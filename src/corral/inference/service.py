@@ -269,9 +269,7 @@ class Inference:
         streaming.headers = self._headers(streaming.headers, record, reservation)
         return streaming
 
-    def _whole(
-        self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record
-    ) -> Awaitable[Reply]:
+    def _whole(self, ask: Ask, route: RouteSpec, reservation: Reservation | None, record: Record) -> Awaitable[Reply]:
         wanted = wanted_by(ask)
         if route.mirror is not None:
             self._reflect(ask, route, route.mirror, record.user_id)
@@ -322,9 +320,7 @@ class Inference:
         identity, now = new_id(_IDS.get(ask.dialect, "gen")), int(clock.now().timestamp())
         return About(identity, ask.model or route.name, now, asking.request, lambda: clock.monotonic() - began)
 
-    def _headers(
-        self, before: Mapping[str, str], record: Record, reservation: Reservation | None
-    ) -> Mapping[str, str]:
+    def _headers(self, before: Mapping[str, str], record: Record, reservation: Reservation | None) -> Mapping[str, str]:
         by = record.answered_by
         found = {**before, "X-Corral-Attempts": str(len(record.attempts))}
         if by is not None:

@@ -48,14 +48,17 @@ class ClientGone(Exception):
 
 async def read_body(receive: Receive) -> bytes:
     """The whole body; its size and pace are the edge's to bound. Raises ClientGone."""
+    message = await receive()
+    if message["type"] != "http.disconnect" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        return body
     parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
+    while message["type"] != "http.disconnect":
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+            return b"".join(parts)
+        message = await receive()
+    raise ClientGone
 
 
 async def respond(send: Send, status: int, headers: Headers, body: bytes, peer: Peer | None = None) -> None:

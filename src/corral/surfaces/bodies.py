@@ -15,12 +15,10 @@ LARGE = 1 << 20
 """From this size on a body is decoded in a thread, so that those who wait get their turn between the steps."""
 
 
-def require_json(scope: Scope) -> None:
-    """Raises UnsupportedMedia for a body that says it is something else than JSON."""
-    kind = header(scope, b"content-type")
-    if kind is not None and not kind.lower().startswith(b"application/json"):
-        told = kind[:100].decode("latin-1")
-        raise UnsupportedMedia(f"The body must be JSON (Content-Type: application/json), not {told}.")
+def require_json(kind: str | None) -> None:
+    """Raises UnsupportedMedia for a body that says by its content type that it is something else than JSON."""
+    if kind is not None and not kind.lower().startswith("application/json"):
+        raise UnsupportedMedia(f"The body must be JSON (Content-Type: application/json), not {kind[:100]}.")
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -42,7 +40,8 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 async def read(scope: Scope, receive: Receive, decoder: msgspec.json.Decoder[T]) -> tuple[T, bytes]:
     """What the body says, and the body. Raises InvalidRequest, UnsupportedMedia and ClientGone."""
-    require_json(scope)
+    kind = header(scope, b"content-type")
+    require_json(kind.decode("latin-1") if kind is not None else None)
     body = await read_body(receive)
     if len(body) < LARGE:
         return decode(decoder, body), body

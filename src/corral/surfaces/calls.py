@@ -68,7 +68,7 @@ class Calls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
         """See `table.Endpoint`. Raises CorralError before the answer has begun."""
-        require_json(scope)
+        require_json(visitor.headers.get("content-type"))
         try:
             body = await read_body(receive)
         except ClientGone:
@@ -142,18 +142,23 @@ def told(ask: Ask, headers: Mapping[str, str]) -> Headers:
     return found
 
 
-_NAMES = {
-    name: name.lower().encode()
+class _Names(dict[str, bytes]):
+    """Names of headers as ASGI has them: those that nearly every answer has are there already."""
+
+    def __missing__(self, name: str) -> bytes:
+        return name.lower().encode("latin-1")
+
+
+_NAMES = _Names(
+    (name, name.lower().encode())
     for name in (
         "X-Corral-Attempts", "X-Corral-Provider", "X-Corral-Model", "X-Corral-Cache",
         "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy",
     )
-}  # fmt: skip
-"""Those that nearly every answer has."""
+)  # fmt: skip
 
 
 def as_bytes(headers: Mapping[str, str]) -> Headers:
     """Headers as ASGI has them."""
-    return [
-        (_NAMES.get(name) or name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
-    ]
+    names = _NAMES
+    return [(names[name], value.encode("latin-1")) for name, value in headers.items()]

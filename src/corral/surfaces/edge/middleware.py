@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Awaitable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,7 +102,7 @@ def known_hosts(bound: str, further: Iterable[str]) -> frozenset[bytes]:
 class _Exchange:
     """One request and its answer, as the edge sees them pass."""
 
-    __slots__ = ("_id", "_loop", "_peer", "_policy", "_receive", "_remote", "_send", "_since", "_size", "refusal", "started", "unread")  # fmt: skip
+    __slots__ = ("_id", "_peer", "_policy", "_receive", "_remote", "_send", "_since", "_size", "refusal", "started", "unread")  # fmt: skip
 
     def __init__(self, policy: EdgePolicy, head: _Head, receive: Receive, send: Send, scope: Scope) -> None:
         self._policy = policy
@@ -112,9 +112,9 @@ class _Exchange:
         self._id = (b"x-request-id", head.ours)
         self._remote = scope["path"].startswith(REMOTE_WORKER)
         self._size = 0
-        self._loop = asyncio.get_running_loop()
-        self._since = self._loop.time()
-        self.unread = head.has_body
+        self._since: float | None = None
+        """When the body was first waited for (seconds of the loop's clock)."""
+        self.unread = head.chunked or head.length not in (None, b"0")
         self.started = False
         self.refusal: CorralError | None = None
 
@@ -135,7 +135,9 @@ class _Exchange:
         return message
 
     async def _in_time(self) -> MutableMapping[str, Any]:
-        left = self._policy.body_grace + self._size / BODY_RATE - (self._loop.time() - self._since)
+        now = asyncio.get_running_loop().time()
+        since = self._since = now if self._since is None else self._since
+        left = self._policy.body_grace + self._size / BODY_RATE - (now - since)
         try:
             async with asyncio.timeout(left):
                 return await self._receive()
@@ -143,11 +145,11 @@ class _Exchange:
             self.refusal = RequestTimeout("The body came too slowly.")
             raise self.refusal from None
 
-    async def send(self, message: MutableMapping[str, Any]) -> None:
+    def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """The application's `send`. After a refusal what it says is dropped: the edge answers."""
         if message["type"] == "http.response.start":
             if self.refusal is not None:
-                return
+                return _nothing()
             self.started = True
             headers = message.get("headers", ())
             if self._peer is None or self._remote:
@@ -156,8 +158,8 @@ class _Exchange:
                 message["headers"] = [*headers, self._id]
                 message[LINES] = _SECURITY_LINES
         elif not self.started:
-            return
-        await self._send(message)
+            return _nothing()
+        return self._send(message)
 
     async def answer(self, scope: Scope, error: CorralError) -> None:
         """Answers with `error` in the dialect of the path."""
@@ -173,6 +175,10 @@ class _Exchange:
         await respond(self.send, error.status, headers, body)
 
 
+async def _nothing() -> None:
+    """Nothing is sent."""
+
+
 class Edge:
     """ASGI middleware around everything that Corral serves."""
 
@@ -181,19 +187,18 @@ class Edge:
         self._policy = policy
         self._errors = errors
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One connection; lifespan passes through."""
         kind = scope["type"]
         if kind == "http":
-            await self._http(scope, receive, send)
-        elif kind == "websocket":
-            await self._websocket(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            return self._http(scope, receive, send)
+        if kind == "websocket":
+            return self._websocket(scope, receive, send)
+        return self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = _Head(scope)
-        token = request_id.set(head.ours.decode())
+        token = request_id.set(head.id)
         exchange = _Exchange(self._policy, head, receive, send, scope)
         try:
             error = refusal(self._policy, scope["method"], head)
@@ -233,22 +238,24 @@ class Edge:
 class _Head:
     """The headers that the edge looks at."""
 
-    __slots__ = ("chunked", "hosts", "length", "origin", "ours")
+    __slots__ = ("chunked", "hosts", "id", "length", "origin", "ours")
 
     def __init__(self, scope: Scope) -> None:
         headers: Headers = scope["headers"]
         told = dict(headers)
-        self.hosts = [value for name, value in headers if name == b"host"]
+        if len(told) == len(headers) and b"host" in told:
+            self.hosts = [told[b"host"]]
+        else:
+            self.hosts = [value for name, value in headers if name == b"host"]
         self.origin = told.get(b"origin")
         self.length = told.get(b"content-length")
         self.chunked = b"transfer-encoding" in told
         given = told.get(b"x-request-id")
-        self.ours = given if given is not None and _REQUEST_ID.fullmatch(given) else new_request_id().encode()
-
-    @property
-    def has_body(self) -> bool:
-        """Whether a body follows."""
-        return self.chunked or self.length not in (None, b"0")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            self.ours, self.id = given, given.decode()
+        else:
+            self.id = new_request_id()
+            self.ours = self.id.encode()
 
 
 def refusal(policy: EdgePolicy, method: str, head: _Head) -> CorralError | None:

@@ -51,7 +51,7 @@ class Talk:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
         """See `table.Endpoint`. Raises CorralError before the answer has begun."""
-        require_json(scope)
+        require_json(visitor.headers.get("content-type"))
         try:
             body = await read_body(receive)
         except ClientGone:

@@ -151,7 +151,7 @@ def debug_router(accounts: Accounts, debug: Debug, profiler: Profiler, logs: Log
 
     @api.post("/spans", permission=Permission.CHAT, openapi_extra=described)
     async def spans(request: Request) -> dict[str, Any]:
-        require_json(request.scope)
+        require_json(request.headers.get("content-type"))
         told = read_page(await _bounded(request))
         taken = debug.take([one.told() for one in told.spans], [one.told() for one in told.errors])
         return _ok({"taken": taken})

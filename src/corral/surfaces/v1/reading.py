@@ -34,7 +34,7 @@ def fields_at_fault(problems: Sequence[Mapping[str, Any]], places: frozenset[str
 
 async def read_body(request: Request, model: type[ModelT]) -> ModelT:
     """What the body says. Raises UnsupportedMedia, InvalidRequest for no JSON, FieldsInvalid, and what the edge says of its size and pace."""
-    require_json(request.scope)
+    require_json(request.headers.get("content-type"))
     try:
         body = await request.body()
     except ClientDisconnect:
