@@ -245,6 +245,8 @@ class InMemory:
     """An exchange of bytes that are there already; it breaks after `cut` of them."""
 
     status = 200
+    whole = None
+    """See `Exchange.whole`."""
 
     def __init__(self, pieces: Sequence[bytes], media_type: str, cut: int | None) -> None:
         self.media_type = media_type

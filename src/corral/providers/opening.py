@@ -82,6 +82,11 @@ class Answer:
             self.abort()
 
     @property
+    def whole(self) -> bytes | None:
+        """See `Exchange`."""
+        return self._began if self._chunks is None else None
+
+    @property
     def media_type(self) -> str:
         """See `Exchange`."""
         return media_type(self.headers)

@@ -170,6 +170,11 @@ class Exchange(Protocol):
         """Its content type, without parameters."""
         ...
 
+    @property
+    def whole(self) -> bytes | None:
+        """All of it, where it has come whole; else it has to be read."""
+        ...
+
     def header(self, name: str) -> str | None:
         """The value of a header (name in lower case), or None."""
         ...

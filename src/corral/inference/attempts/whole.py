@@ -40,7 +40,8 @@ class WholeRun:
         attempts = self._attempts
         opened = await attempts.open(candidate, kind, partial(self._asking.put, candidate), stream=False)
         try:
-            reply = self._read(opened, await self._body(opened.exchange))
+            body = opened.exchange.whole
+            reply = self._read(opened, body if body is not None else await self._body(opened.exchange))
         except CorralError as error:
             attempts.failed(candidate, opened.attempt, error)
             raise

@@ -177,6 +177,8 @@ class Limits:
 
     def _spent(self, ticket: Ticket, real: Sequence[Attempt]) -> list[Spent]:
         """What was really used of all that it holds, and of what it owes."""
+        if len(real) == 1 and ticket.providers == [real[0].provider]:
+            return self._spent_once(ticket, real[0])
         used: dict[Place, tuple[int, int]] = {}
         counted: set[str] = set()
         spent = []
@@ -200,6 +202,23 @@ class Limits:
             if take.budget is not None and self._book is not None:
                 self._book.add(take.budget, actual)
             spent.append(Spent(held, actual))
+        return spent
+
+    def _spent_once(self, ticket: Ticket, attempt: Attempt) -> list[Spent]:
+        """The same where one answered who was asked once, as nearly always: all that is held is for what that one used."""
+        tokens, money = _used((attempt,), None)
+        spent = []
+        for held, _ in ticket.held:
+            take = held.take
+            measure = take.measure
+            if measure == "tokens":
+                spent.append(Spent(held, tokens))
+            elif measure == "concurrent":
+                spent.append(Spent(held, None))
+            elif take.budget is not None:
+                if self._book is not None:
+                    self._book.add(take.budget, money)
+                spent.append(Spent(held, money))
         return spent
 
     def _owed(self, ticket: Ticket, attempts: Sequence[Attempt]) -> list[tuple[Held, Place]]:

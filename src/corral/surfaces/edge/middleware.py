@@ -201,30 +201,23 @@ class Edge:
         token = request_id.set(head.id)
         exchange = _Exchange(self._policy, head, receive, send, scope)
         try:
-            error = refusal(self._policy, scope["method"], head)
-            if error is None:
-                error = await self._serve(scope, exchange)
-            if error is not None:
+            told = refusal(self._policy, scope["method"], head)
+            if told is None:
+                try:
+                    await self._app(scope, exchange.receive, exchange.send)
+                    if exchange.started:
+                        return
+                    told = exchange.refusal
+                except Exception as error:
+                    told = _told(error, scope)
+                    if exchange.started:
+                        raise
+            if told is not None:
                 if self._errors is not None:
-                    self._errors.note(error, "http", path=scope["path"])
-                await exchange.answer(scope, error)
+                    self._errors.note(told, "http", path=scope["path"])
+                await exchange.answer(scope, told)
         finally:
             request_id.reset(token)
-
-    async def _serve(self, scope: Scope, exchange: _Exchange) -> CorralError | None:
-        """Lets the application answer; returns the error that is left to be told."""
-        try:
-            await self._app(scope, exchange.receive, exchange.send)
-        except CorralError as error:
-            if exchange.started:
-                raise
-            return error
-        except Exception as error:
-            _log.error("request_failed", path=scope["path"], **classify(error).facts, exc_info=error)
-            if exchange.started:
-                raise
-            return InternalError("Something went wrong in Corral; its log has the details under this request id.")
-        return None if exchange.started else exchange.refusal
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         host = header(scope, b"host")
@@ -233,6 +226,14 @@ class Edge:
             await send({"type": "websocket.close", "code": 1008})
             return
         await self._app(scope, receive, send)
+
+
+def _told(error: Exception, scope: Scope) -> CorralError:
+    """The error that a client is told of; what is none of ours is only known to the log."""
+    if isinstance(error, CorralError):
+        return error
+    _log.error("request_failed", path=scope["path"], **classify(error).facts, exc_info=error)
+    return InternalError("Something went wrong in Corral; its log has the details under this request id.")
 
 
 class _Head:
