@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import cast
 
 import msgspec
 
@@ -95,9 +96,14 @@ class Answer:
         """See `Exchange`."""
         return self.headers.get(name)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """See `Exchange`."""
         began, self._began = self._began, b""
+        if self._chunks is None or self._total is not None:
+            return self._bounded(began)
+        return _Chunks(began, self._chunks, self.abort)
+
+    async def _bounded(self, began: bytes) -> AsyncGenerator[bytes, None]:
         try:
             if began:
                 yield began
@@ -117,12 +123,14 @@ class Answer:
             began, self._began = self._began, b""
             return began
         parts, size = [], 0
-        async for chunk in self.chunks():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                self.abort()
-                raise UpstreamFailed(f"The answer has more than {limit} bytes.")
+        try:
+            async for chunk in self.chunks():
+                parts.append(chunk)
+                size += len(chunk)
+                if size > limit:
+                    raise UpstreamFailed(f"The answer has more than {limit} bytes.")
+        finally:
+            self.abort()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def abort(self) -> None:
@@ -140,6 +148,41 @@ class Answer:
     def _give_up(self) -> None:
         self._late = True
         self.abort()
+
+
+class _Chunks:
+    """What has come already, then the rest as it comes. Each piece passes here without a step of its own."""
+
+    __slots__ = ("_began", "_ended", "_rest")
+
+    def __init__(self, began: bytes, rest: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        self._began = began
+        self._rest = rest
+        self._ended = ended
+
+    def __aiter__(self) -> _Chunks:
+        """Itself: an answer passes once."""
+        return self
+
+    def __anext__(self) -> Awaitable[bytes]:
+        """The next piece."""
+        began = self._began
+        if began:
+            self._began = b""
+            return _said(began)
+        return self._rest.__anext__()
+
+    async def aclose(self) -> None:
+        """Gives up what has not come."""
+        self._began = b""
+        try:
+            await cast("AsyncGenerator[bytes, None]", self._rest).aclose()
+        finally:
+            self._ended()
+
+
+async def _said(piece: bytes) -> bytes:
+    return piece
 
 
 def media_type(headers: Mapping[str, str]) -> str:

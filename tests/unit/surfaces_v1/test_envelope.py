@@ -168,7 +168,11 @@ def test_what_the_edge_refuses_is_in_the_envelope(headers: list[tuple[bytes, byt
         return {"type": "http.request", "body": b"", "more_body": False}
 
     scope = {"type": "http", "method": "POST", "path": "/api/v1/generate", "headers": headers}
-    asyncio.run(Edge(nothing, EdgePolicy(frozenset({b"corral"}), 1000))(scope, receive, send))
+
+    async def serve() -> None:
+        await Edge(nothing, EdgePolicy(frozenset({b"corral"}), 1000))(scope, receive, send)
+
+    asyncio.run(serve())
     assert sent[0]["status"] == status
     error = check(json.loads(sent[1]["body"]), success=False)
     assert error["message"]

@@ -84,7 +84,8 @@ class ChatReader(SseEventReader):
         if choice.index not in self._choices or told.object == "error" or self._done:
             return 0
         delta = choice.delta
-        return bool(delta.content) + bool(delta.reasoning_content or delta.reasoning)
+        thought = 1 if delta.reasoning_content or delta.reasoning else 0
+        return thought + 1 if delta.content else thought
 
     def _take(self, name: bytes, data: bytes, events: list[ChatEvent]) -> None:
         if self._done:

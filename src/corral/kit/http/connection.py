@@ -227,21 +227,24 @@ class Response:
         while not self.status:
             if self._error is not None:
                 raise self._error
-            await self._wait(self._timeouts.head)
+            await self._news(self._timeouts.head)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body in the pieces that arrive; what waits is one piece. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence."""
         chunks = self._chunks
         while True:
             while chunks:
-                chunk = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-                self._taken()
+                chunk = chunks.pop() if len(chunks) == 1 else b"".join(chunks)
+                chunks.clear()
+                self._waiting = 0
+                if self._paused:
+                    self._resume()
                 yield chunk
             if self._error is not None:
                 raise self._error
             if self.complete:
                 return
-            await self._wait(self._timeouts.idle)
+            await self._news(self._timeouts.idle)
 
     async def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
         """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes, and as `chunks`."""
@@ -262,7 +265,7 @@ class Response:
                 raise self._error
             if self.complete:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
-            await self._wait(self._timeouts.idle)
+            await self._news(self._timeouts.idle)
 
     def abort(self) -> None:
         """Gives up the answer; an unfinished one costs the connection."""
@@ -282,12 +285,12 @@ class Response:
         """Adds a piece, pausing the socket when its reader is behind."""
         self._chunks.append(body)
         self._waiting += len(body)
-        transport = self._connection.transport
-        if self._waiting > HIGH_WATER and not self._paused and transport is not None:
+        if self._waiting > HIGH_WATER and not self._paused and self._connection.transport is not None:
             self._paused = True
-            transport.pause_reading()
-        if self._waiter is not None:
-            self.wake()
+            self._connection.transport.pause_reading()
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def finish(self) -> None:
         """The answer is whole; the connection is free."""
@@ -324,7 +327,7 @@ class Response:
     @property
     def waits(self) -> bool:
         """Whether somebody waits for something to come."""
-        return self._waiter is not None
+        return self._waiter is not None and not self._waiter.done()
 
     def _taken(self) -> None:
         self._chunks.clear()
@@ -338,13 +341,10 @@ class Response:
         if transport is not None and not transport.is_closing():
             transport.resume_reading()
 
-    async def _wait(self, seconds: float) -> None:
+    def _news(self, seconds: float) -> asyncio.Future[None]:
+        """What is to be awaited until something comes, or nothing does for so long."""
         connection = self._connection
         self._seconds = seconds
         connection.expect(seconds)
         waiter = self._waiter = connection.loop.create_future()
-        try:
-            await waiter
-        finally:
-            if self._waiter is waiter:
-                self._waiter = None
+        return waiter

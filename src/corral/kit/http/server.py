@@ -229,7 +229,11 @@ class Cycle:
         """Sends a piece of an answer that has begun and goes on behind it, where that can be done at once; else False."""
         if self._flow.write_paused or self.disconnected or self.complete or not self.started:
             return False
-        self._body(piece, more=True)
+        if self._chunked and not self._held and not self._head_only and piece:
+            # Nearly always: the next piece of a stream.
+            self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        else:
+            self._body(piece, more=True)
         return True
 
     def when_gone(self, tell: Callable[[], None] | None) -> None:
