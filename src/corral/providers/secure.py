@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -155,31 +156,32 @@ class _Secure:
             self._headers = found
         return self._headers
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """See `Response`."""
         content = self._answer.content
-        while True:
-            try:
-                async with asyncio.timeout(self._idle):
-                    chunk = await content.readany()
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                raise failure(error, self._who, self._idle) from None
-            if not chunk:
-                return
-            yield chunk
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(self._idle):
+                        chunk = await content.readany()
+                except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                    raise failure(error, self._who, self._idle) from None
+                if not chunk:
+                    return
+                yield chunk
+        finally:
+            self.abort()
 
     async def read(self, limit: int = MAX_ANSWER) -> bytes:
         """See `Response`."""
         parts: list[bytes] = []
         size = 0
-        try:
-            async for chunk in self.chunks():
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
                 size += len(chunk)
                 if size > limit:
                     raise UpstreamFailed(f"{self._who} sent an answer of more than {limit} bytes.")
                 parts.append(chunk)
-        finally:
-            self.abort()
         return b"".join(parts)
 
     def abort(self) -> None:

@@ -130,7 +130,8 @@ class PlainTransport:
         except BaseException:
             slots.release()
             raise
-        return PlainAnswer(answer, slots)
+        answer.when_over(slots.release)
+        return PlainAnswer(answer)
 
     async def close(self) -> None:
         """See `Transport.close`."""
@@ -138,14 +139,16 @@ class PlainTransport:
 
 
 class PlainAnswer:
-    """An answer over `kit.http` that gives its slot back."""
+    """An answer over `kit.http`: one of its own kind in all but its headers."""
 
-    __slots__ = ("_answer", "_headers", "_slots")
+    __slots__ = ("_answer", "_headers", "abort", "chunks", "read")
 
-    def __init__(self, answer: PlainResponse, slots: Slots | None = None) -> None:
+    def __init__(self, answer: PlainResponse) -> None:
         self._answer = answer
-        self._slots = slots
         self._headers: dict[str, str] | None = None
+        self.chunks = answer.chunks
+        self.read = answer.read
+        self.abort = answer.abort
 
     @property
     def status(self) -> int:
@@ -159,21 +162,3 @@ class PlainAnswer:
             known = self._answer.known
             self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in known.items()}
         return self._headers
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """See `Response`."""
-        return self._answer.chunks()
-
-    async def read(self, limit: int = MAX_ANSWER) -> bytes:
-        """See `Response`."""
-        try:
-            return await self._answer.read(limit)
-        finally:
-            self.abort()
-
-    def abort(self) -> None:
-        """See `Response`."""
-        slots, self._slots = self._slots, None
-        if slots is not None:
-            slots.release()
-        self._answer.abort()

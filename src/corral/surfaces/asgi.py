@@ -180,7 +180,8 @@ class EventStream:
     async def _head(self) -> None:
         if not self.begun:
             self.begun = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+            headers, self._headers = self._headers, _NO_HEADERS
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _comment(self) -> None:
         try:

@@ -205,6 +205,7 @@ class Response:
     until_close = False
     complete = False
     begun = False
+    _over: Callable[[], None] | None = None
     _waiting = 0
     _paused = False
     _error: UpstreamFailed | UpstreamTimeout | None = None
@@ -230,21 +231,26 @@ class Response:
             await self._news(self._timeouts.head)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body in the pieces that arrive; what waits is one piece. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence."""
+        """The body in the pieces that arrive; what waits is one piece. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence.
+        Who leaves it before its end gives it up."""
         chunks = self._chunks
-        while True:
-            while chunks:
-                chunk = chunks.pop() if len(chunks) == 1 else b"".join(chunks)
-                chunks.clear()
-                self._waiting = 0
-                if self._paused:
-                    self._resume()
-                yield chunk
-            if self._error is not None:
-                raise self._error
-            if self.complete:
-                return
-            await self._news(self._timeouts.idle)
+        try:
+            while True:
+                while chunks:
+                    chunk = chunks.pop() if len(chunks) == 1 else b"".join(chunks)
+                    chunks.clear()
+                    self._waiting = 0
+                    if self._paused:
+                        self._resume()
+                    yield chunk
+                if self._error is not None:
+                    raise self._error
+                if self.complete:
+                    return
+                await self._news(self._timeouts.idle)
+        finally:
+            if self._release is not None:
+                self.abort()
 
     async def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
         """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes, and as `chunks`."""
@@ -269,15 +275,20 @@ class Response:
 
     def abort(self) -> None:
         """Gives up the answer; an unfinished one costs the connection."""
-        release, self._release = self._release, None
-        if release is not None:
+        if self._release is not None:
             self._connection.abort()
-            self._connection.response = None
-            release(self._connection, False)
+            self._leave(False)
         if not self.complete and self._error is None:
             self._error = UpstreamFailed("The request was given up.")
         if self._waiter is not None:
             self.wake()
+
+    def when_over(self, tell: Callable[[], None]) -> None:
+        """Has `tell` called once, when all of it has come or it was given up; at once when that is so already."""
+        if self._release is None:
+            tell()
+        else:
+            self._over = tell
 
     # for the connection
 
@@ -297,20 +308,16 @@ class Response:
         self.complete = True
         if self._paused:
             self._resume()
-        release, self._release = self._release, None
-        if release is not None:
-            self._connection.response = None
-            release(self._connection, self.keep_alive and not self.until_close)
+        if self._release is not None:
+            self._leave(self.keep_alive and not self.until_close)
         if self._waiter is not None:
             self.wake()
 
     def fail(self, error: UpstreamFailed) -> None:
         """The answer broke off."""
         self._error = error
-        release, self._release = self._release, None
-        if release is not None:
-            self._connection.response = None
-            release(self._connection, False)
+        if self._release is not None:
+            self._leave(False)
         self.wake()
 
     def wake(self) -> None:
@@ -328,6 +335,15 @@ class Response:
     def waits(self) -> bool:
         """Whether somebody waits for something to come."""
         return self._waiter is not None and not self._waiter.done()
+
+    def _leave(self, reusable: bool) -> None:
+        """Gives the connection back, once."""
+        release, self._release = self._release, None
+        self._connection.response = None
+        if release is not None:
+            release(self._connection, reusable)
+        if self._over is not None:
+            self._over()
 
     def _taken(self) -> None:
         self._chunks.clear()

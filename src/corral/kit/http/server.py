@@ -22,6 +22,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from corral.kit.context import LINES, PEER, WHOLE
+from corral.kit.http.flow import Flow
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _CONTROLS = bytes(code for code in range(32) if code != 9) + b"\x7f"
@@ -48,13 +49,23 @@ class ServerProtocol(HttpToolsProtocol):
     """One connection of a client."""
 
     cycle: Any
+    flow: Any
     pipeline: Any
     """Requests that came before their turn, each with its scope."""
     _idle_until: float | None = None
     """When a connection without a request is closed; None while one is under way. One timer serves all: it looks when it goes off."""
     _timer: asyncio.TimerHandle | None = None
 
+    def __init__(self, *parts: Any, **named: Any) -> None:
+        super().__init__(*parts, **named)
+        self.pipeline = []
+
     # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self.flow = Flow(transport)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -106,7 +117,7 @@ class ServerProtocol(HttpToolsProtocol):
         else:
             # It came before its turn: it is answered when the one before it has been.
             self.flow.pause_reading()
-            self.pipeline.appendleft((cycle, scope))
+            self.pipeline.append((cycle, scope))
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
@@ -127,7 +138,7 @@ class ServerProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            cycle, scope = self.pipeline.pop()
+            cycle, scope = self.pipeline.pop(0)
             cycle.start(scope)
             return
         self._idle_until = until = self.loop.time() + self.timeout_keep_alive
