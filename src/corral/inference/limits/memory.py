@@ -52,20 +52,20 @@ class MemoryLedger:
         last = second + WINDOW + 1 - now
         held: list[Held] = []
         standings: list[Standing] = []
+        local = self._local
         for take in takes:
             if take.measure in _WINDOWED:
-                window = self._window(take.counter)
-                amount, reset = window.draw(second, take), last
-                left = take.limit - window.total
+                amount, left = self._window(take.counter).draw(second, take)
+                standing = Standing(take, left, last)
             else:
                 amount, left = self._draw(take)
-                reset = 0.0
+                standing = Standing(take, left, 0.0)
             if amount < 0:
                 self._undo(held, second)
                 standing = Standing(take, left, self._reset(take, now))
                 return Taking((), (standing,), standing, self._frees(take, now))
-            held.append(Held(take, amount, second, self._local))
-            standings.append(Standing(take, left, reset))
+            held.append(Held(take, amount, second, local))
+            standings.append(standing)
         return Taking(tuple(held), tuple(standings))
 
     def _draw(self, take: Take) -> tuple[int, int]:

@@ -40,21 +40,21 @@ class Window:
             self._last = [-1, 0]
         return self.total
 
-    def draw(self, now: int, take: Take) -> int:
-        """Counts what `take` gets at second `now`, which never goes back; -1 when there is no room for its least."""
+    def draw(self, now: int, take: Take) -> tuple[int, int]:
+        """Counts what `take` gets at second `now`, which never goes back: that, -1 when there is no room for its least, and what is left."""
         last = self._last
         if last[0] < now:
             self.look(now)
         room = take.limit - self.total
         if take.least > room:
-            return -1
+            return -1, room
         amount = take.amount if take.amount < room else room
         if last[0] < now:
             self.add(now, amount)
         else:
             last[1] += amount
             self.total += amount
-        return amount
+        return amount, room - amount
 
     def add(self, now: int, amount: int) -> None:
         """Counts `amount` at second `now`, which never goes back."""

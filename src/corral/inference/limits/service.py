@@ -135,6 +135,11 @@ class Limits:
         if rules.empty or ticket.settled:
             return
         provider = candidate.provider
+        beyond = rules.beyond(provider, candidate.model, ticket.route.name)
+        if not (beyond or ticket.plan.budgeted):
+            # Nothing of it depends on who is asked.
+            ticket.providers.append(provider)
+            return
         price = self.price(candidate) if rules.money else None
         cost = self._cost(ticket, price) if rules.money else 0
         if ticket.plan.closed and cost is None:
@@ -143,7 +148,7 @@ class Limits:
         for whole in ticket.plan.budgeted:
             takes += self._budgets(ticket, whole, price, cost)
         places: list[Place] = [None] * len(takes)
-        for bound, place in rules.beyond(provider, candidate.model, ticket.route.name):
+        for bound, place in beyond:
             if bound.closed and bound.budgeted and cost is None:
                 raise unknown_price(candidate.name)
             takes += bound.again if provider in ticket.providers else bound.fixed

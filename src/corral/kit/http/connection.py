@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -44,6 +45,8 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._rings = math.inf
+        """When the timer goes off, by the loop's clock."""
 
     # asyncio.Protocol
 
@@ -167,19 +170,22 @@ class Connection(asyncio.Protocol):
         One timer serves all waits: it looks when it goes off whether meanwhile there was reason to wait longer.
         """
         self._due = due = self.loop.time() + seconds
+        if due < self._rings:
+            self._ring_at(due)
+
+    def _ring_at(self, due: float) -> None:
         if self._timer is not None:
-            if self._timer.when() <= due:
-                return
             self._timer.cancel()
+        self._rings = due
         self._timer = self.loop.call_at(due, self._look)
 
     def _look(self) -> None:
-        self._timer = None
+        self._timer, self._rings = None, math.inf
         response = self.response
         if response is None or not response.waits:
             return
         if self.loop.time() < self._due:
-            self._timer = self.loop.call_at(self._due, self._look)
+            self._ring_at(self._due)
         else:
             response.time_out()
 

@@ -166,10 +166,20 @@ class ServerProtocol(HttpToolsProtocol):
 class Cycle:
     """A request and its answer."""
 
-    __slots__ = (
-        "_chunked", "_event", "_flow", "_head_only", "_held", "_left", "_loop", "_news", "_parts", "_protocol", "_size", "_tell",
-        "_transport", "complete", "disconnected", "expected", "keep_alive", "more_body", "started",
-    )  # fmt: skip
+    expected = False
+    """Whether the client waits to be told before it sends its body."""
+    more_body = True
+    disconnected = started = complete = False
+    _size = 0
+    _news = False
+    """Whether there is something to receive; `_event` is for who waits for that."""
+    _event: asyncio.Event | None = None
+    _tell: Callable[[], None] | None = None
+    _held = b""
+    """The head of the answer, until the beginning of the body goes with it or the loop comes round."""
+    _chunked: bool | None = None
+    _left = 0
+    """Bytes of the answer that are still to come, where their number was told."""
 
     def __init__(self, protocol: ServerProtocol, head_only: bool, keep_alive: bool) -> None:
         self._protocol = protocol
@@ -178,21 +188,7 @@ class Cycle:
         self._loop = protocol.loop
         self._head_only = head_only
         self.keep_alive = keep_alive
-        self.expected = False
-        """Whether the client waits to be told before it sends its body."""
-        self.more_body = True
-        self.disconnected = self.started = self.complete = False
         self._parts: list[bytes] = []
-        self._size = 0
-        self._news = False
-        """Whether there is something to receive; `_event` is for who waits for that."""
-        self._event: asyncio.Event | None = None
-        self._tell: Callable[[], None] | None = None
-        self._held = b""
-        """The head of the answer, until the beginning of the body goes with it or the loop comes round."""
-        self._chunked: bool | None = None
-        self._left = 0
-        """Bytes of the answer that are still to come, where their number was told."""
 
     # for the connection
 

@@ -102,7 +102,11 @@ def known_hosts(bound: str, further: Iterable[str]) -> frozenset[bytes]:
 class _Exchange:
     """One request and its answer, as the edge sees them pass."""
 
-    __slots__ = ("_id", "_peer", "_policy", "_receive", "_remote", "_send", "_since", "_size", "refusal", "started", "unread")  # fmt: skip
+    started = False
+    refusal: CorralError | None = None
+    _size = 0
+    _since: float | None = None
+    """When the body was first waited for (seconds of the loop's clock)."""
 
     def __init__(self, policy: EdgePolicy, head: _Head, receive: Receive, send: Send, scope: Scope) -> None:
         self._policy = policy
@@ -111,12 +115,7 @@ class _Exchange:
         self._peer = peer_of(scope)
         self._id = (b"x-request-id", head.ours)
         self._remote = scope["path"].startswith(REMOTE_WORKER)
-        self._size = 0
-        self._since: float | None = None
-        """When the body was first waited for (seconds of the loop's clock)."""
         self.unread = head.chunked or head.length not in (None, b"0")
-        self.started = False
-        self.refusal: CorralError | None = None
 
     async def receive(self) -> MutableMapping[str, Any]:
         """The application's `receive`. Raises PayloadTooLarge and RequestTimeout, which the edge then answers."""
