@@ -173,9 +173,9 @@ class _Asking:
         except BaseException:
             response.abort()
             raise
-        return Answer(
-            said, status=200, headers=response.headers, chunks=chunks, abort=response.abort, ended=self._place.close
-        )
+        # The place is free when the engine has said all, whoever has read it by then.
+        response.when_over(self._place.close)
+        return Answer(said, status=200, headers=response.headers, chunks=chunks, abort=response.abort)
 
     async def _ask(self, path: bytes, body: bytes, kind: bytes) -> PlainAnswer:
         """The engine's answer, of which the head is there. Raises for one that is an error or of another `kind`."""

@@ -141,7 +141,7 @@ class PlainTransport:
 class PlainAnswer:
     """An answer over `kit.http`: one of its own kind in all but its headers."""
 
-    __slots__ = ("_answer", "_headers", "abort", "chunks", "read")
+    __slots__ = ("_answer", "_headers", "abort", "chunks", "read", "when_over")
 
     def __init__(self, answer: PlainResponse) -> None:
         self._answer = answer
@@ -149,6 +149,7 @@ class PlainAnswer:
         self.chunks = answer.chunks
         self.read = answer.read
         self.abort = answer.abort
+        self.when_over = answer.when_over
 
     @property
     def status(self) -> int:

@@ -158,7 +158,8 @@ class Health:
 
 
 class Exchange(Protocol):
-    """An answer that has begun, of which nobody has seen anything yet. Read it to its end, or abort it."""
+    """An answer that has begun, of which nobody has seen anything yet. Read it to its end, or abort it; leaving its chunks before
+    their end gives it up too."""
 
     @property
     def status(self) -> int:
