@@ -13,7 +13,7 @@ export default defineConfig(({ mode }) => ({
     react(),
     fonts(),
     colours(),
-    first(mode === "static" ? "./" : "/"),
+    mode === "static" ? first("./", null) : first("/", /\/src\/app\/socket\.ts$/),
     offline(),
     ...(mode === "static" ? [edition()] : []),
   ],

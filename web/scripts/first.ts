@@ -74,9 +74,9 @@ export function colours(): Plugin {
 
 /**
  * Vite plugin: lets the browser fetch those parts while it reads the page. Neither styles nor scripts hold the first picture up, which the
- * page has in itself, so they come after whatever that needs.
+ * page has in itself, so they come after whatever that needs. `soon`: what is wanted as soon as the page is drawn.
  */
-export function first(base: string): Plugin {
+export function first(base: string, soon: RegExp | null): Plugin {
   return {
     name: "corral-first",
     apply: "build",
@@ -85,7 +85,10 @@ export function first(base: string): Plugin {
       handler(html, { bundle }) {
         if (!bundle) return;
         const tags: HtmlTagDescriptor[] = [];
-        for (const name of firstParts(bundle, "sw.js")) {
+        const named = [...firstParts(bundle, "sw.js")];
+        for (const [name, part] of Object.entries(bundle))
+          if (soon && part.type === "chunk" && soon.test(part.facadeModuleId ?? "")) named.push(name);
+        for (const name of named) {
           const href = base + name;
           if (html.includes(`"${href}"`)) continue;
           const how = name.endsWith(".css") ? { rel: "preload", as: "style" } : { rel: "modulepreload" };

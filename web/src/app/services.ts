@@ -106,12 +106,24 @@ function gainThreads(): void {
   });
 }
 
-/** Keeps the app's own files for use without a network, once the page has drawn itself. */
+/** Milliseconds after which the app's files are fetched, connected or not. */
+const KEEP_AFTER = 3_000;
+
+/** Keeps the app's own files for use without a network, once the page is drawn and connected: a slow line has enough to do before. */
 function keepOffline(): void {
-  if (SERVERLESS) gainThreads();
-  const register = () => void updates.register(`${import.meta.env.BASE_URL}sw.js`);
-  if (document.readyState === "complete") register();
-  else window.addEventListener("load", register, { once: true });
+  let begun = false;
+  const register = () => {
+    if (!begun) void updates.register(`${import.meta.env.BASE_URL}sw.js`);
+    begun = true;
+  };
+  if (SERVERLESS) {
+    gainThreads();
+    if (document.readyState === "complete") register();
+    else window.addEventListener("load", register, { once: true });
+  } else {
+    connection.onOpen(register);
+    setTimeout(register, KEEP_AFTER);
+  }
   // A server that was updated has been started again.
   connection.onOpen(() => updates.look());
   document.addEventListener("visibilitychange", () => document.hidden || updates.look());
