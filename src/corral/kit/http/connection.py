@@ -147,7 +147,10 @@ class Connection(asyncio.Protocol):
     def send(self, data: list[bytes]) -> bool:
         """Writes a request; whether the socket took all of it, else `drain`."""
         assert self.transport is not None
-        self.transport.writelines(data)
+        if len(data) == 1:
+            self.transport.write(data[0])
+        else:
+            self.transport.writelines(data)
         return self._writable is None
 
     async def drain(self, seconds: float) -> None:
