@@ -13,6 +13,7 @@ from typing import cast
 import httptools
 
 from corral.kit.errors import UpstreamFailed, UpstreamTimeout
+from corral.kit.http.gathering import Gathering
 
 HIGH_WATER = 256 * 1024
 """Bytes of an answer that may wait for their reader before the socket is paused."""
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         # uvloop's transports are not subclasses of asyncio's.
-        self.transport = cast("asyncio.Transport", transport)
+        self.transport = cast("asyncio.Transport", Gathering(cast("asyncio.Transport", transport), self.loop))
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -147,10 +148,7 @@ class Connection(asyncio.Protocol):
     def send(self, data: list[bytes]) -> bool:
         """Writes a request; whether the socket took all of it, else `drain`."""
         assert self.transport is not None
-        if len(data) == 1:
-            self.transport.write(data[0])
-        else:
-            self.transport.writelines(data)
+        self.transport.writelines(data)
         return self._writable is None
 
     async def drain(self, seconds: float) -> None:

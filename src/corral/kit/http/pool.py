@@ -11,8 +11,6 @@ from corral.kit.http.address import Address, TcpAddress
 from corral.kit.http.connection import Connection, Response, Timeouts
 
 MAX_IDLE = 64
-_COPIED = 64 * 1024
-"""Bytes of a body up to which it is written in one piece with its head."""
 
 
 class HttpPool:
@@ -55,8 +53,7 @@ class HttpPool:
         limits = timeouts or self._timeouts
         length = b"content-length: %d\r\n" % len(body) if body or method == b"POST" else b""
         head = b"%b %b%b HTTP/1.1\r\n%b%b%b\r\n" % (method, self._prefix, path, self._host, headers, length)
-        # A copy of a short body costs less than a write of two pieces.
-        data = [head + body] if len(body) <= _COPIED else [head, body]
+        data = [head, body] if body else [head]
         if self._closed:
             raise UpstreamFailed(f"{self._who} has stopped.")
         connection = self._take()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, MutableMapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from corral.kit.context import LINES, PEER, WHOLE
 from corral.kit.http.flow import Flow
+from corral.kit.http.gathering import Gathering
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _CONTROLS = bytes(code for code in range(32) if code != 9) + b"\x7f"
@@ -65,6 +66,7 @@ class ServerProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", Gathering(transport, self.loop))
         self.flow = Flow(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -175,8 +177,6 @@ class Cycle:
     """Whether there is something to receive; `_event` is for who waits for that."""
     _event: asyncio.Event | None = None
     _tell: Callable[[], None] | None = None
-    _held = b""
-    """The head of the answer, until the beginning of the body goes with it or the loop comes round."""
     _chunked: bool | None = None
     _left = 0
     """Bytes of the answer that are still to come, where their number was told."""
@@ -236,7 +236,7 @@ class Cycle:
         """Sends a piece of an answer that has begun and goes on behind it, where that can be done at once; else False."""
         if self._flow.write_paused or self.disconnected or self.complete or not self.started:
             return False
-        if self._chunked and not self._held and not self._head_only and piece:
+        if self._chunked and not self._head_only and piece:
             # Nearly always: the next piece of a stream.
             self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         else:
@@ -275,12 +275,10 @@ class Cycle:
         if kind == "http.response.body" and self.started and not self.complete:
             self._body(message.get("body", b""), more=message.get("more_body", False))
         elif kind == "http.response.start" and not self.started:
-            self._held = self._head(message["status"], message.get("headers", ()), message.get(LINES, b""))
+            self._transport.write(self._head(message["status"], message.get("headers", ()), message.get(LINES, b"")))
             whole = message.get(WHOLE)
             if whole is not None:
                 self._body(whole, more=False)
-            else:
-                self._loop.call_soon(self._flush)
         else:
             raise RuntimeError(f"{kind} is out of order in an answer")
 
@@ -339,11 +337,6 @@ class Cycle:
             raise RuntimeError("a header holds what a header cannot")
         return b"%b%b\r\n" % (head, lines)
 
-    def _flush(self) -> None:
-        held, self._held = self._held, b""
-        if held and not self._transport.is_closing():
-            self._transport.write(held)
-
     def _body(self, body: bytes, *, more: bool) -> None:
         if self._head_only:
             self._left = 0
@@ -356,10 +349,7 @@ class Cycle:
         else:
             self._left -= len(body)
             if self._left < 0:
-                self._flush()
                 raise RuntimeError("the answer is longer than its content-length")
-        if self._held:
-            body, self._held = self._held + body, b""
         if body:
             self._transport.write(body)
         if not more:
