@@ -17,21 +17,21 @@ MOST = 64 * 1024
 class Gathering:
     """A transport that gathers; in all else it is the one that it stands before."""
 
-    __slots__ = ("_loop", "_pieces", "_size", "_transport", "abort", "is_closing", "pause_reading", "resume_reading")
+    __slots__ = ("_loop", "_pieces", "_size", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._pieces: list[bytes] = []
         self._size = 0
-        self.abort = transport.abort
-        self.is_closing = transport.is_closing
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
 
     def __getattr__(self, name: str) -> Any:
         """What is seldom asked for."""
         return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """See asyncio.Transport."""
+        return self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         """Sends it with what else this turn has to say."""
