@@ -142,6 +142,15 @@ describe("a download", () => {
     expect(right(sink)).toBe(true);
   });
 
+  it.each([0, 500, 70_000])("goes on at byte %d where the host knows no ranges and sends all of it", async (stored) => {
+    const { sink, place, run } = download(model([100_000], [stored]));
+    place.change = () => new Response(content(100_000), { status: 200, headers: { "content-length": "100000" } });
+    expect(await run()).toBe(true);
+    expect(place.asked).toHaveLength(1);
+    expect(right(sink)).toBe(true);
+    expect(place.told.some(({ waiting }) => waiting?.includes("from its beginning"))).toBe(stored > 0);
+  });
+
   it.each([
     ["another range", { "content-range": "bytes 0-9/1000" }, 206],
     ["another size", { "content-range": "bytes 0-999/1001" }, 206],

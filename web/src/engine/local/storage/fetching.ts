@@ -105,9 +105,11 @@ export class Download {
       const response = await this.ask(part.url ?? addressOf(this.model, number), range, silence.signal);
       const flaw = refusal(response) ?? wrong(range, part.bytes, response.status, (name) => response.headers.get(name));
       if (flaw !== null) throw new Again(flaw, response.headers.get("retry-after"));
-      const end = response.status === 200 ? part.bytes : range.end;
+      const whole = response.status === 200;
+      const end = whole ? part.bytes : range.end;
+      if (whole && range.start > 0) this.tell("The host sends the file from its beginning again");
       const begun = this.outside.now();
-      await this.pour(number, response, end, silence);
+      await this.pour(number, response, whole ? range.start : 0, end, silence);
       if (part.stored < end) throw new Again("the connection ended early");
       this.size = nextSize(this.size, end - range.start, this.outside.now() - begun);
     } finally {
@@ -125,12 +127,13 @@ export class Download {
     }
   }
 
-  /** Writes the body in blocks; the next one is read while the last is being written. */
-  private async pour(number: number, response: Response, end: number, silence: Silence): Promise<void> {
+  /** Writes the body, but for what is stored of it already, in blocks; the next one is read while the last is being written. */
+  private async pour(number: number, response: Response, known: number, end: number, silence: Silence): Promise<void> {
     const part = this.model.parts[number] as StoredModel["parts"][number];
     const reader = response.body?.getReader();
     if (!reader) throw new Again("the answer is empty");
     let offset = part.stored;
+    let skip = known;
     let writing: Promise<void> = Promise.resolve();
     const block = new Blocks(async (data) => {
       await writing;
@@ -147,8 +150,10 @@ export class Download {
         });
         silence.heard();
         if (done) break;
-        if (offset + block.held + value.byteLength > end) throw new Again("more came than was asked for");
-        await block.add(value);
+        const fresh = value.subarray(Math.min(skip, value.byteLength));
+        skip -= value.byteLength - fresh.byteLength;
+        if (offset + block.held + fresh.byteLength > end) throw new Again("more came than was asked for");
+        await block.add(fresh);
       }
     } finally {
       // What has come is kept, however it ended.
