@@ -14,6 +14,11 @@ from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Record, Reply, Streaming
 from corral.providers.types import Provider
 
+MakeReply = Callable[[Record], Awaitable[Reply]]
+"""Makes a whole answer, and fills the record that it is given."""
+MakeStreaming = Callable[[Record], Awaitable[Streaming]]
+"""The same of one that is told as it arrives."""
+
 
 class Directory(Protocol):
     """Where routes and providers are known. Asked for every request, so it answers from memory; a change is seen by the next one."""
@@ -61,23 +66,13 @@ class Layer(Protocol):
     """
 
     def whole(
-        self,
-        principal: Principal,
-        ask: Ask,
-        route: RouteSpec,
-        record: Record,
-        make: Callable[[Record], Awaitable[Reply]],
+        self, principal: Principal, ask: Ask, route: RouteSpec, record: Record, make: MakeReply
     ) -> Awaitable[Reply]:
         """A whole answer. Raises CorralError."""
         ...
 
     def stream(
-        self,
-        principal: Principal,
-        ask: Ask,
-        route: RouteSpec,
-        record: Record,
-        make: Callable[[Record], Awaitable[Streaming]],
+        self, principal: Principal, ask: Ask, route: RouteSpec, record: Record, make: MakeStreaming
     ) -> Awaitable[Streaming]:
         """An answer as it arrives. Raises CorralError before its first piece. `record.outcome` of what `make` was given tells after
         the last piece whether it is whole; cut ones must not be kept."""

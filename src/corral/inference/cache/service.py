@@ -10,6 +10,7 @@ from corral.accounts.types import Principal
 from corral.inference.cache.asking import BYPASS, Wish, question_of, tenant_of, wish_of
 from corral.inference.cache.types import MAX_ANSWER, AnswerStore, Kept
 from corral.inference.coalescing import Flight, Flights, made_by
+from corral.inference.ports import MakeReply, MakeStreaming
 from corral.inference.replaying import kept_headers, pieces_of, with_headers
 from corral.inference.routes.types import CacheRule, RouteSpec
 from corral.inference.types import Ask, Record, Reply, Streaming
@@ -59,32 +60,20 @@ class AnswerCache:
         await self._store.stop()
 
     def whole(
-        self,
-        principal: Principal,
-        ask: Ask,
-        route: RouteSpec,
-        record: Record,
-        make: Callable[[Record], Awaitable[Reply]],
+        self, principal: Principal, ask: Ask, route: RouteSpec, record: Record, make: MakeReply
     ) -> Awaitable[Reply]:
         """See `Layer.whole`."""
         place = self._place(principal, ask, route, record)
         return make(record) if place is None else self._whole(place, ask, record, make)
 
     def stream(
-        self,
-        principal: Principal,
-        ask: Ask,
-        route: RouteSpec,
-        record: Record,
-        make: Callable[[Record], Awaitable[Streaming]],
+        self, principal: Principal, ask: Ask, route: RouteSpec, record: Record, make: MakeStreaming
     ) -> Awaitable[Streaming]:
         """See `Layer.stream`."""
         place = self._place(principal, ask, route, record)
         return make(record) if place is None else self._stream(place, ask, record, make)
 
-    async def _whole(
-        self, place: _Place, ask: Ask, record: Record, make: Callable[[Record], Awaitable[Reply]]
-    ) -> Reply:
+    async def _whole(self, place: _Place, ask: Ask, record: Record, make: MakeReply) -> Reply:
         async def work(flight: Flight) -> None:
             flight.deliver(await make(flight.record))
 
@@ -97,9 +86,7 @@ class AnswerCache:
             reply = await self._flights.whole(found, record)
         return Reply(reply.body, reply.media_type, {**reply.headers, HEADER: record.cache})
 
-    async def _stream(
-        self, place: _Place, ask: Ask, record: Record, make: Callable[[Record], Awaitable[Streaming]]
-    ) -> Streaming:
+    async def _stream(self, place: _Place, ask: Ask, record: Record, make: MakeStreaming) -> Streaming:
         async def work(flight: Flight) -> None:
             await flight.relay(await make(flight.record))
 

@@ -10,6 +10,7 @@ from corral.accounts.types import Principal
 from corral.inference.cache.asking import tenant_of
 from corral.inference.coalescing import Flight, Flights, made_by
 from corral.inference.idempotency.repository import Found, Records
+from corral.inference.ports import MakeReply, MakeStreaming
 from corral.inference.replaying import kept_headers, pieces_of, with_headers
 from corral.inference.routes.types import RouteSpec
 from corral.inference.types import Ask, Record, Reply, Streaming
@@ -54,32 +55,20 @@ class Idempotency:
         await self._records.stop()
 
     def whole(
-        self,
-        principal: Principal,
-        ask: Ask,
-        route: RouteSpec,
-        record: Record,
-        make: Callable[[Record], Awaitable[Reply]],
+        self, principal: Principal, ask: Ask, route: RouteSpec, record: Record, make: MakeReply
     ) -> Awaitable[Reply]:
         """See `Layer.whole`. Raises IdempotencyConflict, Conflict, InvalidRequest, StorageUnavailable."""
         key = key_of(ask)
         return make(record) if key is None else self._whole(principal, ask, key, record, make)
 
     def stream(
-        self,
-        principal: Principal,
-        ask: Ask,
-        route: RouteSpec,
-        record: Record,
-        make: Callable[[Record], Awaitable[Streaming]],
+        self, principal: Principal, ask: Ask, route: RouteSpec, record: Record, make: MakeStreaming
     ) -> Awaitable[Streaming]:
         """See `Layer.stream`. Raises as `whole`."""
         key = key_of(ask)
         return make(record) if key is None else self._stream(principal, ask, key, record, make)
 
-    async def _whole(
-        self, principal: Principal, ask: Ask, key: str, record: Record, make: Callable[[Record], Awaitable[Reply]]
-    ) -> Reply:
+    async def _whole(self, principal: Principal, ask: Ask, key: str, record: Record, make: MakeReply) -> Reply:
         async def work(flight: Flight) -> None:
             flight.deliver(await make(flight.record))
 
@@ -87,9 +76,7 @@ class Idempotency:
         reply = await self._flights.whole(flight, record)
         return Reply(reply.body, reply.media_type, {**reply.headers, **(_REPLAYED if joined else {})})
 
-    async def _stream(
-        self, principal: Principal, ask: Ask, key: str, record: Record, make: Callable[[Record], Awaitable[Streaming]]
-    ) -> Streaming:
+    async def _stream(self, principal: Principal, ask: Ask, key: str, record: Record, make: MakeStreaming) -> Streaming:
         async def work(flight: Flight) -> None:
             await flight.relay(await make(flight.record))
 
