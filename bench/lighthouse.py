@@ -38,7 +38,7 @@ def run(*, quick: bool) -> list[Result]:
     """All figures. Raises RuntimeError when Lighthouse cannot be had or gives no report."""
     program = _install()
     with corral() as server:
-        reports = [_report(program, server.url + "/") for _ in range(1 if quick else 5)]
+        reports = [_report(program, server.url + "/") for _ in range(3 if quick else 5)]
     audits = [report["audits"] for report in reports]
 
     def middle(name: str) -> float:
