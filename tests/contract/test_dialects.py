@@ -42,8 +42,8 @@ from corral.kit.errors import (
     UpstreamFailed,
     UpstreamOverloaded,
 )
-from tests.support.dialects import TONGUES as OPENAI
 from tests.support.dialects import Tongue, shuffled_events, told_events
+from tests.support.openai_dialects import OPENAI
 from tests.support.scale import scaled
 from tests.support.vendor_dialects import VENDORS
 
