@@ -1,6 +1,6 @@
 """What dialects can say, as hypothesis strategies: the pieces, requests, answers and events from which each one's place is made.
 
-A dialect joins the contract suite (tests/contract/test_dialects.py) by a `Tongue`, as in `openai_dialects.py` and `vendor_dialects.py`.
+A dialect joins the contract suite (tests/contract/test_dialects_*.py) by a `Tongue`, as in `openai_dialects.py` and `vendor_dialects.py`.
 """
 
 from __future__ import annotations
