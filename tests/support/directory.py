@@ -23,6 +23,12 @@ from corral.settings import Settings
 from corral.store import Database, Location
 
 SOURCE = "corral.toml"
+SECRET = "sk-test-0123456789-abcdefghij-wxyz"
+
+
+def quiet(**changes: Any) -> dict[str, Any]:
+    """A provider at an address where nothing is, that nobody asks for models."""
+    return {"base_url": "http://127.0.0.1:9/v1", "discover": False, **changes}
 
 
 class LaterClock(SystemClock):
