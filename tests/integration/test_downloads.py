@@ -1,4 +1,4 @@
-"""Downloads from a hub that behaves, and from one that does not."""
+"""Downloads from a hub that behaves, and from one that does not: what comes is whole, and goes on where it was."""
 
 from __future__ import annotations
 
@@ -7,87 +7,18 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from corral.bus import MemoryBus
-from corral.kit.clock import SystemClock
-from corral.kit.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable, UpstreamFailed
-from corral.models.downloads import Downloads, Hub, Limits, Places
+from corral.kit.errors import Conflict
 from corral.models.downloads.types import HubFile
-from tests.support import gguf_files
-from tests.support.hub import FakeHub, fake_hub
+from tests.support.downloads import FILE, HERE, MIB, PART, REPO, ended, left_over, model, room
+from tests.support.hub import FakeHub
 from tests.support.server import Server
 from tests.support.waiting import eventually
-
-REPO = "maker/Small-GGUF"
-FILE = "Small-Q8_0.gguf"
-MIB = 1 << 20
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[FakeHub]:
-    with fake_hub(tmp_path / "hub") as running:
-        yield running
-
-
-def model(size: int = 3 * MIB, seed: int = 1) -> bytes:
-    """A model file of about `size` bytes."""
-    rows = size // (64 * 4)
-    tensors = {"token_embd.weight": (64, rows)}
-    head = gguf_files.header(tensors=tensors)
-    body = bytes((number * seed + number // 251) % 256 for number in range(65_536))
-    weights = rows * 64 * 4
-    return head + bytes(-len(head) % 32) + (body * (weights // len(body) + 1))[:weights]
-
-
-class Room(NamedTuple):
-    downloads: Downloads
-    models: Path
-    bus: MemoryBus
-    arrived: list[Path]
-
-
-async def fits(header: object, choices: Any) -> list[dict[str, Any]]:
-    return [{"verdict": "fits" if size < 4 * MIB else "no", "header": header is not None} for _, size in choices]
-
-
-@asynccontextmanager
-async def room(tmp_path: Path, hub: FakeHub, *, patience: float = 30.0, **limits: Any) -> AsyncIterator[Room]:
-    bus, arrived = MemoryBus(), list[Path]()
-
-    async def come(path: Path) -> str | None:
-        arrived.append(path)
-        return path.stem
-
-    places = Places(tmp_path / "data" / "downloads.json", tmp_path / "data" / "models")
-    made = Downloads(
-        places, Hub(hub.url, patience=patience), fits, come, clock=SystemClock(), bus=bus,
-        limits=Limits(**{"pauses": (0.01,), **limits}),
-    )  # fmt: skip
-    await made.start()
-    try:
-        yield Room(made, places.models, bus, arrived)
-    finally:
-        await made.stop()
-
-
-async def ended(room: Room, key: str) -> dict[str, Any]:
-    """The download when it moves no more."""
-    await eventually(lambda: room.downloads.get(key)["state"] not in ("queued", "running", "checking"), timeout=60)
-    return room.downloads.get(key)
-
-
-def left_over(room: Room) -> list[str]:
-    return sorted(str(path.relative_to(room.models)) for path in room.models.rglob("*") if path.is_file())
-
-
-HERE = "maker_Small-GGUF/" + FILE
-PART = "maker_Small-GGUF/." + FILE + ".part"
 
 
 async def test_a_model_comes_whole_and_is_found(tmp_path: Path, hub: FakeHub) -> None:
@@ -323,27 +254,6 @@ async def test_a_disk_that_fills_up_keeps_what_came(tmp_path: Path, hub: FakeHub
         assert (await ended(here, one["id"]))["state"] == "done"
 
 
-async def test_split_models_and_projectors_come_together(tmp_path: Path, hub: FakeHub) -> None:
-    for name in ("big-Q4_K_M-00001-of-00002.gguf", "big-Q4_K_M-00002-of-00002.gguf", "big-Q8_0-00001-of-00002.gguf"):
-        hub.put(f"{REPO}/{name}", model(MIB))
-    hub.put(f"{REPO}/mmproj-F16.gguf", model(MIB // 2))
-    hub.put(f"{REPO}/mmproj-F32.gguf", model(MIB))
-    hub.put(f"{REPO}/imatrix.gguf", model(MIB))
-    hub.put(f"{REPO}/README.md", b"# Big")
-    async with room(tmp_path, hub) as here:
-        look = await here.downloads.look(f"https://huggingface.co/{REPO}/tree/main")
-        assert [choice["quant"] for choice in look["choices"]] == ["Q4_K_M"]
-        assert look["choices"][0]["recommended"] is True
-        assert look["choices"][0]["fit"] == {"verdict": "fits", "header": True}
-        assert look["licence"] == "apache-2.0"
-        one = await ended(here, (await here.downloads.begin(REPO))["id"])
-        assert one["state"] == "done"
-        assert [name.split("/")[1] for name in left_over(here)] == [
-            "big-Q4_K_M-00001-of-00002.gguf", "big-Q4_K_M-00002-of-00002.gguf", "mmproj-F16.gguf",
-        ]  # fmt: skip
-        assert one["model"] == "big-Q4_K_M-00001-of-00002"
-
-
 async def test_news_come_at_most_twice_a_second(tmp_path: Path, hub: FakeHub) -> None:
     hub.put(f"{REPO}/{FILE}", model())
     async with room(tmp_path, hub) as here:
@@ -359,59 +269,6 @@ async def test_news_come_at_most_twice_a_second(tmp_path: Path, hub: FakeHub) ->
         moving = [event["downloads"][0] for event in told if event["downloads"][0]["rate"]]
         assert moving and all(one["rate"] > 0 and one["eta"] is not None for one in moving)
         assert here.downloads.get(key)["state"] == "done"
-
-
-async def test_the_token_goes_to_the_hub_alone(tmp_path: Path, hub: FakeHub) -> None:
-    hub.put(f"{REPO}/{FILE}", model())
-    with fake_hub(hub.folder) as other:
-        hub.act(redirect=f"http://localhost:{other.port}")
-        with Hub(hub.url, "secret").open(REPO, "main", FILE) as stream:
-            assert sum(map(len, stream.pieces)) == stream.total
-        assert hub.seen()[0]["authorization"] == "Bearer secret"
-        assert [seen["authorization"] for seen in other.seen()] == [None]
-
-
-@pytest.mark.parametrize(
-    ("repo", "how", "error", "words"),
-    [
-        ("nobody/nothing", {}, NotFound, "no nobody/nothing"),
-        (REPO, {"broken": {"siblings": "x"}}, UpstreamFailed, "hub"),
-        (REPO, {"broken": [1]}, UpstreamFailed, "not a hub"),
-        (REPO, {"broken": {"id": REPO, "sha": "../../x", "siblings": []}}, UpstreamFailed, "which commit"),
-        ("no such name", {}, InvalidRequest, "owner/name"),
-        ("a/../../b", {}, InvalidRequest, "owner/name"),
-    ],
-)
-async def test_what_cannot_be_looked_at_says_why(
-    tmp_path: Path, hub: FakeHub, repo: str, how: dict[str, Any], error: type[Exception], words: str
-) -> None:
-    hub.put(f"{REPO}/{FILE}", model())
-    async with room(tmp_path, hub) as here:
-        hub.act(**how)
-        with pytest.raises(error, match=words):
-            await here.downloads.look(repo)
-
-
-async def test_gated_and_missing_revisions_and_a_hub_that_is_away(tmp_path: Path, hub: FakeHub) -> None:
-    hub.put(f"{REPO}/{FILE}", model())
-    hub.act(gated=True)
-    with pytest.raises(Forbidden, match="hub_token"), Hub(hub.url).open(REPO, "main", FILE):
-        pass
-    with pytest.raises(NotFound, match="revision"):
-        Hub(hub.url).look(REPO, "nope")
-    with pytest.raises(Unavailable, match="cannot be reached"):
-        Hub("http://127.0.0.1:9").look(REPO)
-
-
-async def test_names_from_the_hub_never_lead_out_of_the_folder(tmp_path: Path, hub: FakeHub) -> None:
-    hub.put(f"{REPO}/{FILE}", model(MIB))
-    evil = ["../../evil.gguf", "/etc/evil.gguf", "a\\..\\evil.gguf", ".hidden.gguf", "a/../../b.gguf", "new\nline.gguf"]
-    hub.act(siblings=[{"rfilename": name, "size": 10} for name in evil])
-    async with room(tmp_path, hub) as here:
-        look = await here.downloads.look(REPO)
-        assert [choice["files"] for choice in look["choices"]] == [[FILE]]
-        with pytest.raises(NotFound):
-            await here.downloads.begin(REPO, files=[evil[0]])
 
 
 async def test_a_file_of_another_model_is_not_written_over(tmp_path: Path, hub: FakeHub) -> None:
