@@ -28,7 +28,7 @@ test: $(STAMPS)/tools setup $(SCRIPTED) ## sets up what tests need and runs all 
 
 test-faults: $(STAMPS)/tools setup $(SCRIPTED) ## the fault tests with larger numbers
 	@TEST_SCALE=thorough $(BIN)/python -m pytest --timeout=7200 tests/faults tests/unit tests/contract tests/integration/test_engines_machine.py \
-		tests/integration/test_failover_table.py tests/integration/test_fit.py tests/integration/test_cria.py tests/e2e/test_accessibility.py tests/integration/test_residency_machine.py tests/integration/test_engines_pitfalls.py tests/integration/test_engines_residency.py
+		tests/integration/test_failover_table.py tests/integration/test_fit.py tests/integration/test_cria.py tests/e2e/test_accessibility.py tests/integration/test_residency_machine.py tests/integration/test_engines_pitfalls.py tests/integration/test_engines_residency.py tests/integration/test_engines_changes.py
 
 check: $(STAMPS)/dev $(STAMPS)/web ## lint, types, import order, size gates, web checks, docs
 	$(BIN)/ruff check .

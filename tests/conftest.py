@@ -31,7 +31,8 @@ SLOW_HOURS = 12
 LONGEST = (
     "faults/test_kill.py", "integration/test_cria.py", "e2e/test_recovery.py", "e2e/test_browser_engine.py", "e2e/test_first_run.py",
     "e2e/test_accessibility.py", "integration/test_cli.py", "integration/test_fit.py", "contract/test_dialects_bodies.py",
-    "contract/test_dialects_streams.py", "contract/test_providers_failing.py", "integration/test_engines_residency.py", "integration/test_monitoring.py",
+    "contract/test_dialects_streams.py", "contract/test_providers_failing.py", "integration/test_engines_residency.py",
+    "integration/test_engines_changes.py", "integration/test_monitoring.py",
 )  # fmt: skip
 """Files that take half a minute and more. They begin first, or one worker would be left alone with them at the end."""
 

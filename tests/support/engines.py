@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from corral.bus import MemoryBus
-from corral.engines import EngineOptions, Engines, EngineSpec
+from corral.engines import EngineOptions, Engines, EngineSpec, Stay
 from corral.kit.clock import SystemClock
 from corral.kit.errors import ModelNotFound
 from corral.settings import AttachedEngine, environment
+from tests.support.waiting import within
 
 FAKE = Path(__file__).parent.parent / "fakes" / "fake_engine.py"
+MIB = 1 << 20
 
 
 class Table:
@@ -73,6 +77,20 @@ def fake(*arguments: str, key: str = "{key}") -> EngineSpec:
     return EngineSpec("fake", None, entry=AttachedEngine(command=command, slots=4))
 
 
+def sized(name: str, *arguments: str, need: int = 100, **stay: Any) -> EngineSpec:
+    """A scripted engine that is expected to need `need` MiB."""
+    return replace(fake(*arguments), model=name, memory_bytes=need * MIB, stay=Stay(**stay))
+
+
+def real(
+    path: Path, name: str = "real", *, need: int = 100, slots: int = 2, context: int = 2048, **stay: Any
+) -> EngineSpec:
+    """The same of a real one."""
+    return replace(
+        embedded(path, slots), model=name, context_length=context, memory_bytes=need * MIB, stay=Stay(**stay)
+    )
+
+
 def attached(url: str, key: str | None = None) -> EngineSpec:
     """A server of somebody else."""
     return EngineSpec("other", None, entry=AttachedEngine(url=url, api_key=key))
@@ -92,3 +110,17 @@ async def engines(
         yield made, bus
     finally:
         await made.shut_down()
+
+
+async def chat(made: Engines, name: str, text: str, **fields: Any) -> dict[str, Any]:
+    """The whole answer of an engine."""
+    lease = await within(made.lease(name))
+    try:
+        body = json.dumps({"messages": [{"role": "user", "content": text}], "temperature": 0, **fields}).encode()
+        headers = lease.headers + b"content-type: application/json\r\n"
+        answer = await lease.pool.request(b"POST", b"/v1/chat/completions", headers=headers, body=body)
+        found: dict[str, Any] = json.loads(await answer.read(1 << 22))
+        assert answer.status == 200, found
+        return found
+    finally:
+        lease.release()
