@@ -95,6 +95,8 @@ def _sqlite(file: Path, *, read_only: bool) -> Engine:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA journal_size_limit=67108864")
+            # What a savepoint would put back is kept in memory: else each statement makes a file and removes it.
+            cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -119,11 +119,13 @@ class UsageLog:
             await self._write_all()
 
     async def _write_all(self) -> None:
-        while self._waiting and await self._write():
-            pass
+        # What comes meanwhile waits for the next time: written as it comes, every few events would be flushed to disk by themselves.
+        left = len(self._waiting)
+        while left > 0 and await self._write(min(left, _BATCH)):
+            left -= _BATCH
 
-    async def _write(self) -> bool:
-        rows = list(islice(self._waiting, _BATCH))
+    async def _write(self, count: int) -> bool:
+        rows = list(islice(self._waiting, count))
         if not rows:
             return True
         try:
