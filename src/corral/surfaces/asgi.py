@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from corral.kit.context import PEER, WHOLE
+from corral.kit.context import LINES, PEER, WHOLE
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -61,14 +61,16 @@ async def read_body(receive: Receive) -> bytes:
     raise ClientGone
 
 
-async def respond(send: Send, status: int, headers: Headers, body: bytes, peer: Peer | None = None) -> None:
-    """A whole answer; a `peer` takes it in one."""
+async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """A whole answer."""
     headers = [*headers, (b"content-length", b"%d" % len(body))]
-    if peer is not None:
-        await send({"type": "http.response.start", "status": status, "headers": headers, WHOLE: body})
-        return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def respond_at_once(send: Send, headers: Headers, lines: bytes, body: bytes) -> Awaitable[None]:
+    """A whole answer with status 200 in one message, for a server that is a `Peer`. `lines` are more headers, as they are on the wire."""
+    return send({"type": "http.response.start", "status": 200, "headers": headers, LINES: lines, WHOLE: body})
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:

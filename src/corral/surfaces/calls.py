@@ -7,7 +7,7 @@ in the queue, before and after the first token. After a keep-alive began the ans
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -19,8 +19,9 @@ from corral.dialects.registry import DIALECTS
 from corral.inference.types import Ask, Reply, Streaming
 from corral.kit.context import request_id
 from corral.kit.errors import CorralError
+from corral.kit.http.lines import lines_of
 from corral.providers.types import Operation
-from corral.surfaces.asgi import ClientGone, EventStream, Headers, Receive, Scope, Send, read_body, respond
+from corral.surfaces.asgi import ClientGone, EventStream, Headers, Receive, Scope, Send, read_body, respond, respond_at_once
 from corral.surfaces.bodies import LARGE, require_json
 from corral.surfaces.door import Pace, Watched
 from corral.surfaces.table import Visitor
@@ -66,9 +67,14 @@ class Calls:
         self._manner = manner
         self._pace = pace
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> Awaitable[None]:
         """See `table.Endpoint`. Raises CorralError before the answer has begun."""
         require_json(visitor.headers.get("content-type"))
+        body = visitor.peer.whole() if visitor.peer is not None else None
+        return self._read(receive, send, visitor) if body is None else self.answer(receive, send, visitor, body)
+
+    async def _read(self, receive: Receive, send: Send, visitor: Visitor) -> None:
+        """The same for a body that has not come whole yet."""
         try:
             body = await read_body(receive)
         except ClientGone:
@@ -90,8 +96,11 @@ class Calls:
                 await self._stream(send, visitor, ask, asked.comment)
             else:
                 reply = await self._answers.whole(visitor.principal, ask)
-                headers = [(b"content-type", reply.media_type.encode()), *told(ask, reply.headers)]
-                await respond(send, 200, headers, reply.body, visitor.peer)
+                kind = (b"content-type", reply.media_type.encode())
+                if visitor.peer is not None:
+                    await respond_at_once(send, [kind], _lines(ask, reply.headers), reply.body)
+                else:
+                    await respond(send, 200, [kind, *told(ask, reply.headers)], reply.body)
 
     async def _stream(self, send: Send, visitor: Visitor, ask: Ask, comment: bytes | None) -> None:
         dialect = spoken(ask.dialect)
@@ -142,23 +151,11 @@ def told(ask: Ask, headers: Mapping[str, str]) -> Headers:
     return found
 
 
-class _Names(dict[str, bytes]):
-    """Names of headers as ASGI has them: those that nearly every answer has are there already."""
-
-    def __missing__(self, name: str) -> bytes:
-        return name.lower().encode("latin-1")
-
-
-_NAMES = _Names(
-    (name, name.lower().encode())
-    for name in (
-        "X-Corral-Attempts", "X-Corral-Provider", "X-Corral-Model", "X-Corral-Cache",
-        "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy",
-    )
-)  # fmt: skip
+def _lines(ask: Ask, headers: Mapping[str, str]) -> bytes:
+    """The same as it is on the wire."""
+    return lines_of(headers if ask.dialect != "anthropic" else {**headers, "Request-Id": ask.request_id})
 
 
 def as_bytes(headers: Mapping[str, str]) -> Headers:
     """Headers as ASGI has them."""
-    names = _NAMES
-    return [(names[name], value.encode("latin-1")) for name, value in headers.items()]
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -75,12 +75,12 @@ async def test_answers_are_framed_as_http_wants_it(
 
 async def test_a_whole_answer_goes_out_with_its_beginning_and_the_lines_that_were_made_ready() -> None:
     async def answers(scope: Any, receive: Any, send: Any) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]}
+        start = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
         await send({**start, LINES: b"x: y\r\n", WHOLE: b"abc"})
 
     async with serving(answers) as port:
         told = await said(port, GET, LAST)
-    head = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n"
+    head = b"HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 3\r\n"
     assert told == head + b"x: y\r\n\r\nabc" + head + b"connection: close\r\nx: y\r\n\r\nabc"
 
 

@@ -6,7 +6,7 @@ What ASGI has no word for:
 - `scope["extensions"][PEER]`: the body when it is there already, and a call when the client has gone, so that nobody needs a task
   that waits for it.
 - `message[LINES]` of a message that begins an answer: more headers, as the lines that they are on the wire.
-- `message[WHOLE]` of one: the body, where that is all of the answer; no further message follows.
+- `message[WHOLE]` of one: the body, where that is all of the answer; no further message follows, and no header says how long it is.
 """
 
 from __future__ import annotations
@@ -24,15 +24,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from corral.kit.context import LINES, PEER, WHOLE
 from corral.kit.http.flow import Flow
 from corral.kit.http.gathering import Gathering
+from corral.kit.http.lines import CONTROLS
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
-_CONTROLS = bytes(code for code in range(32) if code != 9) + b"\x7f"
-"""What no header may hold; each line's end has two of them."""
 _UNWRITTEN = (204, 304)
 _SHORT = 256
 """Bytes of a target up to which it is remembered how it is read: most requests go to the same few."""
 _FAILED = b"Internal Server Error"
-_FAILED_HEAD = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21"), (b"connection", b"close")]
+_FAILED_HEAD = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
 
 
 def _read(target: bytes) -> tuple[str, bytes, bytes]:
@@ -177,6 +176,7 @@ class Cycle:
     """Whether there is something to receive; `_event` is for who waits for that."""
     _event: asyncio.Event | None = None
     _tell: Callable[[], None] | None = None
+    _task: asyncio.Task[None] | None = None
     _chunked: bool | None = None
     _left = 0
     """Bytes of the answer that are still to come, where their number was told."""
@@ -194,10 +194,8 @@ class Cycle:
 
     def start(self, scope: Any) -> None:
         """Has the application answer."""
-        tasks = self._protocol.tasks
-        task = self._loop.create_task(self._run(scope))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        task = self._task = self._loop.create_task(self._run(scope))
+        self._protocol.tasks.add(task)
 
     def take(self, body: bytes) -> None:
         """A piece of the body has come."""
@@ -275,10 +273,13 @@ class Cycle:
         if kind == "http.response.body" and self.started and not self.complete:
             self._body(message.get("body", b""), more=message.get("more_body", False))
         elif kind == "http.response.start" and not self.started:
-            self._transport.write(self._head(message["status"], message.get("headers", ()), message.get(LINES, b"")))
             whole = message.get(WHOLE)
-            if whole is not None:
-                self._body(whole, more=False)
+            head = self._head(message["status"], message.get("headers", ()), message.get(LINES, b""), whole)
+            if whole is None:
+                self._transport.write(head)
+            else:
+                self._transport.write(head if self._head_only else head + whole)
+                self._end()
         else:
             raise RuntimeError(f"{kind} is out of order in an answer")
 
@@ -290,12 +291,14 @@ class Cycle:
         logger = protocol.logger
         try:
             await protocol.app(scope, self.receive, self.send)
-        except BaseException as error:
-            logger.error("Exception in ASGI application\n", exc_info=error)
-        else:
             if self.complete or self.disconnected:
                 return
             logger.error("The ASGI application returned before its answer was whole.")
+        except BaseException as error:
+            logger.error("Exception in ASGI application\n", exc_info=error)
+        finally:
+            # By itself: a callback of the task would be a step of the loop for every request.
+            protocol.tasks.discard(self._task)
         if self.started or self.disconnected:
             self._transport.close()
         else:
@@ -314,14 +317,17 @@ class Cycle:
         self._size = 0
         return body
 
-    def _head(self, status: int, headers: Any, lines: bytes) -> bytes:
+    def _head(self, status: int, headers: Any, lines: bytes, whole: bytes | None) -> bytes:
         """The head on the wire; tells how the body is framed."""
         self.started = True
         self.expected = False
         told = [STATUS_LINE[status], *[b"%b: %b\r\n" % (name, value) for name, value in headers]]
         known = dict(headers)
         closes = not self.keep_alive
-        if b"content-length" in known:
+        if whole is not None:
+            self._chunked = False
+            told.append(b"content-length: %d\r\n" % len(whole))
+        elif b"content-length" in known:
             self._left, self._chunked = int(known[b"content-length"]), False
         elif b"transfer-encoding" in known:
             self._chunked = known[b"transfer-encoding"].lower() == b"chunked"
@@ -333,7 +339,7 @@ class Cycle:
             self._chunked = True
             told.append(b"transfer-encoding: chunked\r\n")
         head = b"".join(told)
-        if len(head) - len(head.translate(None, _CONTROLS)) != 2 * len(told):
+        if len(head) - len(head.translate(None, CONTROLS)) != 2 * len(told):
             raise RuntimeError("a header holds what a header cannot")
         return b"%b%b\r\n" % (head, lines)
 

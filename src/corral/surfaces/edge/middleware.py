@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from corral.kit.context import LINES, request_id
+from corral.kit.context import LINES, PEER, request_id
 from corral.kit.errors import (
     CorralError,
     Forbidden,
@@ -100,7 +100,10 @@ def known_hosts(bound: str, further: Iterable[str]) -> frozenset[bytes]:
 
 
 class _Exchange:
-    """One request and its answer, as the edge sees them pass."""
+    """One request and its answer, as the edge sees them pass. Where the server is a `Peer`, so is this."""
+
+    write: Callable[[bytes], bool]
+    when_gone: Callable[[Callable[[], None] | None], None]
 
     started = False
     refusal: CorralError | None = None
@@ -112,7 +115,11 @@ class _Exchange:
         self._policy = policy
         self._receive = receive
         self._send = send
-        self._peer = peer_of(scope)
+        peer = self._peer = peer_of(scope)
+        if peer is not None:
+            # Who asks the server beyond ASGI asks here: a body that came whole is bounded like any other.
+            scope["extensions"][PEER] = self
+            self.write, self.when_gone = peer.write, peer.when_gone
         self._id = (b"x-request-id", head.ours)
         self._remote = scope["path"].startswith(REMOTE_WORKER)
         self.unread = head.chunked or head.length not in (None, b"0")
@@ -121,17 +128,27 @@ class _Exchange:
         """The application's `receive`. Raises PayloadTooLarge and RequestTimeout, which the edge then answers."""
         if not self.unread:
             return await self._receive()
-        body = self._peer.whole() if self._peer is not None and not self._size else None
+        body = self.whole()
         if body is not None:
-            message: MutableMapping[str, Any] = {"type": "http.request", "body": body, "more_body": False}
-        else:
-            message = await self._in_time()
-        self._size += len(message.get("body", b""))
+            return {"type": "http.request", "body": body, "more_body": False}
+        message = await self._in_time()
+        self._count(message.get("body", b""))
+        self.unread = bool(message.get("more_body"))
+        return message
+
+    def whole(self) -> bytes | None:
+        """See `Peer.whole`. Raises PayloadTooLarge."""
+        body = self._peer.whole() if self._peer is not None and self.unread and not self._size else None
+        if body is not None:
+            self._count(body)
+            self.unread = False
+        return body
+
+    def _count(self, body: bytes) -> None:
+        self._size += len(body)
         if self._size > self._policy.max_body:
             self.refusal = too_large(self._policy.max_body)
             raise self.refusal
-        self.unread = bool(message.get("more_body"))
-        return message
 
     async def _in_time(self) -> MutableMapping[str, Any]:
         now = asyncio.get_running_loop().time()
@@ -155,7 +172,7 @@ class _Exchange:
                 message["headers"] = [*headers, self._id, *(REMOTE_SECURITY if self._remote else SECURITY)]
             else:
                 message["headers"] = [*headers, self._id]
-                message[LINES] = _SECURITY_LINES
+                message[LINES] = message.get(LINES, b"") + _SECURITY_LINES
         elif not self.started:
             return _nothing()
         return self._send(message)
