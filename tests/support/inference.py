@@ -254,10 +254,6 @@ class InMemory:
         self._cut = cut
         self.aborted = False
 
-    def header(self, name: str) -> str | None:
-        """See `Exchange.header`."""
-        return None
-
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """See `Exchange.chunks`."""
         left = self._cut

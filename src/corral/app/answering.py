@@ -99,6 +99,10 @@ class Answering:
         assert self._routing is not None
         return Listing(self.catalogue, self.registry, self._routing.routes, self._routing.providers)
 
+    def used(self) -> dict[str, dict[str, int]]:
+        """What was asked of each model since the start."""
+        return self._accounting.usage.totals.told() if self._accounting is not None else {}
+
     async def end(self) -> None:
         """Takes no more requests and ends the engines."""
         await self.inference.stop()

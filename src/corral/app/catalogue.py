@@ -30,6 +30,7 @@ class Catalogue:
         self._registry = registry
         self._rows: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._listed: tuple[Any, list[dict[str, Any]]] = (None, [])
+        self._resolved: tuple[Any, dict[str | None, Route]] = (None, {})
         self.engines: Engines | None = None
         self.configuration: Configuration | None = None
         self.loaded: LoadedModels | None = None
@@ -105,7 +106,16 @@ class Catalogue:
         )
 
     def resolve(self, name: str | None) -> Route:
-        """See `inference.service.Routes`."""
+        """See `inference.service.Routes`. Asked for every request, so it is worked out once a change."""
+        made_of = self._settings, self._registry.revision, self._revision()
+        if self._resolved[0] != made_of:
+            self._resolved = made_of, {}
+        found = self._resolved[1].get(name)
+        if found is None:
+            found = self._resolved[1][name] = self._route(name)
+        return found
+
+    def _route(self, name: str | None) -> Route:
         if name is None:
             name = self.default()
         if not self.has(name):

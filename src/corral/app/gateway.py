@@ -8,9 +8,6 @@ from corral.app.catalogue import Catalogue
 from corral.engines import Engines
 from corral.engines.types import Door
 from corral.inference import Inference
-from corral.inference.routes.types import LOCAL
-from corral.inference.tap import Meter
-from corral.inference.types import Record
 from corral.surfaces.anthropic.application import add_anthropic
 from corral.surfaces.door import Pace
 from corral.surfaces.listing import Models
@@ -33,22 +30,6 @@ class EngineDoors:
         doors = [door for door in self._engines.doors() if door.status.model == name]
         ready = next((door for door in doors if door.pool is not None), None)
         return ready or (doors[0] if doors else Door(self._engines.status(name), 0, None, b""))
-
-
-class Totals:
-    """Adds up what was asked of each model: see `inference.ports.Recorder`."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-
-    def record(self, record: Record) -> None:
-        """See the port."""
-        by, usage = record.answered_by, record.usage
-        if by is None:
-            return
-        name = by.model if by.provider == LOCAL else f"{by.provider}/{by.model}"
-        told = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else None
-        self._meter.add(name, told, failed=by.outcome == "failed")
 
 
 def build_gateway(accounts: Accounts, inference: Inference, listing: Models, doors: Doors) -> RouteTable:

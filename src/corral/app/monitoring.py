@@ -12,7 +12,6 @@ from corral.accounts.types import Permission
 from corral.bus import Bus
 from corral.engines import Engines
 from corral.inference import Inference
-from corral.inference.tap import Meter
 from corral.kit.clock import Clock
 from corral.monitoring.health import Health
 from corral.monitoring.logs import TOPIC as LOGS_TOPIC
@@ -42,7 +41,8 @@ class Watched:
 
     engines: Engines
     inference: Inference
-    meter: Meter
+    usage: Callable[[], Mapping[str, Mapping[str, int]]]
+    """What was asked since the start, by model."""
     sockets: Callable[[], int]
     gateway: Callable[[], Iterable[Gathered]] = tuple
 
@@ -83,7 +83,7 @@ class MonitoringRoom:
         collector = Collector(reader, lambda: views(watched), about_us, clock=self._clock, bus=self._bus)
         history = History(database, self._clock)
         self._metrics = Metrics(
-            collector, history, self._clock, version=__version__, usage=lambda: usage(watched), gateway=watched.gateway
+            collector, history, self._clock, version=__version__, usage=watched.usage, gateway=watched.gateway
         )
         self._collector, self._followers = collector, LogFollowers(self._hub, self._clock)
         self._health = Health(database, self._data, self._hub, collector, self._clock)
@@ -148,16 +148,3 @@ def views(watched: Watched) -> list[EngineView]:
             )
         )
     return found
-
-
-def usage(watched: Watched) -> Mapping[str, Mapping[str, int]]:
-    """What was asked through the API since the start, by model."""
-    return {
-        name: {
-            "requests": one.requests,
-            "failures": one.failures,
-            "promptTokens": one.prompt_tokens,
-            "completionTokens": one.completion_tokens,
-        }
-        for name, one in watched.meter.totals.items()
-    }

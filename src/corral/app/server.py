@@ -14,7 +14,7 @@ from corral.app.answering import PACKAGE, Answering
 from corral.app.debugging import Memory
 from corral.app.doors import add_gateway_intents, gateway_routers
 from corral.app.failures import AnswerErrors
-from corral.app.gateway import EngineDoors, Totals, build_gateway
+from corral.app.gateway import EngineDoors, build_gateway
 from corral.app.monitoring import TOPICS, MonitoringRoom, Watched
 from corral.app.paths import Surfaces, by_path, not_started
 from corral.app.routing import TOPICS as ROUTING_TOPICS
@@ -24,7 +24,6 @@ from corral.app.supply import Supply
 from corral.app.v1 import StatusSource
 from corral.bus import MemoryBus
 from corral.inference.ports import Recorder
-from corral.inference.tap import Meter
 from corral.kit import faultpoints
 from corral.kit.clock import Clock, SystemClock, iso
 from corral.kit.errors import StartupError
@@ -75,7 +74,6 @@ class Corral:
         self.bus = MemoryBus()
         self.accounts = LocalAccounts()
         self._clock = SystemClock()
-        self._meter = Meter()
         self._errors = ErrorLog(self._clock)
         self._started = self._clock.now()
         answering = self._answering = Answering(self._sourced, environ, clock=self._clock, bus=self.bus)
@@ -103,7 +101,7 @@ class Corral:
         self.catalogue.expected = supply.fit.expected
         await supply.start()
         observing = self._observing = _observing(settings.otel, self._clock, self._memory)
-        recorders: list[Recorder] = [Totals(self._meter), self._memory.requests, AnswerErrors(self._errors)]
+        recorders: list[Recorder] = [self._memory.requests, AnswerErrors(self._errors)]
         if observing is not None:
             recorders.append(observing.recorder)
         tracing = self._tracing = observing.tracing if observing is not None else self._memory.tracing()
@@ -119,7 +117,7 @@ class Corral:
         await self._agents.start()
         self.monitoring.start(
             database,
-            Watched(self.engines, self.inference, self._meter, self._sockets, self._gateway_metrics(accounting)),
+            Watched(self.engines, self.inference, self._usage, self._sockets, self._gateway_metrics(accounting)),
         )
         parts = RealtimeParts(
             self.accounts, self._agents, self.catalogue, self._health, self._policy, self.bus, self._clock,
@@ -195,22 +193,16 @@ class Corral:
             return lambda: [*accounting.metrics(), *errors.metrics()]
         return lambda: [*accounting.metrics(), *errors.metrics(), *observing.metrics()]
 
+    def _usage(self) -> dict[str, dict[str, int]]:
+        return self._answering.used()
+
     def _sockets(self) -> int:
         return self._realtime.sockets if self._realtime is not None else 0
 
     def _health(self) -> dict[str, Any]:
-        totals = {
-            name: {
-                "requests": one.requests,
-                "failures": one.failures,
-                "promptTokens": one.prompt_tokens,
-                "completionTokens": one.completion_tokens,
-            }
-            for name, one in self._meter.totals.items()
-        }
         engines = [{**one.as_dict(), "waiting": self.inference.waiting(one.model)} for one in self.engines.statuses()]
         told = {"version": __version__, "startedAt": iso(self._started), "memory": self.engines.memory()}
-        return {**told, "engines": engines, "usage": totals}
+        return {**told, "engines": engines, "usage": self._usage()}
 
 
 def _observing(entry: OtelEntry, clock: Clock, memory: Memory) -> Observing | None:

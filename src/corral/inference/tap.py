@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from dataclasses import dataclass
+from collections import deque
 
 import msgspec
 
@@ -19,32 +18,6 @@ class _Answer(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_Answer)
 _KEPT = 16 * 1024
-
-
-@dataclass(slots=True)
-class Totals:
-    """What was asked of one model since the start."""
-
-    requests: int = 0
-    failures: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class Meter:
-    """Totals by model."""
-
-    def __init__(self) -> None:
-        self.totals: defaultdict[str, Totals] = defaultdict(Totals)
-
-    def add(self, model: str, usage: tuple[int, int] | None, *, failed: bool) -> None:
-        """Counts one request."""
-        totals = self.totals[model]
-        totals.requests += 1
-        totals.failures += failed
-        if usage is not None:
-            totals.prompt_tokens += usage[0]
-            totals.completion_tokens += usage[1]
 
 
 class StreamTap:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from typing import cast
 
 import msgspec
@@ -23,7 +23,6 @@ MAX_BEFORE_CONTENT = 16 * 1024 * 1024
 LEAST_SECRET = 4
 """Characters of a key that is looked for in words; a shorter one would be found in any."""
 STREAMS = ("text/event-stream", "application/x-ndjson", "application/stream+json", "application/jsonl")
-_USUAL = frozenset({"application/json", *STREAMS})
 _CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ImageDelta, Finished)
 
 
@@ -53,7 +52,7 @@ class Answer:
         "_late",
         "_timer",
         "_total",
-        "headers",
+        "media_type",
         "status",
     )
 
@@ -62,14 +61,14 @@ class Answer:
         began: bytes,
         *,
         status: int,
-        headers: Mapping[str, str],
+        media_type: str,
         chunks: AsyncIterator[bytes] | None = None,
         abort: Callable[[], None] | None = None,
         ended: Callable[[], None] | None = None,
         seconds: float | None = None,
     ) -> None:
         self.status = status
-        self.headers = headers
+        self.media_type = media_type
         self._began = began
         self._chunks = chunks
         self._abort = abort
@@ -86,15 +85,6 @@ class Answer:
     def whole(self) -> bytes | None:
         """See `Exchange`."""
         return self._began if self._chunks is None else None
-
-    @property
-    def media_type(self) -> str:
-        """See `Exchange`."""
-        return media_type(self.headers)
-
-    def header(self, name: str) -> str | None:
-        """See `Exchange`."""
-        return self.headers.get(name)
 
     def chunks(self) -> AsyncIterator[bytes]:
         """See `Exchange`."""
@@ -185,12 +175,6 @@ async def _said(piece: bytes) -> bytes:
     return piece
 
 
-def media_type(headers: Mapping[str, str]) -> str:
-    """The content type without parameters, in lower case."""
-    told = headers.get("content-type", "")
-    return told if told in _USUAL else told.partition(";")[0].strip().lower()
-
-
 def dialect_of(name: str) -> Dialect:
     """The dialect that reads errors and streams; what is no chat tells errors as OpenAI's chats do."""
     return DIALECTS[name if name in DIALECTS else "openai_chat"]
@@ -217,7 +201,7 @@ async def succeeded(response: Response, dialect: Dialect, model: str) -> None:
 
 async def whole(response: Response, dialect: Dialect, chat: bool) -> bytes:
     """The body of a whole answer. Raises for another kind than JSON, and for an error that came with a good status."""
-    kind = media_type(response.headers)
+    kind = response.media_type
     if kind and not (kind.endswith("json") or kind in STREAMS):
         response.abort()
         raise UpstreamFailed(f"The provider answered with {kind[:100]} where JSON was expected.")
@@ -237,7 +221,7 @@ async def whole(response: Response, dialect: Dialect, chat: bool) -> bytes:
 
 async def first_content(response: Response, chunks: AsyncIterator[bytes], dialect: Dialect, chat: bool) -> bytes:
     """What a stream says up to its first content. Raises for another kind, for an error, and for an end without any."""
-    kind = media_type(response.headers)
+    kind = response.media_type
     if kind and kind not in STREAMS:
         if not kind.endswith("json"):
             raise UpstreamFailed(f"The provider answered with {kind[:100]} where a stream was expected.")

@@ -20,7 +20,7 @@ from corral.kit.faultpoints import reach
 from corral.providers.assembly import as_stream, assemble
 from corral.providers.bodies import body_of, fields_of, raw, with_fields
 from corral.providers.local import engine_error
-from corral.providers.opening import MAX_ERROR, Answer, dialect_of, first_content, media_type, named
+from corral.providers.opening import MAX_ERROR, Answer, dialect_of, first_content, named
 from corral.providers.transport import PlainAnswer
 from corral.providers.types import (
     MAX_ANSWER,
@@ -163,7 +163,7 @@ class _Asking:
         return self._whole(await response.read(MAX_ANSWER))
 
     def _whole(self, body: bytes) -> Answer:
-        return Answer(body, status=200, headers={"content-type": "application/json"}, ended=self._place.close)
+        return Answer(body, status=200, media_type="application/json", ended=self._place.close)
 
     async def _stream(self, path: bytes, body: bytes) -> Answer:
         response = await self._ask(path, body, b"text/event-stream")
@@ -175,7 +175,7 @@ class _Asking:
             raise
         # The place is free when the engine has said all, whoever has read it by then.
         response.when_over(self._place.close)
-        return Answer(said, status=200, headers=response.headers, chunks=chunks, abort=response.abort)
+        return Answer(said, status=200, media_type=response.media_type, chunks=chunks, abort=response.abort)
 
     async def _ask(self, path: bytes, body: bytes, kind: bytes) -> PlainAnswer:
         """The engine's answer, of which the head is there. Raises for one that is an error or of another `kind`."""
@@ -189,7 +189,7 @@ class _Asking:
         try:
             if got.status != 200:
                 raise engine_error(got.status, await response.read(MAX_ERROR), got.header(b"retry-after"))
-            told = media_type(response.headers)
+            told = response.media_type
             if told and told != kind.decode():
                 raise UpstreamFailed(f"The engine answered with {told[:100]} where {kind.decode()} was expected.")
             reach("providers.connected")

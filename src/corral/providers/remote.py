@@ -62,7 +62,8 @@ class RemoteProvider:
         self._transport = transport or transport_for(self.url, f"The provider {spec.name!r}", spec.connections)
         self._clock = clock or SystemClock()
         self._listed: dict[str, ProviderModel] = {}
-        self._prepared: dict[ProviderKey | None, Prepared] = {}
+        self._prepared: dict[str, tuple[ProviderKey | None, Prepared]] = {}
+        """By the label of a key, which is hashed already: the key and its headers."""
         self._headers = {
             "user-agent": f"corral/{__version__}",
             "accept-encoding": "identity",
@@ -214,11 +215,14 @@ class RemoteProvider:
     def _sent(self, call: Call) -> Mapping[str, str]:
         """The headers of a call."""
         key = self._key(call.key)
-        found = self._prepared.get(key)
-        if found is None:
+        label = key.label if key is not None else ""
+        known = self._prepared.get(label)
+        if known is not None and known[0] is key:
+            found = known[1]
+        else:
             found = Prepared(self._lines(key))
             if key is None or key in self._spec.keys:
-                self._prepared[key] = found
+                self._prepared[label] = key, found
         passed = self._passed(call)
         if call.trace is not None:
             passed = {**passed, **call.trace.headers}
@@ -257,7 +261,7 @@ class RemoteProvider:
                 body = await whole(response, dialect, chat)
                 if call.operation == "count_tokens":
                     body = self._counted(body)
-                return Answer(body, status=response.status, headers=response.headers)
+                return Answer(body, status=response.status, media_type=response.media_type)
             chunks = response.chunks()
             said = await first_content(response, chunks, dialect, chat)
             begun = True
@@ -268,7 +272,7 @@ class RemoteProvider:
         return Answer(
             said,
             status=response.status,
-            headers=response.headers,
+            media_type=response.media_type,
             chunks=chunks,
             abort=response.abort,
             seconds=seconds,

@@ -16,7 +16,7 @@ from corral.kit.errors import CorralError, UpstreamFailed, UpstreamTimeout
 from corral.kit.http import Timeouts
 from corral.kit.http.outward import OutwardUrl
 from corral.providers.slots import Slots
-from corral.providers.transport import Response, check_headers, refusal
+from corral.providers.transport import Response, check_headers, media_type, refusal
 from corral.providers.types import MAX_ANSWER, TIMEOUTS
 
 _READ_BUFFER = 64 * 1024
@@ -155,6 +155,11 @@ class _Secure:
                 found.setdefault(name.lower(), value)
             self._headers = found
         return self._headers
+
+    @property
+    def media_type(self) -> str:
+        """See `Response`."""
+        return media_type(self.headers.get("content-type", ""))
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """See `Response`."""

@@ -7,7 +7,7 @@ name leads to is looked at when the connection is made, before a byte is sent th
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 from corral.kit.errors import InvalidRequest
@@ -31,11 +31,16 @@ class Response(Protocol):
         """Its headers, names in lower case; of several of one name, the first."""
         ...
 
+    @property
+    def media_type(self) -> str:
+        """Its content type without parameters, in lower case; empty where it tells none."""
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body in the pieces that arrive. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence."""
         ...
 
-    async def read(self, limit: int = MAX_ANSWER) -> bytes:
+    def read(self, limit: int = MAX_ANSWER) -> Awaitable[bytes]:
         """The whole body. Raises UpstreamFailed also for one of over `limit` bytes."""
         ...
 
@@ -75,6 +80,14 @@ def transport_for(url: OutwardUrl, who: str, connections: int = 256) -> Transpor
     from corral.providers.secure import SecureTransport
 
     return SecureTransport(url, who, connections)
+
+
+_USUAL = frozenset({"application/json", "text/event-stream", "application/x-ndjson"})
+
+
+def media_type(told: str) -> str:
+    """A content type without parameters, in lower case."""
+    return told if told in _USUAL else told.partition(";")[0].strip().lower()
 
 
 def refusal(address: str) -> str | None:
@@ -141,15 +154,10 @@ class PlainTransport:
 class PlainAnswer:
     """An answer over `kit.http`: one of its own kind in all but its headers."""
 
-    __slots__ = ("_answer", "_headers", "abort", "chunks", "read", "when_over")
+    __slots__ = ("_answer",)
 
     def __init__(self, answer: PlainResponse) -> None:
         self._answer = answer
-        self._headers: dict[str, str] | None = None
-        self.chunks = answer.chunks
-        self.read = answer.read
-        self.abort = answer.abort
-        self.when_over = answer.when_over
 
     @property
     def status(self) -> int:
@@ -159,7 +167,26 @@ class PlainAnswer:
     @property
     def headers(self) -> Mapping[str, str]:
         """See `Response`."""
-        if self._headers is None:
-            known = self._answer.known
-            self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in known.items()}
-        return self._headers
+        known = self._answer.known
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in known.items()}
+
+    @property
+    def media_type(self) -> str:
+        """See `Response`."""
+        return media_type(self._answer.known.get(b"content-type", b"").decode("latin-1"))
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """See `Response`."""
+        return self._answer.chunks()
+
+    def read(self, limit: int = MAX_ANSWER) -> Awaitable[bytes]:
+        """See `Response`."""
+        return self._answer.read(limit)
+
+    def abort(self) -> None:
+        """See `Response`."""
+        self._answer.abort()
+
+    def when_over(self, tell: Callable[[], None]) -> None:
+        """See `kit.http.Response.when_over`."""
+        self._answer.when_over(tell)

@@ -176,10 +176,6 @@ class Exchange(Protocol):
         """All of it, where it has come whole; else it has to be read."""
         ...
 
-    def header(self, name: str) -> str | None:
-        """The value of a header (name in lower case), or None."""
-        ...
-
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, from its first byte. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence. That it
         ends says nothing: whether the answer is whole is for the dialect's reader to say."""

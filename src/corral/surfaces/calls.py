@@ -21,7 +21,17 @@ from corral.kit.context import request_id
 from corral.kit.errors import CorralError
 from corral.kit.http.lines import lines_of
 from corral.providers.types import Operation
-from corral.surfaces.asgi import ClientGone, EventStream, Headers, Receive, Scope, Send, read_body, respond, respond_at_once
+from corral.surfaces.asgi import (
+    ClientGone,
+    EventStream,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    respond,
+    respond_at_once,
+)
 from corral.surfaces.bodies import LARGE, require_json
 from corral.surfaces.door import Pace, Watched
 from corral.surfaces.table import Visitor

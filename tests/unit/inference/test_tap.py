@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corral.inference.tap import Meter, StreamTap, read_usage
+from corral.inference.tap import StreamTap, read_usage
 
 STREAM = (
     b'data: {"choices":[{"delta":{"content":"say \\"usage\\": 1"}}]}\n\n'
@@ -43,11 +43,3 @@ def test_a_stream_without_an_end_is_not_done() -> None:
 )  # fmt: skip
 def test_whole_answers(body: bytes, usage: tuple[int, int] | None) -> None:
     assert read_usage(body) == usage
-
-
-def test_the_meter_adds_up() -> None:
-    meter = Meter()
-    meter.add("m", (1, 2), failed=False)
-    meter.add("m", None, failed=True)
-    totals = meter.totals["m"]
-    assert (totals.requests, totals.failures, totals.prompt_tokens, totals.completion_tokens) == (2, 1, 1, 2)

@@ -46,9 +46,9 @@ class Candidates:
         number = 0
         while True:
             for candidate in order:
-                if attempts.left <= 0 or attempts.late or not self.may(candidate):
-                    continue
                 before = attempts.left
+                if before <= 0 or attempts.late or not self.may(candidate):
+                    continue
                 kind: AttemptKind = "retry" if candidate in failures else "failover" if failures else "first"
                 try:
                     return await ask(candidate, kind)

@@ -62,7 +62,7 @@ class Attempts:
     """The attempts of one request."""
 
     __slots__ = (
-        "_admit", "_ask", "_asked", "_monotonic", "_parts", "_route", "_spilled", "_until", "_waited", "record",
+        "_admit", "_ask", "_asked", "_known", "_monotonic", "_parts", "_route", "_spilled", "_until", "_waited", "record",
     )  # fmt: skip
 
     def __init__(self, parts: Parts, ask: Ask, route: RouteSpec, record: Record, admit: Admit | None) -> None:
@@ -72,6 +72,8 @@ class Attempts:
         self.record = record
         self._admit = admit
         self._asked: set[str] = set()
+        self._known: tuple[Candidate, Condition] | None = None
+        """The candidate that was asked about last, as nearly always for all of a request, and its condition."""
         self._spilled: set[Candidate] = set()
         self._waited = 0
         self._monotonic = parts.clock.monotonic
@@ -216,7 +218,10 @@ class Attempts:
         self._condition(candidate).breaker.drop()
 
     def _condition(self, candidate: Candidate) -> Condition:
-        return self._parts.health.of(candidate)
+        known = self._known
+        if known is None or known[0] is not candidate:
+            known = self._known = candidate, self._parts.health.of(candidate)
+        return known[1]
 
     def _begin(
         self, candidate: Candidate, provider: Provider, kind: AttemptKind, question: Question, key: ProviderKey | None

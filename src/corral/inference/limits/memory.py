@@ -54,18 +54,14 @@ class MemoryLedger:
         standings: list[Standing] = []
         local = self._local
         for take in takes:
-            if take.measure in _WINDOWED:
-                amount, left = self._window(take.counter).draw(second, take)
-                standing = Standing(take, left, last)
-            else:
-                amount, left = self._draw(take)
-                standing = Standing(take, left, 0.0)
+            windowed = take.measure in _WINDOWED
+            amount, left = self._window(take.counter).draw(second, take) if windowed else self._draw(take)
             if amount < 0:
                 self._undo(held, second)
                 standing = Standing(take, left, self._reset(take, now))
                 return Taking((), (standing,), standing, self._frees(take, now))
             held.append(Held(take, amount, second, local))
-            standings.append(standing)
+            standings.append(Standing(take, left, last if windowed else 0.0))
         return Taking(tuple(held), tuple(standings))
 
     def _draw(self, take: Take) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from corral.inference.money import NANOS, nanos_of
+from corral.inference.routes.types import LOCAL
 from corral.inference.types import Record
 
 MOST = 500
@@ -60,6 +61,19 @@ class Totals:
                 totals.prompt_tokens += usage.prompt_tokens
                 totals.completion_tokens += usage.completion_tokens
                 totals.cached_tokens += usage.cached_tokens
+
+    def told(self) -> dict[str, dict[str, int]]:
+        """What was answered by each model, by its name: own ones by the bare name, others as `provider/model`."""
+        return {
+            model if provider == LOCAL else f"{provider}/{model}": {
+                "requests": one.requests,
+                "failures": one.failed,
+                "promptTokens": one.prompt_tokens,
+                "completionTokens": one.completion_tokens,
+            }
+            for (provider, model), one in self.models.items()
+            if one.requests
+        }
 
     def _of(self, provider: str, model: str) -> ModelTotals:
         found = self.models.get((provider, model))
