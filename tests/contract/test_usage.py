@@ -120,7 +120,7 @@ async def test_they_are_written_in_the_background_and_at_the_end(database: Datab
 
 async def test_an_event_that_is_written_again_is_there_once(database: Database) -> None:
     clock = ManualClock()
-    first, second = (event_of(record(clock), f"use_{number}", 1_000_000, clock.monotonic()) for number in range(2))
+    first, second = (event_of(record(clock), f"use_{number}", 1_000_000) for number in range(2))
     await database.write(lambda connection: add(connection, [first]))
     await database.write(lambda connection: add(connection, [first, second]))
     assert {row.id for row in await rows(database)} == {first[0], second[0]}

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
 from corral.engines import Engines, Lease
 from corral.inference.admission import Gate
 from corral.kit.errors import ShuttingDown, TooManyRequests
-
-patience: ContextVar[float | None] = ContextVar("patience", default=None)
-"""Seconds that the request being served waits for an engine, loading included, before somebody else is asked; None is the door's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +67,9 @@ class LocalDoor:
         """See `Routes.resolve`."""
         return self._routes.resolve(name)
 
-    async def place(self, model: str | None, body: bytes = b"") -> Visit:
-        """Waits for a slot of `model` and a ready engine; `body` is the request, to find an engine that has read it.
+    async def place(self, model: str | None, body: bytes = b"", patience: float | None = None) -> Visit:
+        """Waits for a slot of `model` and a ready engine; `body` is the request, to find an engine that has read it. `patience`: seconds
+        to wait, loading included; None is the door's own.
 
         Raises ModelNotFound, TooManyRequests (also for a wait over the limit), EngineFailed, ShuttingDown.
         """
@@ -87,15 +84,14 @@ class LocalDoor:
             lease = self._engines.try_lease(route.name, body)
             if lease is not None:
                 return Visit(gate, lease)
-        short = patience.get()
-        if short is None:
+        if patience is None:
             return Visit(gate, await self._in_time(route, gate, body, entered=entered))
         try:
-            async with asyncio.timeout(short):
+            async with asyncio.timeout(patience):
                 return Visit(gate, await self._leased(route, gate, body, entered=entered))
         except TimeoutError:
             raise TooManyRequests(
-                f"The model {route.name!r} has no slot for this request within {short:.0f} s.", retry_after=1.0
+                f"The model {route.name!r} has no slot for this request within {patience:.0f} s.", retry_after=1.0
             ) from None
 
     def waiting(self, model: str) -> int:

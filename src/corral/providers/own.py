@@ -64,9 +64,9 @@ class Place(Protocol):
 class Places(Protocol):
     """Who hands out places (a port that inference fills)."""
 
-    async def place(self, model: str, body: bytes) -> Place:
-        """Waits for a slot and a ready engine; `body` leads to the engine that has read its beginning. Raises ModelNotFound,
-        TooManyRequests, EngineFailed, ShuttingDown."""
+    async def place(self, model: str, body: bytes, patience: float | None = None) -> Place:
+        """Waits for a slot and a ready engine, at most `patience` seconds; `body` leads to the engine that has read its beginning.
+        Raises ModelNotFound, TooManyRequests, EngineFailed, ShuttingDown."""
         ...
 
 
@@ -119,7 +119,7 @@ class OwnEngines:
         """See `Provider.open`; also raises as `Places.place`."""
         if call.dialect not in self.dialects.get(call.operation, ()):
             raise InvalidRequest(f"An own engine does not do {call.operation} in {call.dialect}.", param="model")
-        place = await self._places.place(call.model, call.body)
+        place = await self._places.place(call.model, call.body, call.patience)
         if call.placed is not None:
             call.placed()
         asking = _Asking(call, place)

@@ -128,7 +128,8 @@ class Call(msgspec.Struct):
     model in it already (an own engine alone puts its name there itself). stream: whether `body` asks for a stream. key: None
     is the first of the provider's. headers: names in lower case, from the client; a provider passes on only what it has a use
     for (Anthropic: `anthropic-beta`). timeouts: in place of the provider's. trace: the span of the call, which the provider is told of.
-    placed: told by an own engine when there is a place for the request.
+    placed: told by an own engine when there is a place for the request. patience: seconds that it may wait for one, loading included; None is
+    as long as the engines' queue allows.
     """
 
     operation: Operation
@@ -142,6 +143,7 @@ class Call(msgspec.Struct):
     request_id: str = ""
     trace: Trace | None = None
     placed: Callable[[], None] | None = None
+    patience: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ COMMENT = b": keep-alive\n\n"
 class Peer(Protocol):
     """What the server under an application tells beyond ASGI (`kit.http.server`); not every server does."""
 
+    task: asyncio.Task[None] | None
+    """What the application works in."""
+
     def whole(self) -> bytes | None:
         """The body, when all of it has come and nobody has received any of it; else None."""
         ...

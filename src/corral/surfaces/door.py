@@ -38,7 +38,8 @@ class Watched:
         self._gone = False
 
     def __enter__(self) -> None:
-        work = asyncio.current_task()
+        # Not asked of asyncio where the server knows it: that is written in Python, and every request would pay for it.
+        work = self._peer.task if self._peer is not None else asyncio.current_task()
         assert work is not None
         self._work = work
         if self._peer is not None:

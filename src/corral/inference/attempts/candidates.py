@@ -49,7 +49,7 @@ class Candidates:
                 before = attempts.left
                 if before <= 0 or attempts.late or not self.may(candidate):
                     continue
-                kind: AttemptKind = "retry" if candidate in failures else "failover" if failures else "first"
+                kind: AttemptKind = "first" if not failures else "retry" if candidate in failures else "failover"
                 try:
                     return await ask(candidate, kind)
                 except CorralError as error:

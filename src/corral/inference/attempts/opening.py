@@ -14,7 +14,6 @@ from corral.inference.attempts import judging
 from corral.inference.attempts.asking import Question
 from corral.inference.health import Condition, Health
 from corral.inference.keys import REFUSED
-from corral.inference.local import patience
 from corral.inference.ports import Directory
 from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Attempt, AttemptKind, Record
@@ -74,7 +73,7 @@ class Attempts:
         self._asked: set[str] = set()
         self._known: tuple[Candidate, Condition] | None = None
         """The candidate that was asked about last, as nearly always for all of a request, and its condition."""
-        self._spilled: set[Candidate] = set()
+        self._spilled: list[Candidate] = []
         self._waited = 0
         self._monotonic = parts.clock.monotonic
         self._until = self._monotonic() + route.total_timeout if route.total_timeout is not None else None
@@ -248,25 +247,24 @@ class Attempts:
         """Asks an own engine, with a bound for the wait. Raises Spilled."""
         route = self._route
         waiting = self._parts.waiting(candidate.model)
-        self._spilled.add(candidate)
+        self._spilled.append(candidate)
         if waiting > route.spill_queue:
             raise judging.Spilled(f"{waiting} requests wait for the model {candidate.model!r}.")
-        token = patience.set(route.spill_after)
         try:
             return await provider.open(call)
         except TooManyRequests as error:
             raise judging.Spilled(error.message) from None
-        finally:
-            patience.reset(token)
 
     def _said(
         self, candidate: Candidate, question: Question, attempt: Attempt, key: ProviderKey | None, *, stream: bool
     ) -> Call:
         ask, trace = self._ask, self.record.trace
         told = trace.child(attempt.span) if trace is not None and trace.told else None
+        local = candidate.local
+        patience = self._route.spill_after if local and self._spills(candidate) else None
         return Call(
             ask.operation, question.dialect, candidate.model, question.body, stream, key, ask.headers, None, ask.request_id, told,
-            partial(self._placed, attempt) if candidate.local else None,
+            partial(self._placed, attempt) if local else None, patience,
         )  # fmt: skip
 
     def _placed(self, attempt: Attempt) -> None:
@@ -274,7 +272,7 @@ class Attempts:
 
     def _call(self, provider: Provider, candidate: Candidate, call: Call) -> Awaitable[Exchange]:
         """The provider's answer; what is to be awaited is the provider's own, where nothing bounds it."""
-        if candidate.local and self._spills(candidate):
+        if call.patience is not None:
             return self._patiently(provider, candidate, call)
         stream = call.stream
         limit = self._route.first_content_timeout if stream else None

@@ -42,7 +42,7 @@ class MemoryLedger:
         return self.take_now(takes)
 
     def take_now(self, takes: Sequence[Take]) -> Taking:
-        """`take`, which never waits here."""
+        """See `Ledger.take_now`: nobody ever waits here."""
         now = self._clock.monotonic()
         second = int(now)
         self._takes += 1

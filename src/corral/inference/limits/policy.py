@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from math import ceil
+from math import ceil, inf
 
 from msgspec.structs import replace
 
@@ -154,22 +154,23 @@ class Calendar:
 def headers(standings: Sequence[Standing]) -> dict[str, str]:
     """What an answer tells of its limits: RateLimit-Policy of all, the other fields of the one nearest to its end
     (draft-ietf-httpapi-ratelimit-headers-06). Budgets are the server's own business and are not told."""
-    told = [one for one in standings if one.take.measure in _WINDOWED]
-    if not told:
+    nearest, least = None, inf
+    told: list[tuple[str, int]] = []
+    for one in standings:
+        measure, limit = one.take.measure, one.take.limit
+        if measure in _WINDOWED:
+            told.append((measure, limit))
+            left = one.remaining / (limit or 1)
+            if left < least:
+                nearest, least = one, left
+    if nearest is None:
         return {}
-    nearest = told[0]
-    if len(told) > 1:
-        nearest = min(told, key=_left)
     return {
         "RateLimit-Limit": str(nearest.take.limit),
         "RateLimit-Remaining": str(max(0, nearest.remaining)),
         "RateLimit-Reset": str(ceil(nearest.reset)),
-        "RateLimit-Policy": _policies(tuple([(one.take.measure, one.take.limit) for one in told])),
+        "RateLimit-Policy": _policies(tuple(told)),
     }
-
-
-def _left(standing: Standing) -> float:
-    return standing.remaining / (standing.take.limit or 1)
 
 
 @lru_cache(maxsize=1024)

@@ -97,6 +97,10 @@ class RedisLedger:
             _log.warning("limits_not_settled", count=len(self._unsettled), reason=str(error))
         await self._redis.aclose()
 
+    def take_now(self, takes: Sequence[Take]) -> Taking | None:
+        """See `Ledger.take_now`."""
+        return None
+
     async def take(self, owner: str, takes: Sequence[Take]) -> Taking:
         """See `Ledger.take`."""
         if self.away or self._redis is None:

@@ -120,7 +120,7 @@ class Limits:
         if ticket.prompt and plan.counted:
             takes = (*takes, *[_tokens(ticket, bound) for bound in plan.counted])
         if takes:
-            taking = await self._ledger.take(ticket.owner, takes)
+            taking = self._ledger.take_now(takes) or await self._ledger.take(ticket.owner, takes)
             if taking.refused is not None:
                 raise refusal(taking)
             ticket.standings = taking.standings
@@ -158,7 +158,7 @@ class Limits:
             places += [place] * (len(takes) - len(places))
         # All of it or nothing: where one counter is full the candidate is not asked, so the others hold nothing for it.
         if takes:
-            taking = await self._ledger.take(ticket.owner, takes)
+            taking = self._ledger.take_now(takes) or await self._ledger.take(ticket.owner, takes)
             if taking.refused is not None:
                 # What it holds already stays until the request ends: another candidate may still answer.
                 raise refusal(taking)

@@ -99,6 +99,10 @@ class Ledger(Protocol):
         """Begins what runs beside requests."""
         ...
 
+    def take_now(self, takes: Sequence[Take]) -> Taking | None:
+        """What `take` would give, where nobody has to wait for that; None where it has to be asked."""
+        ...
+
     async def take(self, owner: str, takes: Sequence[Take]) -> Taking:
         """All of `takes` for the request `owner` (an id that is used once), or nothing. Never raises for a store that is away."""
         ...

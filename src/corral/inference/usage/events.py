@@ -31,16 +31,16 @@ def cost_of(record: Record) -> int | None:
     return total
 
 
-def event_of(record: Record, identity: str, now_ms: int, now: float) -> Event:
-    """The row of an event. `now` is the monotonic moment of `now_ms`, the milliseconds since 1970; its own time is its beginning."""
+def event_of(record: Record, identity: str, zero: float) -> Event:
+    """The row of an event. `zero` is when the monotonic clock was 0, in milliseconds since 1970; its own time is its beginning."""
     ask, began, attempts = record.ask, record.began, record.attempts
     usage = record.usage or _NOTHING
     by = record.answered_by
-    ended = record.ended if record.ended is not None else now
+    ended = record.ended if record.ended is not None else began
     several = len(attempts) > 1
     return (
         identity,
-        now_ms - int((now - began) * 1000),
+        int(zero + began * 1000),
         ask.request_id,
         record.user_id,
         record.key_id or None,

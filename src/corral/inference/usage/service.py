@@ -53,6 +53,9 @@ class UsageLog:
         self._numbers = count()
         self._tasks = Tasks("usage")
         self._failing = False
+        self._zero = 0.0
+        """When the monotonic clock was 0, in milliseconds since 1970. Looked at now and then, since the system's clock is set."""
+        self._look()
         self.totals = Totals()
         self.lost = 0
         """Events that could not be written."""
@@ -74,9 +77,8 @@ class UsageLog:
 
     def record(self, record: Record) -> None:
         """See `Recorder.record`."""
-        now, milliseconds = self._clock.monotonic(), int(self._clock.now().timestamp() * 1000)
         self.totals.add(record)
-        self._waiting.append(event_of(record, f"{self._log_id}{next(self._numbers):08x}", milliseconds, now))
+        self._waiting.append(event_of(record, f"{self._log_id}{next(self._numbers):08x}", self._zero))
         if len(self._waiting) > self._options.waiting:
             self._waiting.popleft()
             self.lost += 1
@@ -116,7 +118,11 @@ class UsageLog:
     async def _keep_writing(self) -> None:
         while True:
             await self._clock.sleep(self._options.every)
+            self._look()
             await self._write_all()
+
+    def _look(self) -> None:
+        self._zero = (self._clock.now().timestamp() - self._clock.monotonic()) * 1000
 
     async def _write_all(self) -> None:
         # What comes meanwhile waits for the next time: written as it comes, every few events would be flushed to disk by themselves.

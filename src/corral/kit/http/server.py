@@ -176,7 +176,8 @@ class Cycle:
     """Whether there is something to receive; `_event` is for who waits for that."""
     _event: asyncio.Event | None = None
     _tell: Callable[[], None] | None = None
-    _task: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] | None = None
+    """What the application works in."""
     _chunked: bool | None = None
     _left = 0
     """Bytes of the answer that are still to come, where their number was told."""
@@ -194,7 +195,7 @@ class Cycle:
 
     def start(self, scope: Any) -> None:
         """Has the application answer."""
-        task = self._task = self._loop.create_task(self._run(scope))
+        task = self.task = self._loop.create_task(self._run(scope))
         self._protocol.tasks.add(task)
 
     def take(self, body: bytes) -> None:
@@ -298,7 +299,7 @@ class Cycle:
             logger.error("Exception in ASGI application\n", exc_info=error)
         finally:
             # By itself: a callback of the task would be a step of the loop for every request.
-            protocol.tasks.discard(self._task)
+            protocol.tasks.discard(self.task)
         if self.started or self.disconnected:
             self._transport.close()
         else:

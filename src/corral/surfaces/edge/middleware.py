@@ -104,6 +104,7 @@ class _Exchange:
 
     write: Callable[[bytes], bool]
     when_gone: Callable[[Callable[[], None] | None], None]
+    task: asyncio.Task[None] | None
 
     started = False
     refusal: CorralError | None = None
@@ -119,7 +120,7 @@ class _Exchange:
         if peer is not None:
             # Who asks the server beyond ASGI asks here: a body that came whole is bounded like any other.
             scope["extensions"][PEER] = self
-            self.write, self.when_gone = peer.write, peer.when_gone
+            self.write, self.when_gone, self.task = peer.write, peer.when_gone, peer.task
         self._id = (b"x-request-id", head.ours)
         self._remote = scope["path"].startswith(REMOTE_WORKER)
         self.unread = head.chunked or head.length not in (None, b"0")
