@@ -145,10 +145,10 @@ class Connection(asyncio.Protocol):
 
     # for the pool
 
-    def send(self, data: list[bytes]) -> bool:
+    def send(self, data: bytes) -> bool:
         """Writes a request; whether the socket took all of it, else `drain`."""
         assert self.transport is not None
-        self.transport.writelines(data)
+        self.transport.write(data)
         return self._writable is None
 
     async def drain(self, seconds: float) -> None:

@@ -52,8 +52,7 @@ class HttpPool:
         """
         limits = timeouts or self._timeouts
         length = b"content-length: %d\r\n" % len(body) if body or method == b"POST" else b""
-        head = b"%b %b%b HTTP/1.1\r\n%b%b%b\r\n" % (method, self._prefix, path, self._host, headers, length)
-        data = [head, body] if body else [head]
+        data = b"%b %b%b HTTP/1.1\r\n%b%b%b\r\n%b" % (method, self._prefix, path, self._host, headers, length, body)
         if self._closed:
             raise UpstreamFailed(f"{self._who} has stopped.")
         connection = self._take()
