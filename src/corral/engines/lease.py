@@ -13,10 +13,7 @@ from corral.kit.context import request_id
 class Lease:
     """Release it when the answer has ended."""
 
-    __slots__ = (
-        "_entry", "_log", "_released", "_turned", "_up", "context_length", "headers", "model", "native", "pool", "slots",
-        "upstream_model",
-    )  # fmt: skip
+    __slots__ = ("_entry", "_log", "_released", "_turned", "_up", "headers", "native", "pool", "upstream_model")
 
     def __init__(
         self, up: Up, spec: EngineSpec, turned: Callable[[int], None], log: EngineLog, request: str | None = None
@@ -31,12 +28,9 @@ class Lease:
         self._released = False
         up.leases += 1
         turned(up.leases)
-        self.model = spec.model
         self.pool = up.pool
         self.headers = up.plan.headers
         self.native = up.plan.native
-        self.context_length = up.loaded.context_length
-        self.slots = up.loaded.slots
         self.upstream_model = spec.entry.upstream_model if spec.entry else None
 
     def release(self) -> None:

@@ -174,7 +174,11 @@ class Record(msgspec.Struct):
     @property
     def answered_by(self) -> Attempt | None:
         """The attempt whose words came last."""
-        for attempt in reversed(self.attempts):
+        attempts = self.attempts
+        if len(attempts) == 1 and attempts[0].kind == "first":
+            # Nearly always.
+            return attempts[0]
+        for attempt in reversed(attempts):
             if attempt.kind not in ("mirror", "completion"):
                 return attempt
         return None
