@@ -6,7 +6,7 @@ import itertools
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -228,3 +228,34 @@ async def test_totals_are_bounded() -> None:
         totals.add(record(clock, model=f"m{number}"))
     assert len(totals.models) == MOST + 1
     assert totals.models["other", "other"].requests == MOST
+
+
+async def test_totals_are_told_by_the_name_that_is_asked_for() -> None:
+    from corral.inference.usage.totals import Totals
+
+    clock, totals = ManualClock(), Totals()
+    own, failed = record(clock), record(clock, outcome="failed")
+    own.attempts[0].provider = "local"
+    for one in (own, failed, record(clock)):
+        totals.add(one)
+    assert totals.told() == {
+        "large": {"requests": 1, "failures": 0, "promptTokens": 100, "completionTokens": 50},
+        "dear/large": {"requests": 2, "failures": 1, "promptTokens": 200, "completionTokens": 100},
+    }
+
+
+async def test_what_comes_while_rows_are_written_waits_for_the_next_time(database: Database) -> None:
+    clock = ManualClock()
+    writes = 0
+
+    class Slow:
+        async def write(self, work: Any) -> Any:
+            nonlocal writes
+            writes += 1
+            log.record(record(clock))
+            return await database.write(work)
+
+    log = UsageLog(cast("Database", Slow()), clock)
+    log.record(record(clock))
+    await log._write_all()
+    assert (writes, log.waiting, len(await rows(database))) == (1, 1, 1)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from corral.kit.errors import ShuttingDown, StartupError
-from corral.store.engines import Location, open_engines, translate
+from corral.store.engines import Location, keep_savepoints_in_memory, open_engines, translate
 from corral.store.lock import FolderLock
 from corral.store.migrate import upgrade
 from corral.store.writer import Writer
@@ -44,6 +44,7 @@ class Database:
         try:
             writer, reader = open_engines(location)
             upgrade(writer)
+            keep_savepoints_in_memory(writer)
         except DBAPIError as error:
             lock.release()
             place = location.file if location.url is None else "the database of database_url"

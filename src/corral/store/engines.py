@@ -95,8 +95,6 @@ def _sqlite(file: Path, *, read_only: bool) -> Engine:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA journal_size_limit=67108864")
-            # What a savepoint would put back is kept in memory: else each statement makes a file and removes it.
-            cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -105,6 +103,15 @@ def _sqlite(file: Path, *, read_only: bool) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def keep_savepoints_in_memory(engine: Engine) -> None:
+    """Has the writer's connection keep in memory what a savepoint would put back: else SQLite makes a file for each large statement and
+    removes it again. For short transactions: a migration may have to sort more than should be in memory."""
+    if engine.dialect.name == "sqlite":
+        connection = engine.raw_connection()
+        connection.cursor().execute("PRAGMA temp_store=MEMORY")
+        connection.close()
 
 
 def translate(error: DBAPIError) -> CorralError:
