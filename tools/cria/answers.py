@@ -7,15 +7,15 @@ from dataclasses import dataclass
 CORRAL: dict[str, str] = {
     "what_is_corral": "Corral is one program that turns your machine into a private AI service: local models, durable chats and an API for other programs.",
     "add_model": "Put a GGUF file into the models folder inside the data folder. Corral finds it by itself and shows it on the Models page.",
-    "better_model": "Download a bigger chat model as a GGUF file, for example one with 3 to 8 billion parameters, and put it into the models folder.",
+    "better_model": "Download a bigger chat model on the Models page, for example one with 3 to 8 billion parameters, or put a GGUF file into the models folder.",
     "data_where": "Everything is kept in one data folder: the database with your chats, your models and the settings file. Without other settings it is called data.",
     "move_data": "Stop Corral, move the data folder, and start it again with --data and the new path.",
     "api_key": "You need no API key on your own machine. If a program insists on one, type any text.",
     "api_address": "Use http://127.0.0.1:3000/v1 as the base URL. It speaks the OpenAI protocol.",
-    "which_clients": "Every client that can talk to the OpenAI API works: SDKs, editors and chat apps. The web page and the command line work as well.",
+    "which_clients": "Every client that can talk to the OpenAI API works, and those of Anthropic and Ollama: SDKs, editors and chat apps. So do the page and the command line.",
     "what_is_agent": "An agent is one lasting conversation with its own history. It keeps every message and goes on after a restart.",
     "lost_answer": "Nothing is lost. Every message and every piece of an answer is on disk before you see it, and the answer goes on after a crash or a closed tab.",
-    "private": "Yes, it is private. Models run on your machine, and nothing you write leaves it.",
+    "private": "Yes, it is private. Local models run on your machine, and nothing that you write to them leaves it.",
     "offline": "Yes, Corral works offline. Once it is installed, local models need no internet.",
     "gpu": "You need no GPU. Corral runs models on the processor; a GPU makes bigger models faster when the engine can use it.",
     "hardware": "Any machine with Python can run me. A bigger model needs about as much free memory as its file is large, and some more for the context.",
@@ -62,7 +62,7 @@ SMALLTALK: dict[str, str] = {
     "human": "No, I am a program: a tiny language model running on your machine.",
     "who_made_you": "The Corral authors trained me on text that they made themselves.",
     "how_old": "I am new: I came with this version of Corral.",
-    "how_big": "I have about 4 million parameters, and my file has about 5 MB. That is very small.",
+    "how_big": "I have about 5 million parameters, and my file has about 5 MB. That is very small.",
     "can_do": "I can chat a little, answer questions about Corral, remember what you tell me, add small numbers, count, spell and answer as JSON.",
     "cannot_do": "I do not know the world, I cannot write long texts or code, and I make mistakes. A bigger model can do much more.",
     "languages": "I only speak English.",
@@ -138,4 +138,4 @@ NAME_CHANGED = "Thank you, I will call you <v>."
 NOTHING_TOLD = "You have not told me anything about you yet."
 SURE_FACT = "Yes, that is what you told me."
 SURE_SUM = "Yes, I am sure."
-WHY_NOT = "Because I am a tiny model with about 4 million parameters."
+WHY_NOT = "Because I am a tiny model with about 5 million parameters."

@@ -1,7 +1,8 @@
 """The wordings of users: text files of patterns, one a line, in `[sections]`.
 
-`wordings/first` was written first and taught the model to copy and to tell intents apart; `wordings/more` and
-`wordings/wide` (the short, careless way in which people chat) widen it.
+`wordings/first` was written first and taught the model to copy and to tell intents apart; `wordings/more`,
+`wordings/wide` (the short, careless way in which people chat) and `wordings/broad` (other frames and other words for
+the same things) widen it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from random import Random
 from tools.cria.grammar import expand
 
 FOLDER = Path(__file__).with_name("wordings")
-SHARES = {"first": 0.2, "more": 0.35, "wide": 0.45}
+SHARES = {"first": 0.12, "more": 0.24, "wide": 0.3, "broad": 0.34}
 """How often a wording comes from each folder, once all are read."""
 
 Sections = dict[str, tuple[str, ...]]

@@ -15,7 +15,7 @@ class Shape:
 
     vocabulary: int = 1024
     width: int = 256
-    layers: int = 5
+    layers: int = 6
     heads: int = 4
     feed_forward: int = 640
     context: int = 1024
@@ -88,9 +88,15 @@ class Network(nn.Module):
         return functional.linear(self.hidden(ids), self.embedding.weight)
 
 
+LONG = 640
+"""Tokens from which on the fused kernel of attention is faster on a CPU than plain products."""
+
+
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Causal attention, all (batch, heads, length, size); on a CPU plain products are three times as fast as the fused kernel."""
+    """Causal attention, all (batch, heads, length, size)."""
     length, size = query.shape[2:]
+    if length > LONG:
+        return functional.scaled_dot_product_attention(query, key, value, is_causal=True)
     future = torch.full((length, length), float("-inf"), dtype=query.dtype).triu(1)
     return torch.softmax((query @ key.transpose(-1, -2)) * size**-0.5 + future, -1) @ value
 

@@ -8,32 +8,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import gguf
 import torch
 from tokenizers import Tokenizer
 from tools.cria.acts import Turn
-from tools.cria.export import tensor_name
+from tools.cria.grow import load
 from tools.cria.heldout import items
-from tools.cria.model import Network, Shape
+from tools.cria.model import Network
 from tools.cria.template import prompt
 
 PROMPTS = 100
 MAX_TOKENS = 96
-
-
-def load(model: Path) -> Network:
-    """The network with the weights of a GGUF file, as the engine sees them."""
-    reader = gguf.GGUFReader(model)
-    tensors = {one.name: one for one in reader.tensors}
-    heads = int(reader.fields["llama.attention.head_count"].contents())
-    network = Network(Shape(vocabulary=int(tensors["token_embd.weight"].shape[1]), heads=heads))
-    state = {}
-    for name, value in network.state_dict().items():
-        found = tensors[tensor_name(name)]
-        weights = gguf.quants.dequantize(found.data, found.tensor_type)
-        state[name] = torch.tensor(weights).reshape(value.shape)
-    network.load_state_dict(state)
-    return network
 
 
 def answer(network: Network, tokenizer: Tokenizer, chat: list[dict[str, str]]) -> str:

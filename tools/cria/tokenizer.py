@@ -34,14 +34,20 @@ def corpus(seed: int, chat_count: int = 6000) -> Iterator[str]:
         yield from (*CORRAL.values(), *SMALLTALK.values())
 
 
-def train(seed: int, path: Path) -> Tokenizer:
-    """Learns the merges and writes them as `tokenizers` JSON."""
-    tokenizer = Tokenizer(models.BPE())
+def blank(model: models.Model) -> Tokenizer:
+    """A tokenizer around `model`, with the pre-tokenisation."""
+    tokenizer = Tokenizer(model)
     digits = pre_tokenizers.Digits(individual_digits=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [digits, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
     )
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def train(seed: int, path: Path) -> Tokenizer:
+    """Learns the merges and writes them as `tokenizers` JSON."""
+    tokenizer = blank(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         special_tokens=[AddedToken(text, special=True) for text in SPECIALS],

@@ -25,13 +25,14 @@ from tools.cria.model import Network, Shape
 from tools.cria.tokenizer import train as train_tokenizer
 from torch.nn import functional
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 8192
 POOL = 1024
 CLIP = 1.0
 PEAK = 2.5e-3
 MUON_PEAK = 0.02
 WARM_SHARE, WARM_TOKENS = 0.6, 5e6
 """Copying is learnt first: so many of the first conversations are nothing else, down to none after so many tokens."""
+NO_GOAL = -100
 FIRST_TOKENS = 3e6
 """So many tokens use the first wordings alone, the rest all of them."""
 
@@ -56,17 +57,29 @@ def batches(seed: int, tokens: int, tokenizer: Tokenizer) -> Iterator[list[Examp
 
 
 def loss_of(network: Network, batch: list[Example]) -> tuple[torch.Tensor, int]:
-    """Mean cross-entropy over the assistant's tokens, and how many tokens the batch holds."""
-    length = max(len(one.ids) for one in batch)
+    """Mean cross-entropy over the assistant's tokens, and how many tokens the batch holds.
+
+    Sizes are rounded up, since every new one costs the making of its kernels.
+    """
+    length = _rounded(max(len(one.ids) for one in batch), 64)
     ids = torch.zeros(len(batch), length, dtype=torch.long)
     wanted = torch.zeros(len(batch), length, dtype=torch.bool)
     for row, example in enumerate(batch):
         ids[row, : len(example.ids)] = torch.tensor(example.ids)
         wanted[row, : len(example.ids)] = torch.tensor(example.loss)
+    places = wanted[:, 1:].flatten().nonzero()[:, 0]
+    goals = ids[:, 1:].flatten()[places]
+    spare = _rounded(len(places), 512) - len(places)
+    places, goals = functional.pad(places, (0, spare)), functional.pad(goals, (0, spare), value=NO_GOAL)
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = network.hidden(ids)[:, :-1][wanted[:, 1:]]
+        hidden = network.hidden(ids)[:, :-1].flatten(0, 1)[places]
         logits = functional.linear(hidden, network.embedding.weight)
-    return functional.cross_entropy(logits.float(), ids[:, 1:][wanted[:, 1:]]), sum(len(one.ids) for one in batch)
+    loss = functional.cross_entropy(logits.float(), goals, ignore_index=NO_GOAL)
+    return loss, sum(len(one.ids) for one in batch)
+
+
+def _rounded(size: int, step: int) -> int:
+    return -(-size // step) * step
 
 
 def rate(done: float) -> float:
@@ -85,8 +98,20 @@ class Stage:
         """Share of the full rate; `spent` is the share of the time allowed, which counts where it is further on."""
         if not self.start:
             return rate(tokens / total)
-        done = max((tokens - self.start) / max(1.0, total - self.start), spent)
-        return self.share * max(0.01, 1 - done)
+        return self.share * max(0.01, 1 - max(self.done(tokens, total), spent))
+
+    def done(self, tokens: int, total: float) -> float:
+        """Share of the stage that is behind."""
+        return (tokens - self.start) / max(1.0, total - self.start)
+
+
+MILESTONES = (0.72, 0.82)
+"""Shares of a stage at which its weights are kept aside, for a mean with the last ones."""
+
+
+def milestone(share: float) -> str:
+    """The name of the file with the weights at a share of the stage."""
+    return f"at-{100 * share:.0f}.pt"
 
 
 def optimizers(network: Network) -> list[torch.optim.Optimizer]:
@@ -124,17 +149,19 @@ class Run:
         if self.checkpoint.exists():
             saved = torch.load(self.checkpoint, weights_only=True)
             self.network.load_state_dict(saved["network"])
-            for one, state in zip(self.optimizers, saved["optimizers"], strict=True):
+            for one, state in zip(self.optimizers, saved.get("optimizers", self._fresh()), strict=True):
                 one.load_state_dict(state)
             self.tokens, self.step = saved["tokens"], saved["step"]
 
-    def save(self) -> None:
-        """Writes the checkpoint whole or not at all."""
+    def _fresh(self) -> list[dict[str, Any]]:
+        return [one.state_dict() for one in self.optimizers]
+
+    def save(self, name: str = "checkpoint.pt") -> None:
+        """Writes a checkpoint whole or not at all."""
         half = self.checkpoint.with_suffix(".half")
         state: dict[str, Any] = {"network": self.network.state_dict(), "tokens": self.tokens, "step": self.step}
-        optimizers = [one.state_dict() for one in self.optimizers]
-        torch.save({**state, "optimizers": optimizers, "shape": self.network.shape.as_dict()}, half)
-        half.replace(self.checkpoint)
+        torch.save({**state, "optimizers": self._fresh(), "shape": self.network.shape.as_dict()}, half)
+        half.replace(self.folder / name)
 
     def learn(self, batch: list[Example], share: float) -> None:
         """One step with `share` of the full learning rate."""
@@ -168,19 +195,31 @@ class Run:
             file.write(line + "\n")
 
 
-def train(folder: Path, seed: int, total: float, stop_after: float = math.inf, stage: Stage = Stage()) -> int:
-    """Trains up to `total` tokens or for `stop_after` seconds; returns the tokens that were seen so far."""
+def train(
+    folder: Path,
+    seed: int,
+    total: float,
+    stop_after: float = math.inf,
+    stage: Stage = Stage(),
+    layers: int = Shape().layers,
+) -> int:
+    """Trains a network of `layers` blocks up to `total` tokens or for `stop_after` seconds; returns the tokens seen so far.
+
+    Raises RuntimeError when `folder` has a checkpoint of another shape.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     vocabulary = folder / "tokenizer.json"
     tokenizer = Tokenizer.from_file(str(vocabulary)) if vocabulary.exists() else train_tokenizer(seed, vocabulary)
-    network = Network(Shape(vocabulary=tokenizer.get_vocab_size()))
+    network = Network(Shape(vocabulary=tokenizer.get_vocab_size(), layers=layers))
     run = Run(folder, network, optimizers(network))
     run.load()
+    network.hidden = torch.compile(network.hidden, dynamic=True)  # type: ignore[method-assign]
     print(f"{sum(p.numel() for p in network.parameters()):,} parameters, from {run.tokens:,} tokens", flush=True)
     source = batches(seed * 1_000_003 + run.step, run.tokens, tokenizer)
     started = saved_at = shown_at = time.monotonic()
     begin = run.tokens
+    ahead = [one for one in MILESTONES if stage.done(run.tokens, total) < one]
     while run.tokens < total and (spent := (time.monotonic() - started) / stop_after) < 1:
         share = stage.rate(run.tokens, total, spent)
         run.learn(next(source), share)
@@ -191,6 +230,8 @@ def train(folder: Path, seed: int, total: float, stop_after: float = math.inf, s
         if now - saved_at > 120:
             saved_at = now
             run.save()
+        while ahead and stage.done(run.tokens, total) >= ahead[0]:
+            run.save(milestone(ahead.pop(0)))
     run.save()
     print(f"{run.tokens:,} of {total:,.0f} tokens", flush=True)
     return run.tokens
