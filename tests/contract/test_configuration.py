@@ -11,7 +11,6 @@ import pytest
 from corral.kit.errors import ConfigRefused, Conflict, InvalidRequest, ModelNotFound, NotFound
 from corral.store import Location
 from tests.support.configuring import changes_of, configured
-from tests.support.postgres import Postgres
 from tests.support.waiting import eventually
 
 EVERY_KIND: dict[str, Any] = {
@@ -19,14 +18,6 @@ EVERY_KIND: dict[str, Any] = {
     "rope_freq_base": 10000.0, "lora": ["a.gguf"], "lora_scales": [0.5], "chat_template_kwargs": {"a": [1, None, "é"]},
 }  # fmt: skip
 """One value of each kind of column, in each table that a model has."""
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
-    if request.param == "sqlite":
-        return Location(tmp_path / "corral.db")
-    server: Postgres = request.getfixturevalue("postgres")
-    return Location(tmp_path / "corral.db", server.database())
 
 
 async def test_every_kind_of_value_is_there_after_a_restart(tmp_path: Path, location: Location) -> None:

@@ -13,15 +13,6 @@ from corral.kit.errors import Conflict, InvalidRequest, ModelNotFound, NotFound
 from corral.models.configuration import trash
 from corral.store import Location
 from tests.support.configuring import changes_of, configured
-from tests.support.postgres import Postgres
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
-    if request.param == "sqlite":
-        return Location(tmp_path / "corral.db")
-    server: Postgres = request.getfixturevalue("postgres")
-    return Location(tmp_path / "corral.db", server.database())
 
 
 async def test_templates_are_saved_from_a_model_and_put_on_others(tmp_path: Path, location: Location) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 
-import pytest
 from sqlalchemy import BigInteger, Boolean, Connection, Float, String, Text, inspect, text
 
 from corral.models.options.catalogue import OPTIONS, SERVER_OPTIONS
@@ -14,7 +12,6 @@ from corral.models.tables import CONFIG_TABLES, column_type, model_fit_params, m
 from corral.models.types import Model
 from corral.store import Database, Location
 from corral.store.schema import metadata
-from tests.support.postgres import Postgres
 
 OWN = (
     "models", "model_sampling_config", "model_memory_config", "model_gpu_config", "model_advanced_config", "model_lora_config",
@@ -22,14 +19,6 @@ OWN = (
     "metadata",
 )  # fmt: skip
 ONE_TO_ONE = OWN[1:8]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
-    if request.param == "sqlite":
-        return Location(tmp_path / "corral.db")
-    server: Postgres = request.getfixturevalue("postgres")
-    return Location(tmp_path / "corral.db", server.database())
 
 
 def _shape(kind: object) -> str:

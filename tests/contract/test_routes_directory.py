@@ -22,16 +22,7 @@ from corral.settings.gateway import RouteEntry
 from corral.store import Location
 from tests.support.clock import ManualClock
 from tests.support.directory import Desk, LaterClock, desk
-from tests.support.postgres import Postgres
 from tests.support.waiting import eventually, within
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
-    if request.param == "sqlite":
-        return Location(tmp_path / "corral.db")
-    server: Postgres = request.getfixturevalue("postgres")
-    return Location(tmp_path / "corral.db", server.database())
 
 
 @pytest.fixture
