@@ -30,10 +30,11 @@ _REFUSED = (16, 3, 4, 2, 4, 3, 2, 3, 3, 4, 2, 3, 3, 1)
 
 @dataclass(frozen=True)
 class Turn:
-    """One message; `tool` is a tool's result."""
+    """One message; `tool` is a tool's result. An answer that is `given` is not learnt: another model may have said it."""
 
     role: str
     content: str
+    given: bool = False
 
 
 @dataclass
@@ -52,11 +53,13 @@ class Chat:
     def size(self) -> int:
         return sum(len(turn.content) + 12 for turn in self.turns)
 
-    def say(self, user: str, assistant: str, kind: str, *, rough: bool = True, careful: bool = False) -> None:
-        """Adds a message and its answer; `careful` keeps every word of the message."""
+    def say(
+        self, user: str, assistant: str, kind: str, *, rough: bool = True, careful: bool = False, given: bool = False
+    ) -> None:
+        """Adds a message and its answer; `careful` keeps every word of the message, `given` is as in `Turn`."""
         careful = careful or kind in ("tell", "recall", "unknown", "json")
         self.turns.append(Turn("user", roughen(user, self.random, careful=careful) if rough else user))
-        self.turns.append(Turn("assistant", assistant))
+        self.turns.append(Turn("assistant", assistant, given))
         self.last = kind
 
     def system(self) -> None:
@@ -100,10 +103,12 @@ def fact_of_corral(chat: Chat) -> None:
         name = memory.Fact("name", "", words.name(chat.random))
         forget(chat, name)
         chat.facts.append(name)
-        said, answer = (
-            f"{memory.tell(name, chat.book, chat.random)[0]} {said}",
-            f"Nice to meet you, {name.value}. {answer}",
-        )
+        said = f"{memory.tell(name, chat.book, chat.random)[0]} {said}"
+        if chat.random.random() < 0.5:
+            chat.say(said, answer, "corral", careful=True, given=True)
+            recall(chat, len(chat.facts) - 1)
+            return
+        answer = f"Nice to meet you, {name.value}. {answer}"
     elif roll < 0.15:
         said = f"{said} {chat.random.choice(('Thanks!', 'Thank you.', 'I am new here.', 'I want to try it.', 'My friend asked me.'))}"
     chat.say(said, answer, "corral", careful=0.08 <= roll < 0.12)
@@ -117,18 +122,37 @@ def forget(chat: Chat, fact: memory.Fact) -> bool:
 
 
 def tell(chat: Chat) -> None:
-    """Tells a new fact, or two at once."""
-    fact = memory.new_fact(chat.random)
+    """Tells a new fact, or some at once."""
+    random = chat.random
+    if random.random() < 0.3:
+        tell_some(chat)
+        return
+    fact = memory.new_fact(random)
     changed = forget(chat, fact)
-    said, answer = memory.tell(fact, chat.book, chat.random, change=changed)
+    said, answer = memory.tell(fact, chat.book, random, change=changed)
     chat.facts.append(fact)
-    if chat.random.random() < 0.12:
-        second = memory.new_fact(chat.random)
-        if (second.relation, second.kind) != (fact.relation, fact.kind) and not forget(chat, second):
-            more, also = memory.tell(second, chat.book, chat.random)
-            chat.facts.append(second)
-            said, answer = f"{said} {more}", f"{answer} {also}"
-    chat.say(said, answer, "tell")
+    given = random.random() < 0.08
+    chat.say(said, random.choice(memory.NODS) if given else answer, "tell", given=given)
+
+
+def tell_some(chat: Chat) -> None:
+    """Tells two or three facts in one message; the answer that is given may take up one of them, or none."""
+    random = chat.random
+    facts, said = memory.introduction(chat.book, random)
+    for fact in facts:
+        forget(chat, fact)
+    chat.facts += facts
+    answers = [memory.fill(MEMORY[fact.relation].told, fact) for fact in facts]
+    given = random.random() < 0.6
+    answer = random.choice((answers[0], *answers, random.choice(memory.NODS))) if given else " ".join(answers)
+    chat.say(said, answer, "tell", given=given)
+    if random.random() < 0.6:
+        if random.random() < 0.3:
+            random.choice((fact_of_corral, smalltalk))(chat)
+        if random.random() < 0.2:
+            chat.say(*memory.ask_all(chat.facts, chat.book, random), "recall")
+        else:
+            recall(chat, len(chat.facts) - random.randint(1, len(facts)))
 
 
 def change(chat: Chat) -> None:
@@ -157,7 +181,7 @@ def recall(chat: Chat, place: int | None = None) -> None:
     if not chat.facts:
         tell(chat)
         return
-    if place is None and random.random() < 0.08:
+    if place is None and random.random() < 0.11:
         chat.say(*memory.ask_all(chat.facts, chat.book, random), "recall")
         return
     fact = chat.facts[place] if place is not None else random.choice(chat.facts)

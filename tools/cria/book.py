@@ -1,8 +1,9 @@
 """The wordings of users: text files of patterns, one a line, in `[sections]`.
 
 `wordings/first` was written first and taught the model to copy and to tell intents apart; `wordings/more`,
-`wordings/wide` (the short, careless way in which people chat) and `wordings/broad` (other frames and other words for
-the same things) widen it.
+`wordings/wide` (the short, careless way in which people chat), `wordings/broad` (other frames and other words for
+the same things) and `wordings/further` (several facts in one breath, more kinds of values, questions that only sound
+as if they were about Corral) widen it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from random import Random
 from tools.cria.grammar import expand
 
 FOLDER = Path(__file__).with_name("wordings")
-SHARES = {"first": 0.12, "more": 0.24, "wide": 0.3, "broad": 0.34}
+SHARES = {"first": 0.11, "more": 0.2, "wide": 0.26, "broad": 0.28, "further": 0.15}
 """How often a wording comes from each folder, once all are read."""
 
 Sections = dict[str, tuple[str, ...]]

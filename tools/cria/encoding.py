@@ -19,7 +19,7 @@ class Example:
 
 
 def encode(turns: list[Turn], tokenizer: Tokenizer) -> Example:
-    """One conversation; the loss is on what the assistant says and on the mark of its end."""
+    """One conversation; the loss is on what the assistant says (but for what is given) and on the mark of its end."""
     start, end = tokenizer.token_to_id("<|im_start|>"), tokenizer.token_to_id("<|im_end|>")
     newline = tokenizer.encode("\n", add_special_tokens=False).ids
     ids: list[int] = []
@@ -28,5 +28,5 @@ def encode(turns: list[Turn], tokenizer: Tokenizer) -> Example:
         head = [start, *tokenizer.encode(f"{turn.role}\n", add_special_tokens=False).ids]
         body = [*tokenizer.encode(turn.content, add_special_tokens=False).ids, end]
         ids += head + body + newline
-        loss += [False] * len(head) + [turn.role == "assistant"] * len(body) + [False] * len(newline)
+        loss += [False] * len(head) + [turn.role == "assistant" and not turn.given] * len(body) + [False] * len(newline)
     return Example(ids, loss)

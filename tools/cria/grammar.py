@@ -120,7 +120,7 @@ def _chatty(text: str, random: Random) -> str:
 
 def slip(text: str, random: Random) -> str:
     """One slip of the finger inside a longer word: swap, drop or double a letter."""
-    places = list(re.finditer(r"[a-z]{5,}", text))
+    places = list(re.finditer(r"[a-z]{4,}", text))
     if not places:
         return text
     word = random.choice(places)

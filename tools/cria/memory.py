@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from tools.cria import words
@@ -30,6 +32,19 @@ _TIMED = (
 _NAMED = ("boss", "school", "company", "team", "street", "best friend", "dentist", "landlord", "hero")
 
 
+NODS = (
+    "Okay.", "Noted.", "Got it.", "Thank you for telling me.", "Nice to meet you!", "Thanks, I will remember that.",
+    "Hello! What can I do for you?", "All right.", "Good to know!",
+)  # fmt: skip
+"""What other models may have answered to a fact."""
+_BARE = {
+    "age": ("<v>", "<v> years old", "aged <v>"), "city": ("from <v>", "living in <v>", "in <v>"),
+    "job": ("a <v>", "working as a <v>"), "pet": ("with a <k> called <v>",),
+}  # fmt: skip
+"""What a second fact may be beside a name."""
+_INTRODUCED = re.compile(r"<(name|age|job|city|like|petname)>")
+
+
 @dataclass(frozen=True)
 class Fact:
     """One fact: `relation` as in `answers.MEMORY`, `kind` of thing where it has one, and the value."""
@@ -55,6 +70,51 @@ def new_fact(random: Random) -> Fact:
         thing = random.choice(words.THINGS)
         kind = thing if random.random() < 0.7 else random.choice((*THE, words.made_up(random)))
     return Fact(relation, kind, new_value(relation, kind, random))
+
+
+@cache
+def _plain() -> Book:
+    return Book(more=False)
+
+
+def introduction(book: Book, random: Random) -> tuple[list[Fact], str]:
+    """Two or three facts, and one message that tells them all."""
+    if "memory.intro" in book and random.random() < 0.5:
+        return _introduced(book.pattern("memory.intro", random), random)
+    if random.random() < 0.6:
+        book = _plain()
+    facts: list[Fact] = []
+    while len(facts) < random.choice((2, 2, 3)):
+        fact = new_fact(random)
+        if not facts and random.random() < 0.5:
+            fact = Fact("name", "", words.full_name(random))
+        if not any(one.same(fact) for one in facts):
+            facts.append(fact)
+    said = tell(facts[0], book, random)[0]
+    joint = random.choice((None, " and ", ", ", ", and "))
+    for fact in facts[1:]:
+        bare = _BARE.get(fact.relation)
+        if facts[0].relation == "name" and bare is not None and random.random() < 0.4:
+            said = f"{said.rstrip('.!')}, {fill(random.choice(bare), fact)}"
+            continue
+        more = tell(fact, book, random)[0]
+        if joint is None:
+            said = f"{said} {more}"
+        else:
+            low = more if more.startswith((fact.value, "I ", "I'")) else more[0].lower() + more[1:]
+            said = f"{said.rstrip('.!')}{joint}{low}"
+    return facts, said
+
+
+def _introduced(pattern: str, random: Random) -> tuple[list[Fact], str]:
+    said = expand(pattern, random)
+    facts = []
+    for slot in _INTRODUCED.findall(said):
+        relation, kind = (slot, "") if slot != "petname" else ("pet", random.choice(words.ANIMALS + words.RELATIVES))
+        fact = Fact(relation, kind, new_value(relation, kind, random))
+        facts.append(fact)
+        said = said.replace(f"<{slot}>", fact.value).replace("<pet>", kind or "<pet>")
+    return facts, said
 
 
 def beside(fact: Fact, random: Random) -> Fact:
@@ -124,7 +184,7 @@ def tell(fact: Fact, book: Book, random: Random, *, change: bool = False) -> tup
 def ask(fact: Fact, book: Book, random: Random) -> tuple[str, str]:
     """A question for a fact that was told, and the answer."""
     said = fill(expand(book.pattern(f"memory.{fact.relation}.ask", random), random), fact)
-    if not fact.kind and random.random() < 0.1:
+    if not fact.kind and random.random() < 0.15:
         said = slip(said, random)
     return said, fill(MEMORY[fact.relation].asked, fact)
 

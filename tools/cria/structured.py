@@ -15,11 +15,13 @@ Tool = tuple[str, str]
 
 PAIRS = (
     ("name", "city"), ("name", "age"), ("name", "job"), ("name", "colour"), ("item", "price"), ("item", "count"),
-    ("city", "day"), ("item", "colour"), ("item", "day"),
+    ("city", "day"), ("item", "colour"), ("item", "day"), ("name", "day"), ("name", "item"), ("name", "animal"),
+    ("name", "food"), ("name", "price"), ("city", "price"), ("item", "city"),
 )  # fmt: skip
 TRIPLES = (
     ("name", "age", "city"), ("name", "job", "city"), ("item", "count", "price"), ("item", "price", "day"),
-    ("name", "item", "count"), ("item", "count", "colour"),
+    ("name", "item", "count"), ("item", "count", "colour"), ("name", "age", "job"), ("name", "day", "city"),
+    ("name", "item", "price"), ("name", "age", "food"),
 )  # fmt: skip
 NUMBERS = ("age", "price", "count", "sum", "result", "number")
 TOOL_KINDS = {
@@ -56,7 +58,7 @@ def _value(key: str, random: Random) -> str:
     if key in NUMBERS:
         return str(random.randint(1, 99))
     drawn = {"name": words.name, "city": words.city}.get(key, words.word)(random)
-    chosen = {"job": words.JOBS, "colour": words.COLOURS}.get(key)
+    chosen = {"job": words.JOBS, "colour": words.COLOURS, "animal": words.ANIMALS, "food": words.FOODS}.get(key)
     if chosen is not None:
         return words.pick(chosen, random)
     return random.choice(words.DAYS) if key == "day" else drawn
@@ -76,9 +78,12 @@ def _shown(values: dict[str, str], random: Random) -> dict[str, str]:
     }
 
 
+_JOINTS = (" + ", "/", " & ", " plus ", "; ")
+
+
 def _listed(keys: list[str], random: Random) -> str:
     shown = [f'"{key}"' for key in keys] if random.random() < 0.3 else keys
-    return random.choice((" and ", ", ", " and ")).join(shown)
+    return random.choice((" and ", ", ", " and ", ", ", " and ", *_JOINTS)).join(shown)
 
 
 def extract(book: Book, random: Random, *, plain: bool = False) -> tuple[str, str]:

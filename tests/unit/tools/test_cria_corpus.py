@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tools.cria import answers, chats, memory
+from tools.cria import acts, answers, chats, memory
 from tools.cria.book import FOLDER, SHARES, Book, read
 from tools.cria.grammar import expand
 from tools.cria.heldout import alone, items, plain, stories
@@ -21,7 +21,9 @@ BOOK = Book(more=True)
 SLOT = re.compile(r"<\w+>")
 ALLOWED = {
     "corral": set(), "smalltalk": set(), "followups": set(), "tools": {"<v>"}, "tasks": {"<w>", "<a>", "<b>"},
-    "json": {"<a>", "<b>", "<c>", "<s>", "<keys>", "<key>", "<shape>"}, "memory": {"<v>", "<k>", "<at>", "<v_not>", "<s>"},
+    "json": {"<a>", "<b>", "<c>", "<s>", "<keys>", "<key>", "<shape>"}, "memory": {
+        "<v>", "<k>", "<at>", "<v_not>", "<s>", "<name>", "<age>", "<job>", "<city>", "<like>", "<pet>", "<petname>",
+    },
     "refusals": {"<x>", "<y>", "<z>", "<n>", "<num>", "<big>", "<t>", "<s>"},
 }  # fmt: skip
 
@@ -47,6 +49,27 @@ def test_a_told_fact_holds_its_value() -> None:
             said, answer = memory.tell(fact, BOOK, random, change=random.random() < 0.3)
             assert "quux" in said.lower()
             assert "Quux" in answer
+
+
+def test_an_introduction_holds_all_that_it_tells() -> None:
+    random = Random(4)
+    for _ in range(2000):
+        facts, said = memory.introduction(BOOK, random)
+        assert 2 <= len(facts) <= 3
+        assert all(fact.value.lower() in said.lower() and fact.kind.lower() in said.lower() for fact in facts)
+        assert not SLOT.search(said)
+
+
+def test_an_answer_that_is_given_is_not_learnt() -> None:
+    """Another model may have taken up one fact of several: what matters is that all of them are found again."""
+    random, found = Random(4), 0
+    for _ in range(200):
+        chat = acts.Chat(random, BOOK)
+        acts.tell_some(chat)
+        told = [turn for turn in chat.turns if turn.given]
+        assert all(turn.role == "assistant" for turn in told)
+        found += len(told)
+    assert 60 < found < 180
 
 
 def test_every_intent_has_many_wordings() -> None:
