@@ -23,11 +23,11 @@ from tests.support.server import Server
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 REFERENCE = Path(__file__).parents[1] / "data" / "cria_reference.jsonl"
 FLOORS = {
-    "corral": 0.95, "followups": 0.90, "json": 0.91, "memory": 0.78, "recall far back": 0.92, "refusals": 0.86,
-    "smalltalk": 0.90, "tasks": 0.95, "tools": 0.93,
+    "corral": 0.95, "followups": 0.92, "json": 0.96, "memory": 0.89, "recall far back": 0.92, "refusals": 0.90,
+    "smalltalk": 0.90, "tasks": 0.94, "tools": 0.95,
 }  # fmt: skip
 """A little below what these weights reach (docs/rooms/cria.md has the figures, and what is aimed at)."""
-OVERALL, NEWCOMERS = 0.915, 0.96
+OVERALL, NEWCOMERS = 0.94, 0.96
 SCHEMA = {
     "type": "object",
     "properties": {"name": {"type": "string"}},

@@ -11,25 +11,17 @@ import signal
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from corral.engines import EngineSpec, EngineState, Stay
+from corral.engines import EngineState
 from corral.engines.memory import Machine, SystemGauge
 from corral.kit.errors import EngineFailed
-from tests.support.engines import Table, embedded, engines, fake, gone, newcomers, takes
+from tests.support.engines import MIB, Table, embedded, engines, fake, gone, newcomers, sized, takes
 from tests.support.scale import scaled
 from tests.support.waiting import eventually, within
-
-MIB = 1 << 20
-
-
-def sized(name: str, *arguments: str, need: int = 100, **stay: object) -> EngineSpec:
-    """A scripted engine that is expected to need `need` MiB."""
-    return replace(fake(*arguments), model=name, memory_bytes=need * MIB, stay=Stay(**stay))  # type: ignore[arg-type]
 
 
 async def test_pitfall_03_rounds_of_start_and_stop_leave_nothing(tmp_path: Path, scripted_model: Path) -> None:

@@ -87,7 +87,6 @@ def arguments(draw: st.DrawFn) -> str:
 
 
 calls = st.builds(ToolCall, id=ids.map(lambda name: f"call_{name}"), name=names, arguments=arguments())
-usages = st.builds(Usage, counts, counts, st.just(0))
 full_usages = st.builds(Usage, counts, counts, counts, counts, counts)
 
 

@@ -25,12 +25,16 @@ class Part:
     share: float
 
 
-RECIPE = (Part(5, 50e6, 1.0), Part(5, 71e6, 0.4), Part(5, 99e6, 0.3), Part(6, 121e6, 0.35))
+RECIPE = (
+    Part(5, 50e6, 1.0), Part(5, 71e6, 0.4), Part(5, 99e6, 0.3), Part(6, 121e6, 0.35), Part(6, 157.7e6, 0.35),
+    Part(6, 164.6e6, 0.15),
+)  # fmt: skip
 """How the file that ships was made; a block more when the smaller network had learnt what it could."""
-MEAN = {
-    "begin.pt": 0.6, **{train.milestone(share): 1.0 for share in train.MILESTONES}, "checkpoint.pt": 2.0,
-}  # fmt: skip
-"""Which weights of the last part the file is the mean of, and in what proportion."""
+MEAN = (
+    ("part-5/begin.pt", 0.6), *[(f"part-5/{train.milestone(share)}", 1.0) for share in train.MILESTONES],
+    ("part-5/checkpoint.pt", 2.0), ("part-6/checkpoint.pt", 2.3),
+)  # fmt: skip
+"""Which weights the file is the mean of, and in what proportion: those of the last part but one on their way, and the last."""
 
 
 def main() -> None:
@@ -52,7 +56,7 @@ def main() -> None:
     last, folder = folder, given.run / "mean"
     folder.mkdir(exist_ok=True)
     shutil.copyfile(last / "tokenizer.json", folder / "tokenizer.json")
-    average.write(folder / "checkpoint.pt", [last / name for name in MEAN], list(MEAN.values()))
+    average.write(folder / "checkpoint.pt", [given.run / name for name, _ in MEAN], [share for _, share in MEAN])
     export.export(folder, given.out)
     reference.write(folder, given.out, given.reference)
     print(f"{given.out}: {given.out.stat().st_size:,} bytes")

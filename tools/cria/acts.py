@@ -89,6 +89,9 @@ def smalltalk(chat: Chat) -> None:
         follow(chat)
         return
     chat.say(chat.book.say(f"smalltalk.{kind}", chat.random), SMALLTALK[kind], kind)
+    if kind == "joke" and chat.random.random() < 0.5:
+        # By chance alone nobody would ever laugh.
+        follow(chat)
 
 
 def fact_of_corral(chat: Chat) -> None:
@@ -170,9 +173,9 @@ def change(chat: Chat) -> None:
 def recall(chat: Chat, place: int | None = None) -> None:
     """Asks for a fact, sometimes for one that was never told."""
     random = chat.random
-    if not chat.facts or random.random() < 0.18:
+    if not chat.facts or random.random() < 0.22:
         fact = memory.new_fact(random)
-        if chat.facts and random.random() < 0.5:
+        if chat.facts and random.random() < 0.65:
             fact = memory.beside(random.choice(chat.facts), random)
         known = any((one.relation, one.kind) == (fact.relation, fact.kind) for one in chat.facts)
         if not known:
@@ -181,7 +184,7 @@ def recall(chat: Chat, place: int | None = None) -> None:
     if not chat.facts:
         tell(chat)
         return
-    if place is None and random.random() < 0.11:
+    if place is None and random.random() < 0.14:
         chat.say(*memory.ask_all(chat.facts, chat.book, random), "recall")
         return
     fact = chat.facts[place] if place is not None else random.choice(chat.facts)
@@ -307,4 +310,4 @@ def call_tool(chat: Chat) -> None:
 
 
 ACTS = (smalltalk, fact_of_corral, tell, change, recall, drill, refuse, follow, as_json)
-WEIGHTS = (18, 25, 13, 4, 16, 13, 14, 9, 8)
+WEIGHTS = (18, 25, 13, 4, 16, 13, 14, 9, 9)
