@@ -46,6 +46,7 @@ def ask_here(page: Page, text: str) -> None:
     """Sends a message and waits for this device's answer."""
     before = answers(page).count()
     send(page, text)
+    expect(composer(page)).to_have_value("")  # it stays there while an answer is under way
     expect(answers(page)).to_have_count(before + 1)
     done(page, patience=5 * DEADLINE)
     expect(answers(page).last).to_contain_text("This device ·")
