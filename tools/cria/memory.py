@@ -98,12 +98,13 @@ def introduction(book: Book, random: Random) -> tuple[list[Fact], str]:
             said = f"{said.rstrip('.!')}, {fill(random.choice(bare), fact)}"
             continue
         more = tell(fact, book, random)[0]
-        if joint is None:
-            said = f"{said} {more}"
-        else:
-            low = more if more.startswith((fact.value, "I ", "I'")) else more[0].lower() + more[1:]
-            said = f"{said.rstrip('.!')}{joint}{low}"
+        said = f"{said} {more}" if joint is None else f"{said.rstrip('.!')}{joint}{_inside(more, fact)}"
     return facts, said
+
+
+def _inside(said: str, fact: Fact) -> str:
+    """A sentence as it stands behind other words: what began in lower case but for its place does so again."""
+    return said if said.startswith((fact.value, "I ", "I'")) else said[0].lower() + said[1:]
 
 
 def _introduced(pattern: str, random: Random) -> tuple[list[Fact], str]:
@@ -172,9 +173,8 @@ def tell(fact: Fact, book: Book, random: Random, *, change: bool = False) -> tup
         pattern = book.pattern(f"memory.{fact.relation}.tell", random)
     said = fill(expand(pattern, random), fact)
     if change:
-        keeps = said.startswith(fact.value) or said[0] == "I"
-        kept = said if keeps else said[0].lower() + said[1:]
-        said = expand(book.pattern("memory.change", random), random).replace("<s>", kept.rstrip("."))
+        kept = _inside(said, fact).rstrip(".")
+        said = expand(book.pattern("memory.change", random), random).replace("<s>", kept)
         said = said[0].upper() + said[1:]
         if fact.relation == "name":
             return said, fill(NAME_CHANGED, fact)

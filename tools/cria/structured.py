@@ -78,12 +78,13 @@ def _shown(values: dict[str, str], random: Random) -> dict[str, str]:
     }
 
 
-_JOINTS = (" + ", "/", " & ", " plus ", "; ")
+_JOINTS = (" and ",) * 3 + (", ",) * 2 + (" + ", "/", " & ", " plus ", "; ")
+"""What stands between keys, the usual ones more often."""
 
 
 def _listed(keys: list[str], random: Random) -> str:
     shown = [f'"{key}"' for key in keys] if random.random() < 0.3 else keys
-    return random.choice((" and ", ", ", " and ", ", ", " and ", *_JOINTS)).join(shown)
+    return random.choice(_JOINTS).join(shown)
 
 
 def extract(book: Book, random: Random, *, plain: bool = False) -> tuple[str, str]:
