@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from tools.cria import drills, memory, structured
+from tools.cria import drills, memory, records, scenes, structured
 from tools.cria.acts import (
     ACTS,
     WEIGHTS,
@@ -21,7 +21,9 @@ from tools.cria.acts import (
     smalltalk,
     tell,
 )
+from tools.cria.answers import MEMORY
 from tools.cria.book import Book
+from tools.cria.grammar import expand
 from tools.cria.heldout import alone, plain
 
 
@@ -101,6 +103,82 @@ def far_recall(book: Book, random: Random, limit: int) -> Chat:
     return chat
 
 
+def _talk(chat: Chat, most: int) -> None:
+    """Up to `most` exchanges that tell nothing of the user."""
+    for _ in range(chat.random.randint(0, most)):
+        chat.random.choices((smalltalk, drill, refuse, dumps), (4, 3, 3, 1))[0](chat)
+
+
+def dumps(chat: Chat) -> None:
+    """A record as JSON."""
+    chat.say(*records.asked(chat.book, chat.random), "json", rough=False)
+
+
+def scene_chat(book: Book, random: Random) -> Chat:
+    """What is told in people's own manner, and questions for it: at once, later, and for what was not told."""
+    chat = Chat(random, book)
+    chat.system()
+    _talk(chat, random.choice((0, 0, 1, 2)))
+    told: list[scenes.Told] = []
+    for _ in range(random.choice((1, 1, 2, 3))):
+        scene, second = scenes.draw(random), scenes.draw(random)
+        if not scene.fits(told):
+            continue
+        told.append(scene)
+        if random.random() < 0.25 and len(scene.said + second.said) < 160 and second.fits(told):
+            told.append(second)
+            said = f"{scene.said}{'' if scene.said[-1] in '.!?' else '.'} {second.said}"
+            chat.say(said, random.choice(memory.NODS), "tell", given=True)
+        else:
+            hear(chat, scene)
+        _talk(chat, random.choice((0, 0, 0, 1, 2)))
+        if scene.asked and random.random() < 0.12:
+            said, told[told.index(scene)] = scene.corrected(random)
+            said = expand(book.pattern("memory.change", random), random).replace("<s>", said)
+            chat.say(said[0].upper() + said[1:], scenes.HEARD, "tell", given=True)
+        for _ in range(random.randint(0, 2)):
+            ask_scene(chat, random.choice(told), told)
+    for scene in random.sample(told, len(told)):
+        ask_scene(chat, scene, told)
+    return chat
+
+
+def hear(chat: Chat, scene: scenes.Told) -> None:
+    """A scene is told; most answers to it are another model's."""
+    random = chat.random
+    given = random.random() < 0.75
+    own = next((scene.values[one.key] for one in scene.asked if one.answer.startswith("Your name is")), None)
+    answer = memory.fill(MEMORY["name"].told, memory.Fact("name", "", own)) if own else scenes.HEARD
+    if given:
+        answer = random.choice((answer, random.choice(memory.NODS)))
+    chat.say(scene.said, answer, "tell", given=given)
+
+
+def ask_scene(chat: Chat, scene: scenes.Told, told: list[scenes.Told]) -> None:
+    """Asks for a value of the scene, or for one that no scene of the conversation holds."""
+    random = chat.random
+    untold = scene.untold(told) if not scene.asked or random.random() < 0.25 else []
+    if untold:
+        chat.say(random.choice(untold), scenes.UNKNOWN, "unknown")
+    elif scene.asked:
+        chat.say(*scene.question(random), "recall")
+
+
+def record_chat(book: Book, random: Random) -> Chat:
+    """Records as JSON: the keys in each message, or once in the system message."""
+    chat = Chat(random, book, json_only=random.random() < 0.4)
+    said, values = records.draw(random)
+    keys = records.some(values, random)
+    if chat.json_only:
+        chat.turns.append(Turn("system", records.system(keys, values, book, random)))
+        chat.say(said, records.as_json(values, keys), "json", rough=False)
+        return chat
+    chat.system()
+    for _ in range(random.randint(1, 4)):
+        dumps(chat)
+    return chat
+
+
 def warm_up(book: Book, random: Random) -> Chat:
     """Nothing but copying and small tasks."""
     chat = Chat(random, book)
@@ -142,6 +220,8 @@ def chat(book: Book, random: Random, warm: float = 0.0) -> list[Turn]:
 def _drawn(book: Book, random: Random, warm: float) -> list[Turn]:
     if random.random() < warm:
         return warm_up(book, random).turns
+    if "json.extract.shape" in book and random.random() < 0.45:
+        return (scene_chat if random.random() < 0.7 else record_chat)(book, random).turns
     roll = random.random()
     if roll < 0.05:
         made = json_chat(book, random)

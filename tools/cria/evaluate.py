@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
-from tools.cria.heldout import Item, Result, fault, items, stories
+from tools.cria.heldout import FRESH, HELDOUT, Item, Result, fault, items, stories
 
 MAX_TOKENS = 96
 
@@ -57,13 +57,17 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:3000/v1")
     parser.add_argument("--model", default="cria")
     parser.add_argument("--skill", default="*", help="a pattern of file names")
+    parser.add_argument("--fresh", action="store_true", help="the set of which only sums are looked at")
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--wrong", type=int, default=0, help="shows up to so many wrong answers a skill")
     given = parser.parse_args()
+    folder = FRESH if given.fresh else HELDOUT
+    if given.fresh and given.wrong:
+        parser.error("--wrong would show questions of --fresh, which could then no longer serve")
     examiner = Examiner(given.url, given.model, temperature=given.temperature)
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(examiner.examine, items(given.skill)))
-        told = list(pool.map(examiner.story, stories())) if given.skill == "*" else []
+        results = list(pool.map(examiner.examine, items(given.skill, folder)))
+        told = list(pool.map(examiner.story, stories(folder))) if given.skill == "*" else []
     by_skill: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         by_skill[result.item.skill].append(result)
@@ -74,6 +78,10 @@ def main() -> None:
         print(f"{skill:20} {1 - len(wrong) / len(found):7.1%}  {len(found) - len(wrong)} of {len(found)}")
         for one in wrong[: given.wrong]:
             print(f"    {one.item.id}: {one.item.chat[-1]['content']!r} -> {one.answer!r}: {one.wrong}")
+    objects = [one for one in results if "json" in one.item.check]
+    if objects:
+        keys = sum(one.wrong in ("", "wrong value") for one in objects)
+        print(f"{'JSON, right keys':20} {keys / len(objects):7.1%}  {keys} of {len(objects)}")
     good = sum(not one.wrong for one in results)
     print(f"{'all':20} {good / len(results):7.1%}  {good} of {len(results)}")
     if told:

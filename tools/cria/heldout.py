@@ -3,6 +3,10 @@
 Each item (heldout/*.jsonl) names its check: `contains` (all of these), `any` (one of these), `not` (none of these),
 `equals`, `json` (the answer is one JSON object equal to this) or `tool` (a call with this name and these arguments).
 Case does not matter, except in JSON and calls.
+
+There are two sets. `heldout/` has served since the first training, and those who improved the generator have read which
+of its questions were answered wrongly. `fresh/` is looked at in sums alone: whoever reads its questions can no longer
+change the generator.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-HELDOUT = Path(__file__).parent / "heldout"
+HELDOUT, FRESH = (Path(__file__).parent / name for name in ("heldout", "fresh"))
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,9 @@ def tool(name: str, argument: str) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, "description": name, "parameters": parameters}}
 
 
-def items(skill: str = "*") -> Iterator[Item]:
-    """The single questions of a skill, or of all."""
-    for path in sorted(HELDOUT.glob(f"{skill}.jsonl")):
+def items(skill: str = "*", folder: Path = HELDOUT) -> Iterator[Item]:
+    """The single questions of a skill, or of all, of one set."""
+    for path in sorted(folder.glob(f"{skill}.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             found = json.loads(line)
             if "turns" not in found:
@@ -63,12 +67,17 @@ def plain(text: str) -> str:
 @cache
 def alone() -> frozenset[str]:
     """The questions that are whole conversations, `plain`: what training must not hold."""
-    return frozenset(plain(item.chat[0]["content"]) for item in items() if len(item.chat) == 1)
+    return frozenset(
+        plain(item.chat[0]["content"])
+        for folder in (HELDOUT, FRESH)
+        for item in items(folder=folder)
+        if len(item.chat) == 1
+    )
 
 
-def stories() -> Iterator[dict[str, Any]]:
-    """The newcomers' chats: each a list of turns with what to say and the check."""
-    for line in (HELDOUT / "first_run.jsonl").read_text(encoding="utf-8").splitlines():
+def stories(folder: Path = HELDOUT) -> Iterator[dict[str, Any]]:
+    """The newcomers' chats of one set: each a list of turns with what to say and the check."""
+    for line in (folder / "first_run.jsonl").read_text(encoding="utf-8").splitlines():
         yield json.loads(line)
 
 

@@ -162,7 +162,11 @@ def _of_person(relation: str, random: Random) -> str:
 
 
 def fill(text: str, fact: Fact) -> str:
-    """Puts a fact's words into a pattern."""
+    """Puts a fact's words into a pattern; "a" becomes "an" where they ask for it."""
+    if fact.value[:1].lower() in tuple("aeio"):
+        text = re.sub(r"\b([Aa]) (?=<v>)", r"\1n ", text)
+    if fact.kind[:1].lower() in tuple("aeio"):
+        text = re.sub(r"\b([Aa]) (?=<k>)", r"\1n ", text)
     return text.replace("<v_not>", "").replace("<k>", fact.kind).replace("<v>", fact.value).replace("<at>", fact.value)
 
 

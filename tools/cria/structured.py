@@ -82,7 +82,8 @@ _JOINTS = (" and ",) * 3 + (", ",) * 2 + (" + ", "/", " & ", " plus ", "; ")
 """What stands between keys, the usual ones more often."""
 
 
-def _listed(keys: list[str], random: Random) -> str:
+def listed(keys: list[str], random: Random) -> str:
+    """Keys with any sign between them."""
     shown = [f'"{key}"' for key in keys] if random.random() < 0.3 else keys
     return random.choice(_JOINTS).join(shown)
 
@@ -103,7 +104,7 @@ def extract(book: Book, random: Random, *, plain: bool = False) -> tuple[str, st
         more = book.say("json.sentences.name_age", random, a=values["name"], b=values["age"])
         sentence, keys = f"{sentence.rstrip('.')}. {more}", random.sample(["name", second, "age"], 3)
     section = "json.extract.plain" if plain else "json.extract"
-    said = book.say(section, random, s=sentence, keys=_listed(keys, random))
+    said = book.say(section, random, s=sentence, keys=listed(keys, random))
     return said, dump({key: _typed(key, values[key]) for key in keys})
 
 
@@ -156,13 +157,13 @@ def asked_by_keys(book: Book, random: Random) -> tuple[str, str]:
     if random.random() < 0.5:
         text = book.say("json.extract.shape", random, s=said, shape=shape(keys, random))
     else:
-        text = book.say("json.extract", random, s=said, keys=_listed(keys, random))
+        text = book.say("json.extract", random, s=said, keys=listed(keys, random))
     return text, chosen(keys, values)
 
 
 def system_of_keys(keys: list[str], book: Book, random: Random) -> str:
     """A system message that asks for JSON with `keys`."""
-    return book.say("json.system.keys", random, keys=_listed(keys, random), shape=shape(keys, random))
+    return book.say("json.system.keys", random, keys=listed(keys, random), shape=shape(keys, random))
 
 
 def total(book: Book, random: Random, *, plain: bool = False) -> tuple[str, str]:

@@ -1,0 +1,120 @@
+"""Records: sentences, notes and orders that hold values under keys, and the same as JSON.
+
+A record (records/*.txt) is a line with values as `<key:type>`; other names of the same key may stand before the
+colon, parted by bars. Any of the keys may be asked for, in any order.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from tools.cria import scenes, structured, words
+from tools.cria.book import Book
+from tools.cria.grammar import expand
+
+FOLDER = Path(__file__).with_name("records")
+NUMBERS = ("number", "small", "price", "year")
+_SLOT = re.compile(r"<([\w|]+):(\w+)>")
+
+
+def read(folder: Path = FOLDER) -> list[str]:
+    """All records of a folder."""
+    lines = (line.strip() for path in sorted(folder.glob("*.txt")) for line in path.read_text("utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+@cache
+def _all() -> list[str]:
+    return read()
+
+
+def draw(random: Random) -> tuple[str, dict[str, object]]:
+    """What any record says with values at random, and the values by key, each under one of its names."""
+    return play(random.choice(_all()), random)
+
+
+def play(record: str, random: Random) -> tuple[str, dict[str, object]]:
+    """What a record says with values at random, and the values by key, each under one of its names."""
+    values: dict[str, object] = {}
+
+    def fill(found: re.Match[str]) -> str:
+        names = found[1].split("|")
+        key = names[0] if random.random() < 0.6 else random.choice(names)
+        shown, values[key] = _value(found[2], random)
+        return shown
+
+    # The bars of the keys are no choice of the grammar's.
+    hidden = _SLOT.sub(lambda found: f"<{found[1].replace('|', ';')}:{found[2]}>", record)
+    text = expand(hidden, random)
+    text = _SLOT.sub(fill, re.sub(r"<[\w;]+:", lambda found: found[0].replace(";", "|"), text))
+    return text, values
+
+
+def _value(kind: str, random: Random) -> tuple[str, object]:
+    """(as the sentence has it, as JSON has it)."""
+    if kind == "price":
+        if random.random() < 0.25:
+            price = random.randint(0, 99) + random.choice((0.25, 0.75, 0.95, 0.99, 0.49))
+            return f"{price:.2f}", price
+        return str(price := random.choice((random.randint(1, 99), random.randint(1, 999)))), price
+    if kind in ("number", "small", "year"):
+        number = {"number": random.randint(1, 99), "small": random.randint(1, 12), "year": random.randint(1940, 2030)}
+        shown = words.number_text(number[kind], random) if kind != "year" else str(number[kind])
+        return shown, number[kind]
+    if kind == "code":
+        # Bare digits might be meant as a number.
+        letters = "".join(random.choices("ABCDEFGHJKLMNPRSTUVWXYZ", k=random.choice((1, 1, 2))))
+        shown = f"{letters}{random.choice(('', '', '-'))}{random.randint(1, 999)}"
+        return shown, shown
+    shown = scenes.value(kind, random)
+    return shown, shown
+
+
+def some(values: dict[str, object], random: Random) -> list[str]:
+    """One to four of the keys in any order, or all in the order of the sentence."""
+    keys = list(values)
+    if random.random() < 0.15:
+        return keys
+    return random.sample(keys, min(len(keys), random.choice((1, 2, 2, 3, 3, 4))))
+
+
+def as_json(values: dict[str, object], keys: list[str]) -> str:
+    """The JSON of `keys`."""
+    return structured.dump({key: values[key] for key in keys})
+
+
+def asked(book: Book, random: Random) -> tuple[str, str]:
+    """One message that names the keys and holds the record, and the JSON."""
+    said, values = draw(random)
+    keys = some(values, random)
+    if random.random() < 0.25:
+        text = book.say("json.extract.shape", random, s=said, shape=shape(values, keys, random))
+    else:
+        text = book.say("json.extract", random, s=said, keys=listed(keys, random))
+    return text, as_json(values, keys)
+
+
+def shape(values: dict[str, object], keys: list[str], random: Random) -> str:
+    """How people draw the object that they want."""
+    if random.random() < 0.5:
+        return "{" + ", ".join(keys) + "}"
+    hints = {key: "string" if isinstance(values[key], str) else "number" for key in keys}
+    style = random.choice(("...", "?", ""))
+    return "{" + ", ".join(f'"{key}": {style or hints[key]}' for key in keys) + "}"
+
+
+def listed(keys: list[str], random: Random) -> str:
+    """Keys as people list them: "a, b and c" most of all."""
+    if len(keys) > 1 and random.random() < 0.6:
+        shown = [f'"{key}"' for key in keys] if random.random() < 0.25 else keys
+        last = random.choice((" and ", " and ", ", and ", ", "))
+        return last.join((", ".join(shown[:-1]), shown[-1]))
+    return structured.listed(keys, random)
+
+
+def system(keys: list[str], values: dict[str, object], book: Book, random: Random) -> str:
+    """A system message that asks for JSON with `keys`."""
+    return book.say("json.system.keys", random, keys=listed(keys, random), shape=shape(values, keys, random))
