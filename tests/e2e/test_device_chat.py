@@ -91,6 +91,24 @@ def test_an_answer_of_this_device_is_the_conversations_and_goes_on_offline(here:
     expect(mine(page)).to_have_count(3)
 
 
+def test_what_was_just_synced_is_whole_without_the_server(here: Page, newcomer: Server) -> None:
+    """A page that is opened anew in the moment after the sync, with no server any more, shows the answer and goes on."""
+    page = here
+    until(page, lambda: page.evaluate("navigator.serviceWorker.controller?.state === 'activated'"), "taking charge")
+    ask_here(page, "Who are you?")
+    expect(page).to_have_url(re.compile(r"/c/agt_\w"))
+    said = texts(page)
+    until(page, lambda: stored(newcomer, page)[-1]["state"] == "completed", "the sync")
+    expect(line(page)).not_to_contain_text("to be synced")
+    page.context.set_offline(True)
+    page.reload()
+    expect(line(page)).to_contain_text("This device answers")
+    expect(answers(page)).to_have_count(1)
+    assert texts(page) == said
+    ask_here(page, "What is 7 plus 12?")
+    assert texts(page)[0] == said[0]
+
+
 def test_what_was_answered_while_the_conversation_went_on_becomes_a_fork(here: Page, newcomer: Server) -> None:
     page = here
     ask_here(page, "Who are you?")

@@ -32,13 +32,26 @@ const server: Server = {
   },
 };
 
-/** Reads a conversation of the server anew, so that what was just brought is shown from there. */
+/** Puts what is known of a conversation of the server on disk here. */
+async function keepNow(id: string): Promise<void> {
+  const messages = queries.getQueryData<Message[]>(["messages", id]);
+  const agent = queries.getQueryData<Agent[]>(["agents"])?.find((one) => one.id === id);
+  if (!messages) return;
+  // Without storage the server has it all the same.
+  await journal.keep({ id, title: agent?.title ?? "", model: agent?.model ?? null }, messages).catch(() => undefined);
+}
+
+/**
+ * Reads a conversation of the server anew, so that what was just brought is shown from there; it is on disk before its turns are
+ * forgotten here, or a page that is opened without the server in this moment would show less than it has shown.
+ */
 async function shown(agentId: string): Promise<void> {
-  const read = queries.fetchQuery({
+  const fetched = queries.fetchQuery({
     queryKey: ["messages", agentId],
     queryFn: () => listMessages(agentId),
     staleTime: 0,
   });
+  const read = fetched.then(() => keepNow(agentId));
   void queries.invalidateQueries({ queryKey: ["agents"] });
   await Promise.race([read.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, SHOWN_WITHIN))]);
 }
@@ -122,14 +135,16 @@ function keepConversations(): void {
     clearTimeout(timers.get(id));
     const keep = () => {
       timers.delete(id);
-      const messages = queries.getQueryData<Message[]>(["messages", id]);
-      const agent = queries.getQueryData<Agent[]>(["agents"])?.find((one) => one.id === id);
-      if (messages)
-        void journal
-          .keep({ id, title: agent?.title ?? "", model: agent?.model ?? null }, messages)
-          .catch(() => undefined);
+      void keepNow(id);
     };
     timers.set(id, setTimeout(keep, KEEP_AFTER));
+  });
+  window.addEventListener("pagehide", () => {
+    for (const [id, timer] of timers) {
+      clearTimeout(timer);
+      void keepNow(id);
+    }
+    timers.clear();
   });
   const restoreAgents = () => {
     if (queries.getQueryData(["agents"]) !== undefined) return;

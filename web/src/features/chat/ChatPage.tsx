@@ -87,7 +87,10 @@ export function ChatPage({ agentId, parts, offer }: Props) {
   );
   // The answer under way is the first that is open; those after it wait for it.
   const openOnes = messages.filter((message) => message.role === "assistant" && isOpen(message.state));
-  const working = openOnes.find((message) => !source(message.turnId).view(message.turnId)?.ended);
+  // Without the server nobody here can tell whether another device still writes; what it has written is not waited for.
+  const followed = (message: Message) =>
+    connected || message.place !== "device" || (message.turnId?.startsWith(LOCAL) ?? false);
+  const working = openOnes.find((message) => followed(message) && !source(message.turnId).view(message.turnId)?.ended);
   const last = messages.at(-1);
   const heard = working ?? last;
   const heardTurn = heard?.role === "assistant" ? heard.turnId : null;
