@@ -53,8 +53,8 @@ class Tried:
         owner = f"r{self._count}"
         return owner, await self.ledger.take(owner, takes)
 
-    async def settle(self, owner: str, held: Sequence[Held], actual: int | None) -> None:
-        self.ledger.settle(owner, [Spent(one, actual) for one in held])
+    async def settle(self, owner: str, held: Sequence[Held], actual: int) -> None:
+        self.ledger.settle(owner, [Spent(held, actual, actual)])
         if isinstance(self.ledger, RedisLedger):
             unsettled = self.ledger._unsettled
             await eventually(lambda: not unsettled)
@@ -86,8 +86,8 @@ async def test_as_many_as_the_limit_pass_and_then_it_is_told_when(tried: Tried) 
     for number in range(5):
         _, taking = await tried.take(requests(5))
         assert taking.refused is None
-        assert taking.standings[0].remaining == 4 - number
-        assert 60 <= taking.standings[0].reset <= 61
+        assert taking.held[0].remaining == 4 - number
+        assert 60 <= taking.held[0].reset <= 61
     _, taking = await tried.take(requests(5))
     assert taking.refused is not None
     assert taking.refused.remaining == 0
@@ -126,10 +126,10 @@ async def test_all_is_taken_or_nothing(tried: Tried) -> None:
         _, taking = await tried.take(requests(2), tokens(100, 60), money(1000, 500), streams(1))
         assert taking.refused is not None
         assert taking.refused.take.measure == "concurrent"
-    await tried.settle("r1", first.held, None)
+    await tried.settle("r1", first.held, 0)
     _, taking = await tried.take(requests(2), tokens(100, 60), money(1000, 500), streams(1))
     assert taking.refused is None
-    assert [one.remaining for one in taking.standings] == [1, 40, 500, 0]
+    assert [one.remaining for one in taking.held] == [1, 40, 500, 0]
 
 
 async def test_what_was_not_used_goes_back(tried: Tried) -> None:
@@ -190,7 +190,7 @@ async def test_several_takes_of_one_budget_settle_as_one(tried: Tried) -> None:
     second = await tried.ledger.take("r1", [money(1000, 400)])
     assert second.refused is None
     assert (await tried.take(money(1000, 301)))[1].refused is not None
-    tried.ledger.settle("r1", [Spent(first.held[0], 650), Spent(second.held[0], 0)])
+    tried.ledger.settle("r1", [Spent(first.held, 0, 650), Spent(second.held, 0, 0)])
     if isinstance(tried.ledger, RedisLedger):
         unsettled = tried.ledger._unsettled
         await eventually(lambda: not unsettled)
@@ -243,8 +243,8 @@ async def test_memory_and_redis_say_the_same(
                 open_.append((f"o{number}", here, there))
         elif open_:
             owner, here, there = open_.pop(one % len(open_))
-            memory.settle(owner, _settled(here, other))
-            redis.settle(owner, _settled(there, other))
+            memory.settle(owner, [Spent(here.held, other, other)])
+            redis.settle(owner, [Spent(there.held, other, other)])
             await eventually(lambda: not redis._unsettled)
     await redis.stop()
 
@@ -252,19 +252,18 @@ async def test_memory_and_redis_say_the_same(
 def _assert_alike(here: Taking, there: Taking, apart: int) -> None:
     """The same decision; what remains may be `apart`: two ways of rounding make one at each wait."""
     assert _told(here) == _told(there)
-    for one, other in zip(here.standings, there.standings, strict=True):
+    for one, other in zip(_standing(here), _standing(there), strict=True):
         assert abs(one.remaining - other.remaining) <= max(1, apart)
+
+
+def _standing(taking: Taking) -> Sequence[Held]:
+    return taking.held if taking.refused is None else (taking.refused,)
 
 
 def _told(taking: Taking) -> Any:
     amounts = [held.amount for held in taking.held]
-    counters = [one.take.counter for one in taking.standings]
+    counters = [one.take.counter for one in _standing(taking)]
     return amounts, counters, taking.refused and taking.refused.take.counter, round(taking.retry_after)
-
-
-def _settled(taking: Taking, actual: int) -> list[Spent]:
-    known = {"requests": None, "concurrent": None, "tokens": actual, "budget": actual}
-    return [Spent(held, known[held.take.measure]) for held in taking.held]
 
 
 async def _many(ledgers: Sequence[Ledger], count: int, make: Callable[[], Take]) -> int:
@@ -318,8 +317,8 @@ async def test_pitfall_31_a_redis_that_hangs_costs_one_short_wait_and_then_a_sha
         assert (await first.take("two", [money(1000, 301)])).refused is not None
         alone = await first.take("three", [money(1000, 300)])
         assert alone.refused is None
-        first.settle(owner, [Spent(one, 100 if one.take.measure == "budget" else None) for one in held.held])
-        first.settle("three", [Spent(one, 250) for one in alone.held])
+        first.settle(owner, [Spent(held.held, 0, 100)])
+        first.settle("three", [Spent(alone.held, 0, 250)])
     finally:
         redis_server.go_on()
     await eventually(lambda: not first.away and not first._unsettled)
@@ -368,7 +367,7 @@ async def test_settling_twice_changes_nothing(redis_server: RedisServer) -> None
     ledger = RedisLedger(redis_server.address(), SystemClock(), patience=30.0)
     await ledger.start()
     taking = await ledger.take("one", [money(1000, 400)])
-    ledger.settle("one", [Spent(taking.held[0], 300)])
+    ledger.settle("one", [Spent(taking.held, 0, 300)])
     again = ledger._unsettled[0]
     await eventually(lambda: not ledger._unsettled)
     ledger._unsettled.append(again)

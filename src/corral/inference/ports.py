@@ -12,7 +12,7 @@ from typing import Protocol
 from corral.accounts.types import Principal
 from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Record, Reply, Streaming
-from corral.providers.types import Provider
+from corral.providers.types import Prices, Provider
 
 MakeReply = Callable[[Record], Awaitable[Reply]]
 """Makes a whole answer, and fills the record that it is given."""
@@ -48,8 +48,8 @@ class Gatekeeper(Protocol):
         """Lets a request in, taking what it may use from its limits. Raises TooManyRequests with `retry_after`."""
         ...
 
-    async def admit(self, reservation: Reservation, candidate: Candidate) -> None:
-        """Whether the provider of `candidate` may be asked too. Raises TooManyRequests; then the next candidate is."""
+    async def admit(self, reservation: Reservation, candidate: Candidate, prices: Prices | None) -> None:
+        """Whether the provider of `candidate` may be asked too, which costs `prices`. Raises TooManyRequests; then the next candidate is."""
         ...
 
     def settle(self, reservation: Reservation, record: Record) -> None:

@@ -39,6 +39,10 @@ def price(candidate: Candidate) -> Prices | None:
     return PRICES.get(candidate.name)
 
 
+async def admit(limits: Limits, reservation: Any, candidate: Candidate) -> None:
+    await limits.admit(reservation, candidate, limits.price(candidate))
+
+
 def limited(*entries: dict[str, Any], clock: Clock | None = None) -> Limits:
     clock = clock or ManualClock()
     made = Limits(MemoryLedger(clock), clock, price)
@@ -77,7 +81,7 @@ async def once(limits: Limits, user: Principal = ANA, asked: Ask | None = None, 
     except CorralError as error:
         return error
     try:
-        await limits.admit(reservation, way.candidates[0])
+        await admit(limits, reservation, way.candidates[0])
     except CorralError as error:
         return error
     finally:
@@ -223,17 +227,15 @@ async def test_money_is_reserved_at_the_price_of_the_candidate_and_a_cheaper_one
     asked = ask(300, max_tokens=1000)
     reservation = await limits.reserve(ANA, asked, way)
     with pytest.raises(BudgetExceeded, match="this user for this day") as refused:
-        await limits.admit(reservation, way.candidates[0])
+        await admit(limits, reservation, way.candidates[0])
     assert (refused.value.retry_after or 0) > 80_000
-    await limits.admit(reservation, way.candidates[1])
+    await admit(limits, reservation, way.candidates[1])
     limits.settle(reservation, ended(ANA, ("cheap/small", 100, 1000)))
-    assert limits._ledger.spent(_today("user", "ana")) == nanos(0.0021)  # type: ignore[attr-defined]
+    assert limits._ledger.used(_today("user", "ana")) == nanos(0.0021)  # type: ignore[attr-defined]
 
 
-def _today(scope: str, subject: str) -> Any:
-    from corral.inference.limits.service import _budget_take
-
-    return _budget_take(budget_of(scope, subject, "day", ManualClock().now()))
+def _today(scope: str, subject: str) -> str:
+    return budget_of(scope, subject, "day", ManualClock().now()).counter
 
 
 @pytest.mark.parametrize("waves", [1, 8])
@@ -247,7 +249,7 @@ async def test_pitfall_33_a_budget_is_never_overspent_by_requests_that_say_how_l
         reservation = await limits.reserve(ANA, asked, way)
         record = ended(ANA)
         try:
-            await limits.admit(reservation, way.candidates[0])
+            await admit(limits, reservation, way.candidates[0])
             await asyncio.sleep(0)
             record = ended(ANA, ("dear/large", 80, 100))
             spent += record.attempts[0].cost or 0.0
@@ -268,11 +270,11 @@ async def test_what_a_failed_candidate_used_is_paid_as_well() -> None:
     way = route("dear/large", "cheap/small")
     reservation = await limits.reserve(ANA, ask(300, max_tokens=100), way)
     for candidate in way.candidates:
-        await limits.admit(reservation, candidate)
+        await admit(limits, reservation, candidate)
     record = ended(ANA, ("dear/large", 100, 40), ("cheap/small", 140, 60))
     limits.settle(reservation, record)
-    assert limits._ledger.spent(_today("user", "ana")) == nanos(0.0022) + nanos(0.00026)  # type: ignore[attr-defined]
-    assert limits._ledger._windows["user:ana/tokens"].total == 340  # type: ignore[attr-defined]
+    assert limits._ledger.used(_today("user", "ana")) == nanos(0.0022) + nanos(0.00026)  # type: ignore[attr-defined]
+    assert limits._ledger.used("user:ana/tokens") == 340  # type: ignore[attr-defined]
 
 
 async def test_pitfall_34_a_model_of_unknown_price_is_refused_where_a_budget_says_so() -> None:
@@ -280,17 +282,17 @@ async def test_pitfall_34_a_model_of_unknown_price_is_refused_where_a_budget_say
     closed = limited({"budget_day": 1.0, "unknown_price": "refuse"})
     way = route("new/thing")
     reservation = await open_.reserve(ANA, ask(), way)
-    await open_.admit(reservation, way.candidates[0])
+    await admit(open_, reservation, way.candidates[0])
     with pytest.raises(PriceUnknown, match="'m'"):
         await closed.reserve(ANA, ask(), way)
     mixed = route("new/thing", "cheap/small")
     reservation = await closed.reserve(ANA, ask(), mixed)
     with pytest.raises(PriceUnknown, match="'new/thing'"):
-        await closed.admit(reservation, mixed.candidates[0])
-    await closed.admit(reservation, mixed.candidates[1])
+        await admit(closed, reservation, mixed.candidates[0])
+    await admit(closed, reservation, mixed.candidates[1])
     # Own engines cost nothing, so their price is known.
     own = route("local/qwen")
-    await closed.admit(await closed.reserve(ANA, ask(), own), own.candidates[0])
+    await admit(closed, await closed.reserve(ANA, ask(), own), own.candidates[0])
 
 
 async def test_own_engines_answer_when_the_budget_is_spent() -> None:
@@ -298,23 +300,23 @@ async def test_own_engines_answer_when_the_budget_is_spent() -> None:
     way = route("cheap/small", "local/qwen")
     reservation = await limits.reserve(ANA, ask(), way)
     with pytest.raises(BudgetExceeded):
-        await limits.admit(reservation, way.candidates[0])
-    await limits.admit(reservation, way.candidates[1])
+        await admit(limits, reservation, way.candidates[0])
+    await admit(limits, reservation, way.candidates[1])
 
 
 async def test_a_provider_s_limit_turns_to_the_next_candidate_only() -> None:
     limits = limited({"scope": "provider", "subject": "dear", "requests_per_minute": 1, "tokens_per_minute": 5000})
     way = route("dear/large", "cheap/small")
     first = await limits.reserve(ANA, ask(), way)
-    await limits.admit(first, way.candidates[0])
+    await admit(limits, first, way.candidates[0])
     limits.settle(first, ended(ANA, ("dear/large", 100, 50)))
-    assert limits._ledger._windows["provider:dear/tokens"].total == 150  # type: ignore[attr-defined]
+    assert limits._ledger.used("provider:dear/tokens") == 150  # type: ignore[attr-defined]
     second = await limits.reserve(BOB, ask(), way)
     with pytest.raises(RateLimited, match="provider 'dear'"):
-        await limits.admit(second, way.candidates[0])
-    await limits.admit(second, way.candidates[1])
+        await admit(limits, second, way.candidates[0])
+    await admit(limits, second, way.candidates[1])
     limits.settle(second, ended(BOB, ("cheap/small", 100, 50)))
-    assert limits._ledger._windows["provider:dear/tokens"].total == 150  # type: ignore[attr-defined]
+    assert limits._ledger.used("provider:dear/tokens") == 150  # type: ignore[attr-defined]
 
 
 async def test_an_answer_that_was_shared_is_paid_by_the_one_who_was_there_at_its_end() -> None:
@@ -324,13 +326,13 @@ async def test_an_answer_that_was_shared_is_paid_by_the_one_who_was_there_at_its
     )
     way = route("dear/large")
     first, second = [await limits.reserve(ANA, ask(), way) for _ in range(2)]
-    await limits.admit(first, way.candidates[0])
+    await admit(limits, first, way.candidates[0])
     limits.settle(first, ended(ANA))
-    assert limits._ledger.spent(_today("user", "ana")) == 0  # type: ignore[attr-defined]
+    assert limits._ledger.used(_today("user", "ana")) == 0  # type: ignore[attr-defined]
     limits.settle(second, ended(ANA, ("dear/large", 100, 100)))
-    assert limits._ledger.spent(_today("user", "ana")) == nanos(0.004)  # type: ignore[attr-defined]
-    assert limits._ledger._windows["user:ana/tokens"].total == 200  # type: ignore[attr-defined]
-    assert limits._ledger._windows["provider:dear/tokens"].total == 200  # type: ignore[attr-defined]
+    assert limits._ledger.used(_today("user", "ana")) == nanos(0.004)  # type: ignore[attr-defined]
+    assert limits._ledger.used("user:ana/tokens") == 200  # type: ignore[attr-defined]
+    assert limits._ledger.used("provider:dear/tokens") == 200  # type: ignore[attr-defined]
 
 
 async def test_a_prompt_that_may_be_written_into_a_cache_is_reserved_at_that_price() -> None:
@@ -338,7 +340,7 @@ async def test_a_prompt_that_may_be_written_into_a_cache_is_reserved_at_that_pri
     way = route("cached/large")
     reservation = await limits.reserve(ANA, ask(300, max_tokens=1), way)
     with pytest.raises(BudgetExceeded):
-        await limits.admit(reservation, way.candidates[0])
+        await admit(limits, reservation, way.candidates[0])
 
 
 async def test_changed_limits_hold_from_the_next_request_on() -> None:
@@ -370,7 +372,7 @@ async def test_pitfall_34_budgets_survive_a_restart(location: Location) -> None:
         for _ in range(2):
             reservation = await limits.reserve(ANA, asked, way)
             try:
-                await limits.admit(reservation, way.candidates[0])
+                await admit(limits, reservation, way.candidates[0])
                 passed.append(True)
                 limits.settle(reservation, ended(ANA, ("dear/large", 100, 1000)))
             except BudgetExceeded:

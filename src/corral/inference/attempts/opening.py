@@ -33,7 +33,7 @@ TOO_LATE = 0.01
 
 _FREE = Prices(0.0, 0.0)
 
-Admit = Callable[[Candidate], Awaitable[None]]
+Admit = Callable[[Candidate, Prices | None], Awaitable[None]]
 Waiting = Callable[[str], int]
 
 
@@ -126,14 +126,16 @@ class Attempts:
         """Asks `candidate`, with its other keys too where one is refused or busy. Raises CorralError; then all is settled."""
         provider = self._parts.directory.provider(candidate.provider)
         question = put(provider)
+        # An own engine's price is not asked for: its provider would look through all models.
+        prices = candidate.price or (_FREE if candidate.local else provider.prices(candidate.model))
         if self._admit is not None:
-            await self._admit(candidate)
+            await self._admit(candidate, prices)
         if candidate.provider not in self._asked:
             self._asked.add(candidate.provider)
             self._parts.health.standing(candidate.provider).budget.ask(self._monotonic())
         while True:
             key = self._key(provider) if provider.keys else None
-            attempt = self._begin(candidate, provider, kind, question, key)
+            attempt = self._begin(candidate, prices, kind, question, key)
             try:
                 exchange = await self._call(
                     provider, candidate, self._said(candidate, question, attempt, key, stream=stream)
@@ -223,14 +225,17 @@ class Attempts:
         return known[1]
 
     def _begin(
-        self, candidate: Candidate, provider: Provider, kind: AttemptKind, question: Question, key: ProviderKey | None
+        self,
+        candidate: Candidate,
+        prices: Prices | None,
+        kind: AttemptKind,
+        question: Question,
+        key: ProviderKey | None,
     ) -> Attempt:
         now = self._monotonic()
         condition = self._condition(candidate)
         condition.asked += 1
         condition.breaker.take(now)
-        # An own engine's price is not asked for: its provider would look through all models.
-        prices = candidate.price or (_FREE if candidate.local else provider.prices(candidate.model))
         label = key.label if key is not None else ""
         attempt = Attempt(candidate.provider, candidate.model, kind, now, question.dialect, label, prices=prices)
         if self.record.trace is not None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from corral.inference.limits.service import Limits
-from corral.inference.limits.types import Held, Ledger, Standing, Take, Taking
+from corral.inference.limits.types import Held, Ledger, Take, Taking
 
-__all__ = ["Held", "Ledger", "Limits", "Standing", "Take", "Taking"]
+__all__ = ["Held", "Ledger", "Limits", "Take", "Taking"]

@@ -10,12 +10,13 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from corral.bus.redis_client import connect, failures
 from corral.inference.limits import scripts
 from corral.inference.limits.memory import MemoryLedger
 from corral.inference.limits.policy import share
-from corral.inference.limits.types import WINDOW, Held, Spent, Standing, Take, Taking
+from corral.inference.limits.types import WINDOW, Held, Spent, Take, Taking
 from corral.kit.clock import Clock
 from corral.kit.tasks import Tasks
 from corral.telemetry import get_logger
@@ -62,7 +63,7 @@ class RedisLedger:
         self._replica = secrets.token_hex(6)
         self._replicas = 1
         self._numbers = count()
-        self._alone = MemoryLedger(clock, local=True)
+        self._alone = MemoryLedger(clock)
         self._leases: dict[str, dict[str, None]] = {}
         """By owner the keys of its leases."""
         self._unsettled: deque[tuple[str, list[str], list[list[Any]]]] = deque(maxlen=_UNSETTLED)
@@ -126,20 +127,21 @@ class RedisLedger:
     def settle(self, owner: str, spent: Sequence[Spent]) -> None:
         """See `Ledger.settle`."""
         self._leases.pop(owner, None)
-        alone = [one for one in spent if one.held.local]
+        alone = [
+            Spent(local, one.tokens, one.money) for one in spent if (local := [held for held in one.held if held.local])
+        ]
         if alone:
             self._alone.settle(owner, alone)
         keys: list[str] = []
         changes: list[list[Any]] = []
-        for one in _together(spent):
-            take = one.held.take
-            if one.held.local and not (take.budget is not None and one.actual):
+        for held, actual in _together(spent):
+            take = held.take
+            if held.local and not (take.budget is not None and actual):
                 continue
             # Money that was spent while Redis was away is told to it afterwards; it held nothing for it.
-            held = 0 if one.held.local else one.held.amount
-            actual = -1 if one.actual is None else one.actual
+            amount = 0 if held.local else held.amount
             keys += self._keys(take.counter)
-            changes.append([take.measure, held, actual, one.held.at, take.budget.end if take.budget else 0])
+            changes.append([take.measure, amount, actual, held.at, take.budget.end if take.budget else 0])
         if changes:
             keys.append(f"{self._prefix}settled/{self._replica}-{next(self._numbers)}")
             self._unsettled.append((owner if not alone else "", keys, changes))
@@ -156,13 +158,11 @@ class RedisLedger:
         if not told[0]:
             _, index, used, reset, frees = told
             take = takes[index - 1]
-            standing = Standing(take, take.limit - used, reset / 1000)
-            return Taking((), (standing,), standing, frees / 1000)
-        held, standings = [], []
+            return Taking((), Held(take, 0, take.limit - used, reset / 1000), frees / 1000)
+        held = []
         leases: dict[str, None] = self._leases.get(owner, {})
         for take, amount, used, reset in zip(takes, told[2::3], told[3::3], told[4::3], strict=True):
-            held.append(Held(take, amount, told[1]))
-            standings.append(Standing(take, take.limit - used, reset / 1000))
+            held.append(Held(take, amount, take.limit - used, reset / 1000, told[1]))
             if take.measure == "concurrent":
                 leases[self._keys(take.counter)[0]] = None
             elif take.measure == "budget":
@@ -170,7 +170,7 @@ class RedisLedger:
                 self._know(take.counter, used)
         if leases:
             self._leases[owner] = leases
-        return Taking(tuple(held), tuple(standings))
+        return Taking(tuple(held))
 
     def _take_alone(self, takes: Sequence[Take]) -> Taking:
         shares = []
@@ -179,12 +179,13 @@ class RedisLedger:
             if take.budget is not None:
                 self._alone.seed(take, known)
             shares.append(share(take, self._replicas, known))
-        return self._alone.take_now(shares)
+        taking = self._alone.take_now(shares)
+        return replace(taking, held=tuple(replace(one, local=True) for one in taking.held))
 
     def _forget(self, owner: str, takes: Sequence[Take]) -> None:
         """Redis may have done what it did not answer to: gives back what would stay held."""
         lasting = [take for take in takes if take.measure in ("concurrent", "budget")]
-        self.settle(owner, [Spent(Held(take, 0), 0) for take in lasting])
+        self.settle(owner, [Spent([Held(take, 0) for take in lasting], 0, 0)])
 
     def _know(self, counter: str, used: int) -> None:
         self._known[counter] = used
@@ -259,16 +260,24 @@ class RedisLedger:
             self._lost(str(error) or type(error).__name__)
 
 
-def _together(spent: Sequence[Spent]) -> list[Spent]:
-    """What one owner holds of one budget in several takes, as one."""
-    found: dict[tuple[str, bool, int], Spent] = {}
-    for number, one in enumerate(spent):
-        budget = one.held.take.budget is not None
-        key = (one.held.take.counter, one.held.local, -1 if budget else number)
-        before = found.get(key)
-        if before is not None:
-            held = Held(one.held.take, before.held.amount + one.held.amount, one.held.at, one.held.local)
-            found[key] = Spent(held, (before.actual or 0) + (one.actual or 0))
-        else:
-            found[key] = one
-    return list(found.values())
+def _together(spent: Sequence[Spent]) -> list[tuple[Held, int]]:
+    """What was held and what was really used of it; what one owner holds of one budget in several takes as one. A request that was
+    counted stays so."""
+    found: list[tuple[Held, int]] = []
+    budgets: dict[tuple[str, bool], int] = {}
+    """Where each is in `found`."""
+    for one in spent:
+        for held in one.held:
+            take = held.take
+            if take.measure == "requests":
+                continue
+            actual = one.money if take.measure == "budget" else one.tokens
+            place = budgets.get((take.counter, held.local))
+            if place is not None:
+                before, sum_ = found[place]
+                found[place] = replace(before, amount=before.amount + held.amount), sum_ + actual
+                continue
+            if take.measure == "budget":
+                budgets[take.counter, held.local] = len(found)
+            found.append((held, actual))
+    return found

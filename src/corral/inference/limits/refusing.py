@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corral.inference.limits.policy import headers
-from corral.inference.limits.types import Standing, Taking
+from corral.inference.limits.types import Held, Taking
 from corral.inference.money import NANOS
 from corral.kit.errors import BudgetExceeded, PriceUnknown, RateLimited, TooManyRequests
 
@@ -13,28 +13,28 @@ _WHAT = {"requests": "requests a minute", "tokens": "tokens a minute", "concurre
 
 def refusal(taking: Taking) -> TooManyRequests:
     """The error for a refused request, with when to come again."""
-    standing = taking.refused
-    assert standing is not None
-    take = standing.take
+    refused = taking.refused
+    assert refused is not None
+    take = refused.take
     details = {
         "limit": take.limit,
-        "remaining": max(0, standing.remaining),
+        "remaining": max(0, refused.remaining),
         "measure": take.measure,
-        "scope": _scope(standing),
+        "scope": _scope(refused),
     }
     if take.budget is not None:
-        left = max(0, standing.remaining) / NANOS
+        left = max(0, refused.remaining) / NANOS
         return BudgetExceeded(
-            f"The budget of {_whose(standing)} for this {take.budget.period} has ${left:.4f} left, which this request may exceed.",
+            f"The budget of {_whose(refused)} for this {take.budget.period} has ${left:.4f} left, which this request may exceed.",
             details={**details, "limit": take.limit / NANOS, "remaining": left, "period": take.budget.period},
             retry_after=taking.retry_after,
             headers={"x-should-retry": "false"},
         )
     return RateLimited(
-        f"The limit of {take.limit} {_WHAT[take.measure]} for {_whose(standing)} is reached.",
+        f"The limit of {take.limit} {_WHAT[take.measure]} for {_whose(refused)} is reached.",
         details=details,
         retry_after=max(1.0, taking.retry_after),
-        headers=headers([standing]),
+        headers=headers([refused]),
     )
 
 
@@ -46,11 +46,11 @@ def unknown_price(name: str) -> PriceUnknown:
     )
 
 
-def _scope(standing: Standing) -> str:
-    return standing.take.counter.partition(":")[0]
+def _scope(refused: Held) -> str:
+    return refused.take.counter.partition(":")[0]
 
 
-def _whose(standing: Standing) -> str:
-    scope, _, rest = standing.take.counter.partition(":")
-    subject = rest.rpartition("/")[0] if standing.take.budget is None else rest.rsplit("/", 2)[0]
+def _whose(refused: Held) -> str:
+    scope, _, rest = refused.take.counter.partition(":")
+    subject = rest.rpartition("/")[0] if refused.take.budget is None else rest.rsplit("/", 2)[0]
     return _WHOSE.get(scope) or f"the {scope} {subject!r}"

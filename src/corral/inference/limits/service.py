@@ -6,8 +6,9 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from itertools import count
+
+import msgspec
 
 from corral.accounts.types import Principal
 from corral.inference.facts import Expectations, Facts, facts_of
@@ -15,7 +16,7 @@ from corral.inference.limits.book import BudgetBook
 from corral.inference.limits.policy import Calendar, headers
 from corral.inference.limits.refusing import refusal, unknown_price
 from corral.inference.limits.rules import Bound, Plan, Rulebook
-from corral.inference.limits.types import Budget, Held, Ledger, Spent, Standing, Take
+from corral.inference.limits.types import Budget, Held, Ledger, Spent, Take, Taking
 from corral.inference.money import nanos, nanos_of
 from corral.inference.ports import Reservation
 from corral.inference.routes.types import Candidate, RouteSpec
@@ -31,6 +32,7 @@ PriceOf = Callable[[Candidate], Prices | None]
 """What a candidate costs, as far as is known."""
 _FREE = Prices(0.0, 0.0)
 _NONE = Plan()
+_NO_COST = 0, 0
 Place = tuple[str, str] | None
 """The provider and its model (empty for all of its models) that something is held for; None for the whole request."""
 _RESEED = 60.0
@@ -39,31 +41,30 @@ _ROUTES = 2000
 _log = get_logger("corral.limits")
 
 
-class Ticket:
-    """What a request was let in with; fills `Reservation`."""
+class Ticket(msgspec.Struct):
+    """What a request was let in with; fills `Reservation`.
 
-    __slots__ = (
-        "answer", "ask", "held", "least", "owner", "plan", "prompt", "providers", "route", "settled", "standings",
-    )  # fmt: skip
+    held: what it holds whoever answers it; `admitted`: what it holds for those that it was admitted to, each with its place.
+    least: tokens of the answer that there must be room for at least. owner: its name where a store is asked, empty before.
+    """
 
-    def __init__(self, owner: str, ask: Ask, route: RouteSpec) -> None:
-        self.owner = owner
-        self.ask = ask
-        self.route = route
-        self.plan = _NONE
-        self.held: list[tuple[Held, Place]] = []
-        """What it holds, each with where it counts what is used."""
-        self.standings: tuple[Standing, ...] = ()
-        self.prompt = self.answer = 0
-        self.least = 0
-        """Tokens of the answer that there must be room for at least."""
-        self.providers: list[str] = []
-        self.settled = False
+    ask: Ask
+    route: RouteSpec
+    plan: Plan = _NONE
+    owner: str = ""
+    held: tuple[Held, ...] = ()
+    admitted: tuple[Held, ...] = ()
+    places: list[Place] = []
+    prompt: int = 0
+    answer: int = 0
+    least: int = 0
+    providers: list[str] = []
+    settled: bool = False
 
     @property
     def headers(self) -> Mapping[str, str]:
         """See `Reservation.headers`."""
-        return headers(self.standings)
+        return headers(self.held)
 
 
 class Limits:
@@ -80,7 +81,7 @@ class Limits:
         self._price = price
         self._book = book
         self._rules = Rulebook()
-        self._calendar = Calendar()
+        self._calendar = Calendar(clock)
         self._expected: OrderedDict[str, Expectations] = OrderedDict()
         self._instance = secrets.token_hex(6)
         self._numbers = count()
@@ -107,7 +108,7 @@ class Limits:
 
     async def reserve(self, principal: Principal, ask: Ask, route: RouteSpec) -> Reservation:
         """See `Gatekeeper.reserve`. Raises RateLimited, BudgetExceeded or PriceUnknown."""
-        ticket = Ticket(f"{self._instance}-{next(self._numbers)}", ask, route)
+        ticket = Ticket(ask, route)
         rules = self._rules
         if rules.empty:
             return ticket
@@ -117,53 +118,53 @@ class Limits:
         if plan.closed and all(self._cost(ticket, self.price(one)) is None for one in route.candidates):
             raise unknown_price(route.name)
         takes = plan.fixed
-        if ticket.prompt and plan.counted:
-            takes = (*takes, *[_tokens(ticket, bound) for bound in plan.counted])
+        if ticket.prompt:
+            for bound in plan.counted:
+                takes += (_tokens(ticket, bound),)
         if takes:
-            taking = self._ledger.take_now(takes) or await self._ledger.take(ticket.owner, takes)
+            taking = self._ledger.take_now(takes) or await self._ask_store(ticket, takes)
             if taking.refused is not None:
                 raise refusal(taking)
-            ticket.standings = taking.standings
-            ticket.held = [(held, None) for held in taking.held]
+            ticket.held = taking.held
         return ticket
 
-    async def admit(self, reservation: Reservation, candidate: Candidate) -> None:
+    async def admit(self, reservation: Reservation, candidate: Candidate, prices: Prices | None) -> None:
         """See `Gatekeeper.admit`. Money is reserved here, at the price of this candidate: a cheaper one may still fit into a
         budget that is nearly spent. What an earlier candidate may have cost stays reserved. Raises as `reserve`."""
         assert isinstance(reservation, Ticket)
         ticket, rules = reservation, self._rules
         if rules.empty or ticket.settled:
             return
-        provider = candidate.provider
+        provider, plan = candidate.provider, ticket.plan
         beyond = rules.beyond(provider, candidate.model, ticket.route.name)
-        if not (beyond or ticket.plan.budgeted):
-            # Nothing of it depends on who is asked.
-            ticket.providers.append(provider)
-            return
-        price = self.price(candidate) if rules.money else None
-        cost = self._cost(ticket, price) if rules.money else 0
-        if ticket.plan.closed and cost is None:
-            raise unknown_price(candidate.name)
-        takes: list[Take] = []
-        for whole in ticket.plan.budgeted:
-            takes += self._budgets(ticket, whole, price, cost)
-        places: list[Place] = [None] * len(takes)
-        for bound, place in beyond:
-            if bound.closed and bound.budgeted and cost is None:
-                raise unknown_price(candidate.name)
-            takes += bound.again if provider in ticket.providers else bound.fixed
-            if bound.tokens is not None and ticket.prompt:
-                takes.append(_tokens(ticket, bound))
-            takes += self._budgets(ticket, bound, price, cost)
-            places += [place] * (len(takes) - len(places))
-        # All of it or nothing: where one counter is full the candidate is not asked, so the others hold nothing for it.
-        if takes:
-            taking = self._ledger.take_now(takes) or await self._ledger.take(ticket.owner, takes)
-            if taking.refused is not None:
-                # What it holds already stays until the request ends: another candidate may still answer.
-                raise refusal(taking)
-            ticket.held += zip(taking.held, places, strict=True)
+        if beyond or plan.budgeted:
+            cost = self._costs(ticket, prices) if rules.money else _NO_COST
+            takes: list[Take] = []
+            for whole in plan.budgeted:
+                takes += self._budgets(whole, candidate, cost)
+            places: list[Place] = [None] * len(takes)
+            for bound, place in beyond:
+                takes += bound.again if provider in ticket.providers else bound.fixed
+                if bound.tokens is not None and ticket.prompt:
+                    takes.append(_tokens(ticket, bound))
+                if bound.budgeted:
+                    takes += self._budgets(bound, candidate, cost)
+                places += [place] * (len(takes) - len(places))
+            # All of it or nothing: where one counter is full the candidate is not asked, so the others hold nothing for it.
+            if takes:
+                taking = self._ledger.take_now(takes) or await self._ask_store(ticket, takes)
+                if taking.refused is not None:
+                    # What it holds already stays until the request ends: another candidate may still answer.
+                    raise refusal(taking)
+                ticket.admitted += taking.held
+                ticket.places += places
         ticket.providers.append(provider)
+
+    async def _ask_store(self, ticket: Ticket, takes: Sequence[Take]) -> Taking:
+        """The same of a ledger that has to be asked for it."""
+        if not ticket.owner:
+            ticket.owner = f"{self._instance}-{next(self._numbers)}"
+        return await self._ledger.take(ticket.owner, takes)
 
     def settle(self, reservation: Reservation, record: Record) -> None:
         """See `Gatekeeper.settle`. What was used counts, also where nothing was held for it: an answer that several shared is
@@ -187,44 +188,36 @@ class Limits:
         used: dict[Place, tuple[int, int]] = {}
         counted: set[str] = set()
         spent = []
-        for held, place in [*ticket.held, *self._owed(ticket, real)]:
+        whole = [(held, None) for held in ticket.held]
+        for held, place in [
+            *whole,
+            *zip(ticket.admitted, ticket.places, strict=True),
+            *self._owed(ticket, real),
+        ]:
             take = held.take
-            measure = take.measure
-            if measure == "requests":
-                # It was one, and stays one.
-                continue
-            if measure == "concurrent":
-                spent.append(Spent(held, None))
-                continue
-            found = used.get(place)
-            if found is None:
-                found = used[place] = _used(real, place)
-            actual = found[measure == "budget"]
-            if len(ticket.providers) > 1:
+            if place not in used:
+                used[place] = _used(real, place)
+            tokens, money = used[place]
+            if len(ticket.providers) > 1 and take.measure in ("tokens", "budget"):
                 # Of several that hold the same counter for the same request, one settles all of it.
-                actual = actual if take.counter not in counted else 0
+                tokens, money = (tokens, money) if take.counter not in counted else (0, 0)
                 counted.add(take.counter)
             if take.budget is not None and self._book is not None:
-                self._book.add(take.budget, actual)
-            spent.append(Spent(held, actual))
+                self._book.add(take.budget, money)
+            spent.append(Spent((held,), tokens, money))
         return spent
 
     def _spent_once(self, ticket: Ticket, attempt: Attempt) -> list[Spent]:
         """The same where one answered who was asked once, as nearly always: all that is held is for what that one used."""
         tokens, money = _used((attempt,), None)
-        spent = []
-        for held, _ in ticket.held:
-            take = held.take
-            measure = take.measure
-            if measure == "tokens":
-                spent.append(Spent(held, tokens))
-            elif measure == "concurrent":
-                spent.append(Spent(held, None))
-            elif take.budget is not None:
-                if self._book is not None:
-                    self._book.add(take.budget, money)
-                spent.append(Spent(held, money))
-        return spent
+        held, book = ticket.held, self._book
+        if ticket.admitted:
+            held += ticket.admitted
+            for one in ticket.admitted:
+                budget = one.take.budget
+                if budget is not None and book is not None:
+                    book.add(budget, money)
+        return [Spent(held, tokens, money)] if held else []
 
     def _owed(self, ticket: Ticket, attempts: Sequence[Attempt]) -> list[tuple[Held, Place]]:
         """The counters of money and of providers' tokens that were used and are not held."""
@@ -232,24 +225,23 @@ class Limits:
         if self._rules.empty or not [one for one in attempts if one.provider not in known]:
             # It was let in for all that answered, so it holds all that there is to hold.
             return []
-        held = {one.take.counter for one, _ in ticket.held}
+        held = {one.take.counter for one in (*ticket.held, *ticket.admitted)}
         places: list[tuple[Bound, Place]] = [(bound, None) for bound in ticket.plan.bounds]
         for provider, model in dict.fromkeys((attempt.provider, attempt.model) for attempt in attempts):
             places += self._rules.beyond(provider, model, ticket.route.name)
-        now = self._clock.now()
         owed: dict[str, tuple[Held, Place]] = {}
         for bound, place in places:
-            for take in self._unheld(ticket, bound, now):
+            for take in self._unheld(ticket, bound):
                 if take.counter not in held:
-                    owed.setdefault(take.counter, (Held(take, 0, -1), place))
+                    owed.setdefault(take.counter, (Held(take, 0, at=-1), place))
         return list(owed.values())
 
-    def _unheld(self, ticket: Ticket, bound: Bound, now: datetime) -> list[Take]:
+    def _unheld(self, ticket: Ticket, bound: Bound) -> list[Take]:
         """The counters of a bound that count what was used, less the budgets that are held already."""
         takes = [_tokens(ticket, bound)] if bound.tokens is not None and ticket.prompt else []
         for period, _ in bound.budgets:
-            budget, _ = self._calendar.budget(bound.scope, bound.subject, period, now)
-            if not any(one.take.budget is not None and one.take.budget.like(budget) for one, _ in ticket.held):
+            budget, _ = self._calendar.budget(bound.scope, bound.subject, period)
+            if not any(one.take.budget is not None and one.take.budget.like(budget) for one in ticket.admitted):
                 takes.append(_budget_take(budget))
         return takes
 
@@ -269,17 +261,26 @@ class Limits:
         else:
             ticket.answer = ticket.least = facts.max_tokens
 
-    def _budgets(self, ticket: Ticket, bound: Bound, price: Prices | None, cost: int | None) -> list[Take]:
-        """What it wants of a bound's budgets, of which `cost` is what it may cost."""
-        if not bound.budgeted or not cost:
+    def _budgets(self, bound: Bound, candidate: Candidate, cost: tuple[int, int] | None) -> list[Take]:
+        """What it wants of a bound's budgets for what a candidate may cost. Raises PriceUnknown where that has to be known."""
+        if cost is None and bound.closed:
+            raise unknown_price(candidate.name)
+        if cost is None or not cost[1]:
             return []
-        least = cost if ticket.least == ticket.answer else self._cost(ticket, price, least=True) or 0
-        now = self._clock.now()
+        least, most = cost
         takes = []
         for period, limit in bound.budgets:
-            budget, counter = self._calendar.budget(bound.scope, bound.subject, period, now)
-            takes.append(Take(counter, "budget", limit, cost if cost > least else least, least, budget))
+            budget, counter = self._calendar.budget(bound.scope, bound.subject, period)
+            takes.append(Take(counter, "budget", limit, most, least, budget))
         return takes
+
+    def _costs(self, ticket: Ticket, price: Prices | None) -> tuple[int, int] | None:
+        """What it may cost at least and at most; None where that is not known."""
+        most = self._cost(ticket, price)
+        if most is None or ticket.least == ticket.answer:
+            return None if most is None else (most, most)
+        least = self._cost(ticket, price, least=True) or 0
+        return least, most if most > least else least
 
     def _cost(self, ticket: Ticket, price: Prices | None, *, least: bool = False) -> int | None:
         if price is None:

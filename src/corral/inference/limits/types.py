@@ -22,7 +22,7 @@ class _Value(msgspec.Struct, frozen=True, gc=False):
     """Several are made for every request: nothing of them can lead back to itself, so the collector need not look at them."""
 
 
-class Budget(_Value, frozen=True, gc=False):
+class Budget(_Value, frozen=True, gc=False, cache_hash=True):
     """Which budget, and for which time: `start` and `end` in milliseconds since 1970, UTC."""
 
     scope: str
@@ -57,39 +57,37 @@ class Take(_Value, frozen=True, gc=False):
 
 
 class Held(_Value, frozen=True, gc=False):
-    """What was taken. `at` is the second of a window it was counted in; `local` says that it is not in the shared store."""
+    """What was taken, and how its counter stood then: `remaining`, and `reset` in how many seconds all of it is free again.
+
+    at: the second of a window it was counted in. local: it is not in the shared store.
+    """
 
     take: Take
     amount: int
+    remaining: int = 0
+    reset: float = 0.0
     at: int = 0
     local: bool = False
 
 
-class Standing(_Value, frozen=True, gc=False):
-    """How a counter stands after a request: `reset` is in how many seconds all of it is free again."""
-
-    take: Take
-    remaining: int
-    reset: float
-
-
 class Taking(_Value, frozen=True, gc=False):
-    """The answer to a request: all that it wanted is held, or nothing and `refused` is the counter in the way.
+    """The answer to a request: all that it wanted is held, or nothing and `refused` tells of the counter in the way.
 
     retry_after: seconds until the refused counter has room for it, as far as is known.
     """
 
     held: tuple[Held, ...]
-    standings: tuple[Standing, ...]
-    refused: Standing | None = None
+    refused: Held | None = None
     retry_after: float = 0.0
 
 
 class Spent(_Value, frozen=True, gc=False):
-    """What was really used of something held; None for as much as was held."""
+    """What was really used of all that is held here: so many tokens where tokens are, so much money where money is. A place among
+    the requests at once is free again, and a request that was counted stays so."""
 
-    held: Held
-    actual: int | None
+    held: Sequence[Held]
+    tokens: int
+    money: int
 
 
 class Ledger(Protocol):
