@@ -72,9 +72,9 @@ def _read(ask: Ask) -> Facts:
         body = _decoder.decode(ask.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _NOTHING
-    gemini, ollama = body.generationConfig, body.options
     most, count = body.max_completion_tokens or body.max_tokens or body.max_output_tokens, body.n
     temperature, seed = body.temperature, body.seed
+    gemini, ollama = body.generationConfig, body.options
     if gemini is not None:
         most, count = gemini.maxOutputTokens or most, gemini.candidateCount or count
         temperature, seed = _first(gemini.temperature, temperature), _first(gemini.seed, seed)
@@ -82,9 +82,9 @@ def _read(ask: Ask) -> Facts:
         most = ollama.num_predict or most
         temperature, seed = _first(ollama.temperature, temperature), _first(ollama.seed, seed)
     return Facts(
-        max_tokens=most * max(1, count or 1) if most is not None and most > 0 else None,
-        fixed=temperature == 0 or seed is not None,
-        lasting=bool(body.store or body.background or body.previous_response_id),
+        most * (count if count is not None and count > 1 else 1) if most is not None and most > 0 else None,
+        temperature == 0 or seed is not None,
+        bool(body.store or body.background or body.previous_response_id),
     )
 
 
@@ -125,17 +125,17 @@ class Expectations:
         self.per_byte = 0.3
         self.answer = 400.0
 
-    def prompt(self, body: bytes) -> int:
-        """Tokens that a body may count as a prompt."""
-        size, pieces = text_size(body)
+    def prompt(self, size: int, pieces: int) -> int:
+        """Tokens that a body of that `text_size` may count as a prompt."""
         return int(size * self.per_byte) + 1 + pieces * _IMAGE_TOKENS
 
-    def learn(self, body: bytes, prompt: int, completion: int) -> None:
-        """Takes in what a request used."""
-        size, pieces = text_size(body)
+    def learn(self, size: int, pieces: int, prompt: int, completion: int) -> None:
+        """Takes in what a request of that `text_size` used."""
         if prompt and size and not pieces:
-            seen = min(2.0, prompt / size)
-            self.per_byte = max(seen, 0.98 * self.per_byte + 0.02 * seen)
+            seen = prompt / size
+            seen = seen if seen < 2.0 else 2.0
+            slow = 0.98 * self.per_byte + 0.02 * seen
+            self.per_byte = seen if seen > slow else slow
         if completion:
             self.answer += 0.1 * (completion - self.answer)
 

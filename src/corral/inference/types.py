@@ -131,6 +131,12 @@ class Attempt(msgspec.Struct):
     span: str = ""
 
     @property
+    def tokens(self) -> int:
+        """Read and written."""
+        usage = self.usage
+        return usage.prompt_tokens + usage.completion_tokens if usage is not None else 0
+
+    @property
     def cost(self) -> float | None:
         """US dollars; None when a price that is needed is not known."""
         usage = self.usage

@@ -12,6 +12,7 @@ import pytest
 
 from corral.accounts.types import Permission, Principal
 from corral.dialects.form import Usage
+from corral.inference.facts import text_size
 from corral.inference.limits.book import BudgetBook
 from corral.inference.limits.memory import MemoryLedger
 from corral.inference.limits.policy import budget_of
@@ -200,7 +201,7 @@ async def test_what_answers_usually_take_is_learnt() -> None:
     known = limits._expectations("m")
     assert 20 < known.expected < 40
     assert 0.45 < known.per_byte < 0.55
-    assert 450 < known.prompt(ask(1000).body) < 560
+    assert 450 < known.prompt(*text_size(ask(1000).body)) < 560
 
 
 async def test_an_answer_that_may_be_longer_than_the_limit_has_the_minute_for_itself() -> None:
@@ -218,7 +219,7 @@ async def test_pictures_in_a_prompt_do_not_count_by_their_bytes() -> None:
     body = ask().body.replace(b'"xxx', b'"data:image/png;base64,' + b"A" * 3_000_000 + b'"xxx', 1)
     asked = Ask("chat", "openai_chat", "m", body)
     assert isinstance(await limits.reserve(ANA, asked, route()), object)
-    assert limits._expectations("m").prompt(body) < 4000
+    assert limits._expectations("m").prompt(*text_size(body)) < 4000
 
 
 async def test_money_is_reserved_at_the_price_of_the_candidate_and_a_cheaper_one_may_still_fit() -> None:

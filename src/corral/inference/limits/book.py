@@ -55,8 +55,13 @@ class BudgetBook:
 
     def add(self, budget: Budget, amount: int) -> None:
         """So much more is spent. Never blocks."""
-        if amount and (budget in self._unwritten or len(self._unwritten) < _MOST):
-            self._unwritten[budget] = self._unwritten.get(budget, 0) + amount
+        unwritten = self._unwritten
+        known = unwritten.get(budget)
+        if known is not None:
+            # So it is wanted already.
+            unwritten[budget] = known + amount
+        elif amount and len(unwritten) < _MOST:
+            unwritten[budget] = amount
             self._wanted.set()
 
     async def stop(self) -> None:

@@ -11,7 +11,7 @@ from itertools import count
 import msgspec
 
 from corral.accounts.types import Principal
-from corral.inference.facts import Expectations, Facts, facts_of
+from corral.inference.facts import Expectations, facts_of, text_size
 from corral.inference.limits.book import BudgetBook
 from corral.inference.limits.policy import Calendar, headers
 from corral.inference.limits.refusing import refusal, unknown_price
@@ -45,7 +45,7 @@ class Ticket(msgspec.Struct):
     """What a request was let in with; fills `Reservation`.
 
     held: what it holds whoever answers it; `admitted`: what it holds for those that it was admitted to, each with its place.
-    least: tokens of the answer that there must be room for at least. owner: its name where a store is asked, empty before.
+    least: tokens of the answer that there must be room for at least. known, text: what its prompt was estimated by. owner: its name where a store is asked, empty before.
     """
 
     ask: Ask
@@ -58,6 +58,8 @@ class Ticket(msgspec.Struct):
     prompt: int = 0
     answer: int = 0
     least: int = 0
+    known: Expectations | None = None
+    text: tuple[int, int] | None = None
     providers: list[str] = []
     settled: bool = False
 
@@ -115,7 +117,7 @@ class Limits:
         plan = ticket.plan = rules.plan(principal.key_id, principal.user_id, route.name)
         if rules.measured:
             self._estimate(ticket)
-        if plan.closed and all(self._cost(ticket, self.price(one)) is None for one in route.candidates):
+        if plan.closed and all(_costs(ticket, self.price(one)) is None for one in route.candidates):
             raise unknown_price(route.name)
         takes = plan.fixed
         if ticket.prompt:
@@ -138,7 +140,7 @@ class Limits:
         provider, plan = candidate.provider, ticket.plan
         beyond = rules.beyond(provider, candidate.model, ticket.route.name)
         if beyond or plan.budgeted:
-            cost = self._costs(ticket, prices) if rules.money else _NO_COST
+            cost = _costs(ticket, prices) if rules.money else _NO_COST
             takes: list[Take] = []
             for whole in plan.budgeted:
                 takes += self._budgets(whole, candidate, cost)
@@ -170,21 +172,35 @@ class Limits:
         """See `Gatekeeper.settle`. What was used counts, also where nothing was held for it: an answer that several shared is
         settled by the one who was there at its end."""
         assert isinstance(reservation, Ticket)
-        ticket = reservation
-        real = [attempt for attempt in record.attempts if attempt.usage is not None]
+        ticket, attempts = reservation, record.attempts
+        if len(attempts) == 1 and attempts[0].usage is not None and ticket.providers == [attempts[0].provider]:
+            # Nearly always.
+            real, once = attempts, True
+        else:
+            real, once = [attempt for attempt in attempts if attempt.usage is not None], False
         if not self._rules.empty:
             self._learn(ticket, real)
         if ticket.settled:
             return
         ticket.settled = True
-        spent = self._spent(ticket, real)
+        spent = self._spent_once(ticket, attempts[0]) if once else self._spent(ticket, real)
         if spent:
             self._ledger.settle(ticket.owner, spent)
 
+    def _spent_once(self, ticket: Ticket, attempt: Attempt) -> list[Spent]:
+        """What was really used where one answered who was asked once: all that is held is for what that one used."""
+        tokens, money = attempt.tokens, nanos_of(attempt) or 0
+        held, book = ticket.held, self._book
+        if ticket.admitted:
+            held += ticket.admitted
+            for one in ticket.admitted:
+                budget = one.take.budget
+                if budget is not None and book is not None:
+                    book.add(budget, money)
+        return [Spent(held, tokens, money)] if held else []
+
     def _spent(self, ticket: Ticket, real: Sequence[Attempt]) -> list[Spent]:
         """What was really used of all that it holds, and of what it owes."""
-        if len(real) == 1 and ticket.providers == [real[0].provider]:
-            return self._spent_once(ticket, real[0])
         used: dict[Place, tuple[int, int]] = {}
         counted: set[str] = set()
         spent = []
@@ -206,18 +222,6 @@ class Limits:
                 self._book.add(take.budget, money)
             spent.append(Spent((held,), tokens, money))
         return spent
-
-    def _spent_once(self, ticket: Ticket, attempt: Attempt) -> list[Spent]:
-        """The same where one answered who was asked once, as nearly always: all that is held is for what that one used."""
-        tokens, money = _used((attempt,), None)
-        held, book = ticket.held, self._book
-        if ticket.admitted:
-            held += ticket.admitted
-            for one in ticket.admitted:
-                budget = one.take.budget
-                if budget is not None and book is not None:
-                    book.add(budget, money)
-        return [Spent(held, tokens, money)] if held else []
 
     def _owed(self, ticket: Ticket, attempts: Sequence[Attempt]) -> list[tuple[Held, Place]]:
         """The counters of money and of providers' tokens that were used and are not held."""
@@ -251,11 +255,12 @@ class Limits:
         return _FREE if found is None and candidate.local else found
 
     def _estimate(self, ticket: Ticket) -> None:
-        facts: Facts = facts_of(ticket.ask)
+        facts = facts_of(ticket.ask)
         if ticket.ask.operation == "count_tokens":
             return
-        known = self._expectations(ticket.route.name)
-        ticket.prompt = known.prompt(ticket.ask.body)
+        known = ticket.known = self._expectations(ticket.route.name)
+        text = ticket.text = text_size(ticket.ask.body)
+        ticket.prompt = known.prompt(*text)
         if facts.max_tokens is None:
             ticket.answer, ticket.least = known.expected, 1
         else:
@@ -274,25 +279,6 @@ class Limits:
             takes.append(Take(counter, "budget", limit, most, least, budget))
         return takes
 
-    def _costs(self, ticket: Ticket, price: Prices | None) -> tuple[int, int] | None:
-        """What it may cost at least and at most; None where that is not known."""
-        most = self._cost(ticket, price)
-        if most is None or ticket.least == ticket.answer:
-            return None if most is None else (most, most)
-        least = self._cost(ticket, price, least=True) or 0
-        return least, most if most > least else least
-
-    def _cost(self, ticket: Ticket, price: Prices | None, *, least: bool = False) -> int | None:
-        if price is None:
-            return None
-        dollars = price.cost(ticket.prompt, ticket.least if least else ticket.answer)
-        if dollars is None:
-            return None
-        # A provider may write all of a prompt into its cache, at a price of its own.
-        if price.cache_write is not None and price.cache_write > (price.input or 0.0):
-            dollars += ticket.prompt * (price.cache_write - (price.input or 0.0)) / 1e6
-        return nanos(dollars)
-
     def _expectations(self, route: str) -> Expectations:
         found = self._expected.get(route)
         if found is None:
@@ -304,7 +290,8 @@ class Limits:
     def _learn(self, ticket: Ticket, attempts: Sequence[Attempt]) -> None:
         usage = attempts[0].usage if len(attempts) == 1 and not attempts[0].estimated else None
         if usage is not None:
-            self._expectations(ticket.route.name).learn(ticket.ask.body, usage.prompt_tokens, usage.completion_tokens)
+            known = ticket.known or self._expectations(ticket.route.name)
+            known.learn(*(ticket.text or text_size(ticket.ask.body)), usage.prompt_tokens, usage.completion_tokens)
 
     async def _seed(self) -> None:
         assert self._book is not None
@@ -332,6 +319,25 @@ def _tokens(ticket: Ticket, bound: Bound) -> Take:
     return Take(bound.counter, "tokens", limit, amount if amount > least else least, least)
 
 
+def _costs(ticket: Ticket, price: Prices | None) -> tuple[int, int] | None:
+    """What a request may cost at least and at most, in billionths of a dollar; None where that is not known."""
+    if price is None:
+        return None
+    prompt, answer = ticket.prompt, ticket.answer
+    read, written, kept = price.input, price.output, price.cache_write
+    if (read is None and prompt) or (written is None and answer):
+        return None
+    read, written = read or 0.0, written or 0.0
+    if kept is not None and kept > read:
+        # A provider may write all of a prompt into its cache, at a price of its own.
+        read = kept
+    most = nanos((prompt * read + answer * written) / 1e6)
+    if ticket.least == answer:
+        return most, most
+    least = nanos((prompt * read + ticket.least * written) / 1e6)
+    return least, most if most > least else least
+
+
 def _at(attempt: Attempt, place: tuple[str, str]) -> bool:
     return attempt.provider == place[0] and place[1] in ("", attempt.model)
 
@@ -345,8 +351,7 @@ def _used(attempts: Sequence[Attempt], place: Place) -> tuple[int, int]:
     """The tokens and the money (in billionths of a dollar) that attempts at a place took."""
     tokens = money = 0
     for attempt in attempts:
-        usage = attempt.usage
-        if usage is not None and (place is None or _at(attempt, place)):
-            tokens += usage.prompt_tokens + usage.completion_tokens
+        if place is None or _at(attempt, place):
+            tokens += attempt.tokens
             money += nanos_of(attempt) or 0
     return tokens, money
