@@ -39,12 +39,13 @@ class RetryBudget:
     def _slice(self, now: float) -> list[int]:
         number = int(now / WINDOW * _SLICES)
         slices = self._slices
+        if slices and slices[-1][0] == number:
+            return slices[-1]
         while slices and slices[0][0] <= number - _SLICES:
             _, asked, retried = slices.popleft()
             self._asked -= asked
             self._retried -= retried
-        if not slices or slices[-1][0] != number:
-            slices.append([number, 0, 0])
+        slices.append([number, 0, 0])
         return slices[-1]
 
 

@@ -70,7 +70,7 @@ class Candidates:
     def may(self, candidate: Candidate) -> bool:
         """Whether a candidate may be asked now."""
         # An own engine is watched over elsewhere; where nobody else can be asked it always is.
-        return (candidate.local and len(self.order) == 1) or self.attempts.wait(candidate) <= 0
+        return (len(self.order) == 1 and candidate.local) or self.attempts.wait(candidate) <= 0
 
     async def rested(self, order: Sequence[Candidate]) -> bool:
         """Waits for the first of `order` that rests for a moment only and may be asked again; False when there is none."""

@@ -12,8 +12,8 @@ import msgspec
 
 from corral.inference.attempts import judging
 from corral.inference.attempts.asking import Question
-from corral.inference.health import Condition, Health
-from corral.inference.keys import REFUSED
+from corral.inference.health import Condition, Health, Standing
+from corral.inference.keys import REFUSED, KeyRing
 from corral.inference.ports import Directory
 from corral.inference.routes.types import Candidate, RouteSpec
 from corral.inference.types import Ask, Attempt, AttemptKind, Record
@@ -57,6 +57,15 @@ class Opened(msgspec.Struct):
     exchange: Exchange
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """A candidate, how it is doing, and how its provider is."""
+
+    candidate: Candidate
+    condition: Condition
+    provider: Standing
+    local: bool
+
+
 class Attempts:
     """The attempts of one request."""
 
@@ -71,8 +80,8 @@ class Attempts:
         self.record = record
         self._admit = admit
         self._asked: set[str] = set()
-        self._known: tuple[Candidate, Condition] | None = None
-        """The candidate that was asked about last, as nearly always for all of a request, and its condition."""
+        self._known: _Known | None = None
+        """The candidate that was asked about last, as nearly always for all of a request."""
         self._spilled: list[Candidate] = []
         self._waited = 0
         self._monotonic = parts.clock.monotonic
@@ -99,12 +108,13 @@ class Attempts:
 
     def wait(self, candidate: Candidate) -> float:
         """Seconds until a candidate may be asked, by its breaker and its provider's keys."""
-        now = self._monotonic()
-        left = self._condition(candidate).breaker.wait(now)
-        if left <= 0 and not candidate.local:
+        now, known = self._monotonic(), self._know(candidate)
+        left = known.condition.breaker.wait(now)
+        ring = known.provider.keys
+        if left <= 0 and ring.at_rest and not known.local:
             provider = self.provider(candidate)
             if provider is not None and len(provider.keys) > 1:
-                left = self._parts.health.standing(candidate.provider).keys.wait(provider.keys, now)
+                left = ring.wait(provider.keys, now)
         return left
 
     def provider(self, candidate: Candidate) -> Provider | None:
@@ -126,19 +136,20 @@ class Attempts:
         """Asks `candidate`, with its other keys too where one is refused or busy. Raises CorralError; then all is settled."""
         provider = self._parts.directory.provider(candidate.provider)
         question = put(provider)
+        known = self._know(candidate)
         # An own engine's price is not asked for: its provider would look through all models.
-        prices = candidate.price or (_FREE if candidate.local else provider.prices(candidate.model))
+        prices = candidate.price or (_FREE if known.local else provider.prices(candidate.model))
         if self._admit is not None:
             await self._admit(candidate, prices)
         if candidate.provider not in self._asked:
             self._asked.add(candidate.provider)
-            self._parts.health.standing(candidate.provider).budget.ask(self._monotonic())
+            known.provider.budget.ask(self._monotonic())
         while True:
-            key = self._key(provider) if provider.keys else None
-            attempt = self._begin(candidate, prices, kind, question, key)
+            key = self._key(provider, known.provider.keys) if provider.keys else None
+            attempt = self._begin(known, prices, kind, question, key)
             try:
                 exchange = await self._call(
-                    provider, candidate, self._said(candidate, question, attempt, key, stream=stream)
+                    provider, candidate, self._said(known, question, attempt, key, stream=stream)
                 )
             except CorralError as error:
                 # With another key at once; the last key's failure is the candidate's.
@@ -156,10 +167,9 @@ class Attempts:
                     self._content(candidate, attempt)
                 return Opened(candidate, provider, question, attempt, exchange)
 
-    def _key(self, provider: Provider) -> ProviderKey:
+    def _key(self, provider: Provider, ring: KeyRing) -> ProviderKey:
         keys = provider.keys
-        ring = self._parts.health.standing(provider.name).keys
-        key = ring.choose(keys, self.now)
+        key = ring.choose(keys, self._monotonic())
         if key is None:
             wait = max(1.0, ring.wait(keys, self.now))
             raise Unavailable(f"All keys of {provider.name!r} rest.", retry_after=wait)
@@ -190,20 +200,20 @@ class Attempts:
 
     def _content(self, candidate: Candidate, attempt: Attempt) -> None:
         attempt.first_content = self.now
-        self._condition(candidate).took(attempt.first_content - attempt.began)
+        self._know(candidate).condition.took(attempt.first_content - attempt.began)
         if self.record.first_content is None:
             self.record.first_content = attempt.first_content
 
     def answered(self, candidate: Candidate, attempt: Attempt) -> None:
         """It has given a whole answer."""
         attempt.ended, attempt.outcome = self._monotonic(), "completed"
-        self._condition(candidate).breaker.succeed(attempt.ended)
+        self._know(candidate).condition.breaker.succeed(attempt.ended)
 
     def failed(self, candidate: Candidate, attempt: Attempt, error: CorralError, *, blame: bool = True) -> None:
         """It has failed. Without `blame` that says nothing about the candidate. In the middle of an answer being busy is a failure too."""
         now = attempt.ended = self.now
         attempt.outcome, attempt.error, attempt.message = "failed", error.code, error.message[:500]
-        condition = self._condition(candidate)
+        condition = self._know(candidate).condition
         verdict = judging.verdict(error, local=candidate.local) if blame else "nothing"
         if verdict == "failure" or (verdict == "rest" and attempt.first_content is not None):
             condition.failed += 1
@@ -216,24 +226,20 @@ class Attempts:
     def dropped(self, candidate: Candidate, attempt: Attempt) -> None:
         """The request ended without a word about the candidate."""
         attempt.ended, attempt.outcome = self.now, "cancelled"
-        self._condition(candidate).breaker.drop()
+        self._know(candidate).condition.breaker.drop()
 
-    def _condition(self, candidate: Candidate) -> Condition:
+    def _know(self, candidate: Candidate) -> _Known:
         known = self._known
-        if known is None or known[0] is not candidate:
-            known = self._known = candidate, self._parts.health.of(candidate)
-        return known[1]
+        if known is None or known.candidate is not candidate:
+            health = self._parts.health
+            condition, provider = health.of(candidate), health.standing(candidate.provider)
+            known = self._known = _Known(candidate, condition, provider, candidate.local)
+        return known
 
     def _begin(
-        self,
-        candidate: Candidate,
-        prices: Prices | None,
-        kind: AttemptKind,
-        question: Question,
-        key: ProviderKey | None,
+        self, known: _Known, prices: Prices | None, kind: AttemptKind, question: Question, key: ProviderKey | None
     ) -> Attempt:
-        now = self._monotonic()
-        condition = self._condition(candidate)
+        now, candidate, condition = self._monotonic(), known.candidate, known.condition
         condition.asked += 1
         condition.breaker.take(now)
         label = key.label if key is not None else ""
@@ -261,11 +267,10 @@ class Attempts:
             raise judging.Spilled(error.message) from None
 
     def _said(
-        self, candidate: Candidate, question: Question, attempt: Attempt, key: ProviderKey | None, *, stream: bool
+        self, known: _Known, question: Question, attempt: Attempt, key: ProviderKey | None, *, stream: bool
     ) -> Call:
-        ask, trace = self._ask, self.record.trace
+        ask, trace, candidate, local = self._ask, self.record.trace, known.candidate, known.local
         told = trace.child(attempt.span) if trace is not None and trace.told else None
-        local = candidate.local
         patience = self._route.spill_after if local and self._spills(candidate) else None
         return Call(
             ask.operation, question.dialect, candidate.model, question.body, stream, key, ask.headers, None, ask.request_id, told,

@@ -19,25 +19,22 @@ def cost_of(record: Record) -> int | None:
     """What a request cost, all attempts together, in billionths of a dollar; None when a price that counts is not known."""
     total = 0
     for attempt in record.attempts:
-        usage = attempt.usage
-        if usage is None or not (usage.prompt_tokens or usage.completion_tokens):
-            continue
         cost = nanos_of(attempt)
-        if cost is None and attempt.prices is None and attempt.provider == LOCAL:
-            cost = 0
-        if cost is None:
+        if cost is not None:
+            total += cost
+        elif attempt.tokens and not (attempt.prices is None and attempt.provider == LOCAL):
             return None
-        total += cost
     return total
 
 
 def event_of(record: Record, identity: str, zero: float) -> Event:
     """The row of an event. `zero` is when the monotonic clock was 0, in milliseconds since 1970; its own time is its beginning."""
-    ask, began, attempts = record.ask, record.began, record.attempts
-    usage = record.usage or _NOTHING
-    by = record.answered_by
-    ended = record.ended if record.ended is not None else began
-    several = len(attempts) > 1
+    ask, began, ended, attempts = record.ask, record.began, record.ended, record.attempts
+    by, count, first = record.answered_by, len(attempts), record.first_content
+    # Of one attempt, as nearly always, there is nothing to add up.
+    usage = by.usage if by is not None and count == 1 else record.usage
+    if usage is None:
+        usage = _NOTHING
     return (
         identity,
         int(zero + began * 1000),
@@ -55,15 +52,15 @@ def event_of(record: Record, identity: str, zero: float) -> Event:
         usage.cached_tokens,
         usage.cache_write_tokens,
         usage.reasoning_tokens,
-        any(attempt.estimated for attempt in attempts) if several else bool(attempts and attempts[0].estimated),
+        attempts[0].estimated if count == 1 else any(attempt.estimated for attempt in attempts),
         cost_of(record),
-        _since(began, record.first_content),
-        max(0, int((ended - began) * 1000)),
+        _since(began, first) if first is not None else None,
+        int((ended - began) * 1000) if ended is not None else 0,
         record.outcome,
         record.error[:64] or None,
         record.cache,
-        len(attempts),
-        _tried(attempts) if several else None,
+        count,
+        _tried(attempts) if count > 1 else None,
     )
 
 

@@ -47,11 +47,12 @@ class Totals:
             self.caches[record.cache] = self.caches.get(record.cache, 0) + 1
         by = record.answered_by
         for attempt in record.attempts:
-            totals = self._of(attempt.provider, attempt.model)
+            totals = self.models.get((attempt.provider, attempt.model)) or self._new(attempt.provider, attempt.model)
             if attempt is by:
                 totals.requests += 1
-                totals.failed += record.outcome == "failed"
-                totals.cancelled += record.outcome == "cancelled"
+                if record.outcome != "completed":
+                    totals.failed += record.outcome == "failed"
+                    totals.cancelled += record.outcome == "cancelled"
             totals.attempts += 1
             if attempt.outcome == "failed":
                 totals.failures += 1
@@ -75,9 +76,6 @@ class Totals:
             if one.requests
         }
 
-    def _of(self, provider: str, model: str) -> ModelTotals:
-        found = self.models.get((provider, model))
-        if found is None:
-            key = (provider, model) if len(self.models) < MOST else _OTHER
-            found = self.models.setdefault(key, ModelTotals())
-        return found
+    def _new(self, provider: str, model: str) -> ModelTotals:
+        key = (provider, model) if len(self.models) < MOST else _OTHER
+        return self.models.setdefault(key, ModelTotals())
