@@ -120,7 +120,9 @@ async def test_they_are_written_in_the_background_and_at_the_end(database: Datab
 
 async def test_an_event_that_is_written_again_is_there_once(database: Database) -> None:
     clock = ManualClock()
-    first, second = (event_of(record(clock), f"use_{number}", 1_000_000) for number in range(2))
+    first, second = (
+        event_of(record(clock), record(clock).answered_by, f"use_{number}", 1_000_000) for number in range(2)
+    )
     await database.write(lambda connection: add(connection, [first]))
     await database.write(lambda connection: add(connection, [first, second]))
     assert {row.id for row in await rows(database)} == {first[0], second[0]}
@@ -225,7 +227,8 @@ async def test_totals_are_bounded() -> None:
 
     clock, totals = ManualClock(), Totals()
     for number in range(2 * MOST):
-        totals.add(record(clock, model=f"m{number}"))
+        one = record(clock, model=f"m{number}")
+        totals.add(one, one.answered_by)
     assert len(totals.models) == MOST + 1
     assert totals.models["other", "other"].requests == MOST
 
@@ -237,7 +240,7 @@ async def test_totals_are_told_by_the_name_that_is_asked_for() -> None:
     own, failed = record(clock), record(clock, outcome="failed")
     own.attempts[0].provider = "local"
     for one in (own, failed, record(clock)):
-        totals.add(one)
+        totals.add(one, one.answered_by)
     assert totals.told() == {
         "large": {"requests": 1, "failures": 0, "promptTokens": 100, "completionTokens": 50},
         "dear/large": {"requests": 2, "failures": 1, "promptTokens": 200, "completionTokens": 100},

@@ -43,7 +43,7 @@ class Trial:
 
     def record(self, record: Record) -> None:
         """See `inference.ports.Recorder`."""
-        came = self._running.get(record.ask.request_id)
+        came = self._running.get(record.ask.request_id) if self._running else None
         if came is not None:
             came.record = record
 

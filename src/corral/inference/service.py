@@ -312,7 +312,9 @@ class Inference:
     def _candidates(self, ask: Ask, route: RouteSpec, record: Record, reservation: Reservation | None) -> Candidates:
         gatekeeper = self._hooks.gatekeeper
         admit = partial(gatekeeper.admit, reservation) if gatekeeper is not None and reservation is not None else None
-        ordered = order(route, self._chance, self._latency, self._price)
+        ordered: Sequence[Candidate] = route.candidates
+        if route.strategy != "ordered":
+            ordered = order(route, self._chance, self._latency, self._price)
         return Candidates(Attempts(self._parts, ask, route, record, admit), ordered, self._chance, self._clock)
 
     def _about(self, asking: Asking, route: RouteSpec, began: float) -> About:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+import msgspec
 from msgspec.structs import replace
 
 from corral.dialects.form import ChatRequest
@@ -19,7 +18,7 @@ class Unsayable(InvalidRequest):
     """A candidate cannot be asked this at all; another one may."""
 
 
-class Question(NamedTuple):
+class Question(msgspec.Struct, frozen=True):
     """A body in a provider's dialect. `native`: the answer is in the asker's own dialect too, so its bytes can pass."""
 
     dialect: str
@@ -53,7 +52,11 @@ class Asking:
         spoken = provider.dialects.get(ask.operation, ())
         if not spoken:
             raise Unsayable(f"{candidate.name} does not answer {ask.operation}.", param="model")
-        if ask.dialect in spoken and not self.own and not self._changes_prefix(candidate):
+        if (
+            ask.dialect in spoken
+            and not self.own
+            and not (ask.dialect == "anthropic" and self._changes_prefix(candidate))
+        ):
             return Question(ask.dialect, self._ruled(ask.body, ask.dialect, candidate, rename=True), True)
         if ask.dialect not in DIALECTS:
             raise Unsayable(f"{candidate.name} does not answer {ask.operation} in this form.", param="model")
@@ -80,7 +83,7 @@ class Asking:
 
     def _changes_prefix(self, candidate: Candidate) -> bool:
         """Whether an own engine would read the prompt anew for a line that says nothing."""
-        if not candidate.local or self.ask.dialect != "anthropic":
+        if not candidate.local:
             return False
         from corral.dialects.anthropic import has_billing_line
 

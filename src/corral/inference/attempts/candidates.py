@@ -6,6 +6,8 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from corral.inference.attempts import judging
 from corral.inference.attempts.opening import REST, Attempts
 from corral.inference.budget import pause
@@ -22,21 +24,18 @@ EARLY = 0.005
 """Seconds that are waited longer than somebody rests: timers count in milliseconds, and may go off within the last one."""
 
 
-class Candidates:
+class Candidates(msgspec.Struct):
     """Asks the candidates of a route in their order, and once more those that a moment may help."""
 
-    __slots__ = ("_chance", "_clock", "attempts", "order")
-
-    def __init__(self, attempts: Attempts, order: Sequence[Candidate], chance: random.Random, clock: Clock) -> None:
-        self.attempts = attempts
-        self.order = order
-        self._chance = chance
-        self._clock = clock
+    attempts: Attempts
+    order: Sequence[Candidate]
+    chance: random.Random
+    clock: Clock
 
     def without(self, candidate: Candidate) -> Candidates:
         """The others, in the same order."""
         others = [one for one in self.order if one != candidate]
-        return Candidates(self.attempts, others, self._chance, self._clock)
+        return Candidates(self.attempts, others, self.chance, self.clock)
 
     async def first(self, ask: Callable[[Candidate, AttemptKind], Awaitable[T]]) -> T:
         """What `ask` gives for the first candidate that it does not fail for. Raises the last failure, Unavailable when all rest."""
@@ -79,7 +78,7 @@ class Candidates:
         left = attempts.seconds()
         if wait is None or wait > MOMENT or attempts.left <= 0 or (left is not None and wait >= left):
             return False
-        await self._clock.sleep(wait + EARLY)
+        await self.clock.sleep(wait + EARLY)
         return True
 
     def _once_more(self, candidate: Candidate, error: CorralError) -> bool:
@@ -90,13 +89,13 @@ class Candidates:
         if not order:
             return False
         waits = [_wanted(failures[one]) for one in order]
-        seconds = pause(number, min((wait for wait in waits if wait is not None), default=None), self._chance)
+        seconds = pause(number, min((wait for wait in waits if wait is not None), default=None), self.chance)
         left = self.attempts.seconds()
         if seconds is None or (left is not None and seconds >= left):
             return False
         order[:] = [one for one in order if self.attempts.may_repeat(one)]
         if order:
-            await self._clock.sleep(seconds + EARLY)
+            await self.clock.sleep(seconds + EARLY)
         return bool(order)
 
     def _resting(self) -> Unavailable:

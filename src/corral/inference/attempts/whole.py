@@ -23,22 +23,20 @@ from corral.providers.types import Exchange
 _JSON = "application/json"
 
 
-class WholeRun:
-    """One request without streaming."""
+class WholeRun(msgspec.Struct, frozen=True):
+    """One request without streaming. `about` tells a writer of answers what it has to know."""
 
-    def __init__(self, candidates: Candidates, asking: Asking, about: Callable[[], About]) -> None:
-        self._candidates = candidates
-        self._attempts = candidates.attempts
-        self._asking = asking
-        self._about = about
+    candidates: Candidates
+    asking: Asking
+    about: Callable[[], About]
 
     def reply(self) -> Awaitable[Reply]:
         """The answer, in the asker's dialect. Raises CorralError when nobody gives one."""
-        return self._candidates.first(self._ask)
+        return self.candidates.first(self._ask)
 
     async def _ask(self, candidate: Candidate, kind: AttemptKind) -> Reply:
-        attempts = self._attempts
-        opened = await attempts.open(candidate, kind, partial(self._asking.put, candidate), stream=False)
+        attempts = self.candidates.attempts
+        opened = await attempts.open(candidate, kind, partial(self.asking.put, candidate), stream=False)
         try:
             body = opened.exchange.whole
             reply = self._read(opened, body if body is not None else await self._body(opened.exchange))
@@ -55,12 +53,12 @@ class WholeRun:
         return reply
 
     def _body(self, exchange: Exchange) -> Awaitable[bytes]:
-        seconds = self._attempts.seconds()
+        seconds = self.candidates.attempts.seconds()
         return exchange.read() if seconds is None else _in_time(exchange, seconds)
 
     def _read(self, opened: Opened, body: bytes) -> Reply:
         """What is answered: untouched where its dialect is the asker's, but read all the same, so that half of one is none."""
-        if self._asking.ask.operation != "chat":
+        if self.asking.ask.operation != "chat":
             if not _is_json(body):
                 raise UpstreamFailed("The provider answered with what is no JSON.")
             told = read_usage(body)
@@ -72,7 +70,7 @@ class WholeRun:
             return Reply(body, opened.exchange.media_type or _JSON)
         answer = dialect.read_answer(body)
         opened.attempt.usage = answer.usage
-        return Reply(DIALECTS[self._asking.ask.dialect].write_answer(answer, self._about()), _JSON)
+        return Reply(DIALECTS[self.asking.ask.dialect].write_answer(answer, self.about()), _JSON)
 
 
 async def _in_time(exchange: Exchange, seconds: float) -> bytes:

@@ -27,10 +27,10 @@ def cost_of(record: Record) -> int | None:
     return total
 
 
-def event_of(record: Record, identity: str, zero: float) -> Event:
-    """The row of an event. `zero` is when the monotonic clock was 0, in milliseconds since 1970; its own time is its beginning."""
+def event_of(record: Record, by: Attempt | None, identity: str, zero: float) -> Event:
+    """The row of an event of a request that was answered by `by`. `zero` is when the monotonic clock was 0, in milliseconds since 1970; its own time is its beginning."""
     ask, began, ended, attempts = record.ask, record.began, record.ended, record.attempts
-    by, count, first = record.answered_by, len(attempts), record.first_content
+    count, first = len(attempts), record.first_content
     # Of one attempt, as nearly always, there is nothing to add up.
     usage = by.usage if by is not None and count == 1 else record.usage
     if usage is None:

@@ -57,6 +57,8 @@ class UsageLog:
         """When the monotonic clock was 0, in milliseconds since 1970. Looked at now and then, since the system's clock is set."""
         self._look()
         self.totals = Totals()
+        self._left = 0
+        """How many have left the front of those that wait, written or lost."""
         self.lost = 0
         """Events that could not be written."""
 
@@ -77,10 +79,12 @@ class UsageLog:
 
     def record(self, record: Record) -> None:
         """See `Recorder.record`."""
-        self.totals.add(record)
-        self._waiting.append(event_of(record, f"{self._log_id}{next(self._numbers):08x}", self._zero))
+        by = record.answered_by
+        self.totals.add(record, by)
+        self._waiting.append(event_of(record, by, f"{self._log_id}{next(self._numbers):08x}", self._zero))
         if len(self._waiting) > self._options.waiting:
             self._waiting.popleft()
+            self._left += 1
             self.lost += 1
 
     async def sums(
@@ -131,7 +135,7 @@ class UsageLog:
             left -= _BATCH
 
     async def _write(self, count: int) -> bool:
-        rows = list(islice(self._waiting, count))
+        first, rows = self._left, list(islice(self._waiting, count))
         if not rows:
             return True
         try:
@@ -142,10 +146,10 @@ class UsageLog:
             self._failing = True
             return False
         self._failing = False
-        # What came too much meanwhile has left from the front.
-        written = {row[0] for row in rows}
-        while self._waiting and self._waiting[0][0] in written:
+        # Some may have left meanwhile: what came too much, and what another wrote as well.
+        for _ in range(first + len(rows) - self._left):
             self._waiting.popleft()
+            self._left += 1
         return True
 
     async def _keep_pruned(self) -> None:

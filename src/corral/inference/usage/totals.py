@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from corral.inference.money import NANOS, nanos_of
 from corral.inference.routes.types import LOCAL
-from corral.inference.types import Record
+from corral.inference.types import Attempt, Record
 
 MOST = 500
 """Pairs of provider and model that are told apart; all beyond are `other`."""
@@ -41,11 +41,10 @@ class Totals:
         self.caches: dict[str, int] = {}
         """Requests by what a cache had to do with them."""
 
-    def add(self, record: Record) -> None:
-        """Counts a request."""
+    def add(self, record: Record, by: Attempt | None) -> None:
+        """Counts a request that was answered by `by`."""
         if record.cache:
             self.caches[record.cache] = self.caches.get(record.cache, 0) + 1
-        by = record.answered_by
         for attempt in record.attempts:
             totals = self.models.get((attempt.provider, attempt.model)) or self._new(attempt.provider, attempt.model)
             if attempt is by:
