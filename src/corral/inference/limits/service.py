@@ -172,18 +172,17 @@ class Limits:
         """See `Gatekeeper.settle`. What was used counts, also where nothing was held for it: an answer that several shared is
         settled by the one who was there at its end."""
         assert isinstance(reservation, Ticket)
-        ticket, attempts = reservation, record.attempts
-        if len(attempts) == 1 and attempts[0].usage is not None and ticket.providers == [attempts[0].provider]:
-            # Nearly always.
-            real, once = attempts, True
-        else:
-            real, once = [attempt for attempt in attempts if attempt.usage is not None], False
+        ticket, real = reservation, record.attempts
+        once = real[0] if len(real) == 1 else None
+        if once is None or once.usage is None or ticket.providers != [once.provider]:
+            # Seldom.
+            real, once = [attempt for attempt in real if attempt.usage is not None], None
         if not self._rules.empty:
             self._learn(ticket, real)
         if ticket.settled:
             return
         ticket.settled = True
-        spent = self._spent_once(ticket, attempts[0]) if once else self._spent(ticket, real)
+        spent = self._spent(ticket, real) if once is None else self._spent_once(ticket, once)
         if spent:
             self._ledger.settle(ticket.owner, spent)
 
