@@ -59,3 +59,27 @@ async def test_much_goes_out_at_once_and_the_end_comes_behind_the_rest() -> None
     out.write(b"d")
     await asyncio.sleep(0)
     assert wire.told[1:] == [b"c", "closed"], "what comes behind the end goes nowhere"
+
+
+async def test_connections_that_speak_in_one_turn_are_heard_in_their_order_and_one_that_breaks_silences_none() -> None:
+    said: list[tuple[int, bytes]] = []
+
+    class Heard(Wire):
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+        def write(self, data: bytes) -> None:
+            if self.number == 1:
+                raise RuntimeError("the handle is closed")
+            said.append((self.number, data))
+
+    broken: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: broken.append(str(context["exception"])))
+    ways = [Gathering(cast("asyncio.Transport", Heard(number)), loop) for number in range(3)]
+    for one in (*ways, ways[0]):
+        one.write(b"a")
+    await asyncio.sleep(0)
+    assert said == [(0, b"aa"), (2, b"a")]
+    assert broken == ["the handle is closed"]
