@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Protocol
 
-from corral.kit.context import LINES, PEER, WHOLE
+from corral.kit.context import PEER
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -21,28 +21,56 @@ COMMENT = b": keep-alive\n\n"
 
 
 class Peer(Protocol):
-    """What the server under an application tells beyond ASGI (`kit.http.server`); not every server does."""
+    """What the server under an application tells beyond ASGI (`kit.http.cycle`); not every server does."""
 
     task: asyncio.Task[None] | None
-    """What the application works in."""
+    """What the application works in. That it was cancelled after the client had gone is no failure to the server."""
+    known: Mapping[bytes, bytes]
+    """The headers of the request by name (in lower case); of several of one name the last."""
+    lines: bytes
+    """More headers of the answer, whatever it will be, each with the end of its line. The edge's to say."""
+    most: float
+    """Bytes of a body that `whole` gives; a longer one is received in pieces. The edge's to say."""
+    request_id: str
+    """The edge's to say, for who looks at the request from around it."""
+
+    @property
+    def given(self) -> bool:
+        """Whether `whole` has given the body."""
+        ...
+
+    @property
+    def started(self) -> bool:
+        """Whether the answer has begun."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """Of an answer that has begun."""
+        ...
 
     def whole(self) -> bytes | None:
-        """The body, when all of it has come and nobody has received any of it; else None."""
+        """The body, when all of it has come, nobody has received any of it and it has at most `most` bytes; else None."""
+        ...
+
+    def answer(self, lines: bytes, body: bytes) -> bool:
+        """Sends a whole answer with status 200, where that can be done at once; else False, and nothing is sent. `lines` are its headers
+        as they are on the wire; how long it is says the server."""
         ...
 
     def write(self, piece: bytes) -> bool:
         """Sends a piece of an answer that has begun and goes on behind it, where that can be done at once; else False."""
         ...
 
-    def when_gone(self, tell: Callable[[], None] | None) -> None:
+    def when_gone(self, tell: Callable[[], object] | None) -> None:
         """Has `tell` called once, when the client goes before its answer is whole; at once when it has gone already."""
         ...
 
 
 def peer_of(scope: Scope) -> Peer | None:
     """Who tells it for this request."""
-    extensions = scope.get("extensions")
-    return extensions.get(PEER) if extensions else None
+    peer: Peer | None = scope.get(PEER)
+    return peer
 
 
 class ClientGone(Exception):
@@ -69,11 +97,6 @@ async def respond(send: Send, status: int, headers: Headers, body: bytes) -> Non
     headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def respond_at_once(send: Send, headers: Headers, lines: bytes, body: bytes) -> Awaitable[None]:
-    """A whole answer with status 200 in one message, for a server that is a `Peer`. `lines` are more headers, as they are on the wire."""
-    return send({"type": "http.response.start", "status": 200, "headers": headers, LINES: lines, WHOLE: body})
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:

@@ -10,7 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from corral.accounts.types import Principal
 from corral.dialects.form import ChatRequest
@@ -30,7 +32,6 @@ from corral.surfaces.asgi import (
     Send,
     read_body,
     respond,
-    respond_at_once,
 )
 from corral.surfaces.bodies import LARGE, require_json
 from corral.surfaces.door import Pace, Watched
@@ -40,7 +41,7 @@ OPENAI = "openai"
 """The dialect of what is no chat."""
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """What a surface reads in a body. `comment` keeps the stream open; None is the dialect's own."""
 
     model: str | None
@@ -81,36 +82,40 @@ class Calls:
         """See `table.Endpoint`. Raises CorralError before the answer has begun."""
         require_json(visitor.headers.get("content-type"))
         body = visitor.peer.whole() if visitor.peer is not None else None
-        return self._read(receive, send, visitor) if body is None else self.answer(receive, send, visitor, body)
+        if body is None or len(body) >= LARGE:
+            return self._read(receive, send, visitor, body)
+        return self._answer(receive, send, visitor, body, self._manner.read(body, visitor))
 
-    async def _read(self, receive: Receive, send: Send, visitor: Visitor) -> None:
-        """The same for a body that has not come whole yet."""
+    async def _read(self, receive: Receive, send: Send, visitor: Visitor, body: bytes | None) -> None:
+        """The same for a body that has not come whole yet, or takes long to read."""
         try:
-            body = await read_body(receive)
+            await self.answer(receive, send, visitor, body if body is not None else await read_body(receive))
         except ClientGone:
             return
-        await self.answer(receive, send, visitor, body)
 
     async def answer(self, receive: Receive, send: Send, visitor: Visitor, body: bytes) -> None:
         """Answers a body that was read. Raises CorralError before the answer has begun."""
-        manner = self._manner
-        if len(body) < LARGE:
-            asked = manner.read(body, visitor)
-        else:
-            asked = await asyncio.to_thread(manner.read, body, visitor)
+        read = self._manner.read
+        asked = read(body, visitor) if len(body) < LARGE else await asyncio.to_thread(read, body, visitor)
+        await self._answer(receive, send, visitor, body, asked)
+
+    def _answer(self, receive: Receive, send: Send, visitor: Visitor, body: bytes, asked: Asked) -> Awaitable[None]:
+        manner, peer = self._manner, visitor.peer
         ask = Ask(
             manner.operation, manner.dialect, asked.model, body, asked.stream, visitor.headers, request_id.get()
         )  # fmt: skip
-        with Watched(receive, visitor.peer):
-            if asked.stream:
-                await self._stream(send, visitor, ask, asked.comment)
-            else:
-                reply = await self._answers.whole(visitor.principal, ask)
-                kind = (b"content-type", reply.media_type.encode())
-                if visitor.peer is not None:
-                    await respond_at_once(send, [kind], _lines(ask, reply.headers), reply.body)
-                else:
-                    await respond(send, 200, [kind, *told(ask, reply.headers)], reply.body)
+        work = self._stream(send, visitor, ask, asked.comment) if asked.stream else self._whole(send, visitor, ask)
+        if peer is None or peer.task is None:
+            return _watched(receive, work)
+        # There is nothing around this work that has to end in another way when the client leaves.
+        peer.when_gone(peer.task.cancel)
+        return work
+
+    async def _whole(self, send: Send, visitor: Visitor, ask: Ask) -> None:
+        reply, peer = await self._answers.whole(visitor.principal, ask), visitor.peer
+        if peer is None or not peer.answer(_lines(ask, reply), reply.body):
+            headers = [(b"content-type", reply.media_type.encode()), *told(ask, reply.headers)]
+            await respond(send, 200, headers, reply.body)
 
     async def _stream(self, send: Send, visitor: Visitor, ask: Ask, comment: bytes | None) -> None:
         dialect = spoken(ask.dialect)
@@ -129,6 +134,8 @@ class Calls:
                 async for piece in answer:
                     if not stream.push(piece):
                         await stream.send(piece)
+        except ClientGone:
+            return
         except CorralError as error:
             if not stream.begun:
                 raise
@@ -161,9 +168,17 @@ def told(ask: Ask, headers: Mapping[str, str]) -> Headers:
     return found
 
 
-def _lines(ask: Ask, headers: Mapping[str, str]) -> bytes:
-    """The same as it is on the wire."""
-    return lines_of(headers if ask.dialect != "anthropic" else {**headers, "Request-Id": ask.request_id})
+def _lines(ask: Ask, reply: Reply) -> bytes:
+    """The headers of an answer as they are on the wire."""
+    headers = {"content-type": reply.media_type, **reply.headers}
+    if ask.dialect == "anthropic":
+        headers["Request-Id"] = ask.request_id
+    return lines_of(headers)
+
+
+async def _watched(receive: Receive, work: Awaitable[None]) -> None:
+    with Watched(receive):
+        await work
 
 
 def as_bytes(headers: Mapping[str, str]) -> Headers:

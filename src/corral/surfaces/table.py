@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -13,7 +13,32 @@ from corral.kit.errors import MethodNotAllowed, NotFound
 from corral.surfaces.asgi import Peer, Receive, Scope, Send, peer_of, respond
 
 
-class Visitor(NamedTuple):
+class Told(Mapping[str, str]):
+    """Headers as text, of which few are ever looked at: one becomes text when it is asked for. Names are in lower case; of several of one
+    name the last counts."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self, known: Mapping[bytes, bytes]) -> None:
+        self._known = known
+
+    def __getitem__(self, name: str) -> str:
+        """The value of one; KeyError."""
+        return self._known[name.encode()].decode("latin-1")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of one."""
+        found = self._known.get(name.encode())
+        return default if found is None else found.decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name.decode("latin-1") for name in self._known])
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+class Visitor(msgspec.Struct, frozen=True):
     """Who is calling, the headers of the request (names in lower case), what stood in the place of `{}` in the path, and who tells
     of the client's leave."""
 
@@ -66,10 +91,11 @@ class RouteTable:
         if found is None:
             raise MethodNotAllowed(f"{path[:200]} takes {' and '.join(methods)}.")
         permission, endpoint = found
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        peer = peer_of(scope)
+        headers = Told(peer.known if peer is not None else dict(scope["headers"]))
         principal = self._accounts.authenticate(headers)
         principal.require(permission)
-        return endpoint(scope, receive, send, Visitor(principal, headers, rest, peer_of(scope)))
+        return endpoint(scope, receive, send, Visitor(principal, headers, rest, peer))
 
     def _find(self, path: str) -> tuple[dict[str, _Entry], str]:
         for (start, end), methods in self._open.items():

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from corral.kit.context import LINES, PEER, WHOLE
+from corral.kit.context import PEER
 from corral.kit.http.server import ServerProtocol
 
 
@@ -75,8 +75,11 @@ async def test_answers_are_framed_as_http_wants_it(
 
 async def test_a_whole_answer_goes_out_with_its_beginning_and_the_lines_that_were_made_ready() -> None:
     async def answers(scope: Any, receive: Any, send: Any) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
-        await send({**start, LINES: b"x: y\r\n", WHOLE: b"abc"})
+        peer = scope[PEER]
+        peer.lines = b"x: y\r\n"
+        assert peer.answer(b"a: b\r\n", b"abc")
+        assert (peer.status, peer.started) == (200, True)
+        assert not peer.answer(b"a: b\r\n", b"again")
 
     async with serving(answers) as port:
         told = await said(port, GET, LAST)
@@ -120,7 +123,7 @@ async def test_a_body_that_is_there_is_given_at_once_and_once() -> None:
     given: list[bytes | None] = []
 
     async def asks(scope: Any, receive: Any, send: Any) -> None:
-        peer = scope["extensions"][PEER]
+        peer = scope[PEER]
         given.append(peer.whole())
         while given[-1] is None:
             message = await receive()
@@ -154,7 +157,7 @@ async def test_who_waits_is_told_once_when_the_client_goes(late: bool) -> None:
         gone.set()
 
     async def waits(scope: Any, receive: Any, send: Any) -> None:
-        peer = scope["extensions"][PEER]
+        peer = scope[PEER]
         begun.set()
         if late:
             while (await receive())["type"] != "http.disconnect":
@@ -175,7 +178,7 @@ async def test_nobody_is_told_after_the_answer() -> None:
     told: list[int] = []
 
     async def answers(scope: Any, receive: Any, send: Any) -> None:
-        scope["extensions"][PEER].when_gone(lambda: told.append(1))
+        scope[PEER].when_gone(lambda: told.append(1))
         await app([(b"content-length", b"0")])(scope, receive, send)
 
     async with serving(answers) as port:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from corral.kit.context import LINES, PEER, request_id
+from corral.kit.context import request_id
 from corral.kit.errors import (
     CorralError,
     Forbidden,
@@ -52,7 +52,8 @@ SECURITY: Headers = [
 ]
 REMOTE_SECURITY: Headers = [(b"content-security-policy", REMOTE_CSP.encode()), *SECURITY[1:]]
 _SECURITY_LINES = b"".join([b"%b: %b\r\n" % header for header in SECURITY])
-"""On the wire, for a server that takes them so (`kit.http.server`): every answer has them."""
+_REMOTE_LINES = b"".join([b"%b: %b\r\n" % header for header in REMOTE_SECURITY])
+"""On the wire, for a server that takes them so (`Peer.lines`): every answer has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,56 +101,81 @@ def known_hosts(bound: str, further: Iterable[str]) -> frozenset[bytes]:
 
 
 class _Exchange:
-    """One request and its answer, as the edge sees them pass. Where the server is a `Peer`, so is this."""
+    """One request and its answer, as the edge sees them pass. What an application asks of a server that is a `Peer` does not pass here:
+    such a one is told what holds for it."""
 
-    write: Callable[[bytes], bool]
-    when_gone: Callable[[Callable[[], None] | None], None]
-    task: asyncio.Task[None] | None
-
-    started = False
+    _started = False
     refusal: CorralError | None = None
     _size = 0
     _since: float | None = None
     """When the body was first waited for (seconds of the loop's clock)."""
+    _read = False
 
-    def __init__(self, policy: EdgePolicy, head: _Head, receive: Receive, send: Send, scope: Scope) -> None:
+    def __init__(self, policy: EdgePolicy, receive: Receive, send: Send, scope: Scope) -> None:
         self._policy = policy
         self._receive = receive
         self._send = send
+        self._scope = scope
         peer = self._peer = peer_of(scope)
-        if peer is not None:
-            # Who asks the server beyond ASGI asks here: a body that came whole is bounded like any other.
-            scope["extensions"][PEER] = self
-            self.write, self.when_gone, self.task = peer.write, peer.when_gone, peer.task
-        self._id = (b"x-request-id", head.ours)
+        known = self._known = peer.known if peer is not None else dict(scope["headers"])
+        given = known.get(b"x-request-id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            self._id, self.id = given, given.decode()
+        else:
+            self.id = new_request_id()
+            self._id = self.id.encode()
         self._remote = scope["path"].startswith(REMOTE_WORKER)
-        self.unread = head.chunked or head.length not in (None, b"0")
+        if peer is not None:
+            peer.request_id, peer.most = self.id, policy.max_body
+            peer.lines = b"x-request-id: %b\r\n%b" % (self._id, _REMOTE_LINES if self._remote else _SECURITY_LINES)
+
+    @property
+    def started(self) -> bool:
+        """Whether the answer has begun."""
+        return self._started or (self._peer is not None and self._peer.started)
+
+    @property
+    def _unread(self) -> bool:
+        """Whether there is something of the body that the application has not read."""
+        if self._read or (self._peer is not None and self._peer.given):
+            return False
+        return b"transfer-encoding" in self._known or self._known.get(b"content-length") not in (None, b"0")
+
+    def refused(self) -> CorralError | None:
+        """Why the request must not reach the application, None when it may."""
+        policy, known, headers = self._policy, self._known, self._scope["headers"]
+        host = known.get(b"host")
+        if len(known) != len(headers) and sum(name == b"host" for name, _ in headers) > 1:
+            host = None
+        if not policy.admits_host(host):
+            shown = (header(self._scope, b"host") or b"")[:100].decode("latin-1")
+            return Misdirected(
+                f"This server does not answer to the host {shown!r}; add it to allowed_hosts if it should."
+            )
+        origin, length = known.get(b"origin"), known.get(b"content-length")
+        if origin is not None and self._scope["method"] not in _SAFE_METHODS and not policy.admits_origin(origin, host):
+            return Forbidden("A page of another origin may not do this.")
+        if length is not None:
+            if not length.isdigit():
+                return InvalidRequest("Content-Length is not a number.")
+            if int(length) > policy.max_body:
+                return too_large(policy.max_body)
+        return None
 
     async def receive(self) -> MutableMapping[str, Any]:
         """The application's `receive`. Raises PayloadTooLarge and RequestTimeout, which the edge then answers."""
-        if not self.unread:
+        if not self._unread:
             return await self._receive()
-        body = self.whole()
+        body = self._peer.whole() if self._peer is not None else None
         if body is not None:
             return {"type": "http.request", "body": body, "more_body": False}
         message = await self._in_time()
-        self._count(message.get("body", b""))
-        self.unread = bool(message.get("more_body"))
-        return message
-
-    def whole(self) -> bytes | None:
-        """See `Peer.whole`. Raises PayloadTooLarge."""
-        body = self._peer.whole() if self._peer is not None and self.unread and not self._size else None
-        if body is not None:
-            self._count(body)
-            self.unread = False
-        return body
-
-    def _count(self, body: bytes) -> None:
-        self._size += len(body)
+        self._size += len(message.get("body", b""))
         if self._size > self._policy.max_body:
             self.refusal = too_large(self._policy.max_body)
             raise self.refusal
+        self._read = not message.get("more_body")
+        return message
 
     async def _in_time(self) -> MutableMapping[str, Any]:
         now = asyncio.get_running_loop().time()
@@ -167,13 +193,10 @@ class _Exchange:
         if message["type"] == "http.response.start":
             if self.refusal is not None:
                 return _nothing()
-            self.started = True
-            headers = message.get("headers", ())
-            if self._peer is None or self._remote:
-                message["headers"] = [*headers, self._id, *(REMOTE_SECURITY if self._remote else SECURITY)]
-            else:
-                message["headers"] = [*headers, self._id]
-                message[LINES] = message.get(LINES, b"") + _SECURITY_LINES
+            self._started = True
+            if self._peer is None:
+                security = REMOTE_SECURITY if self._remote else SECURITY
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._id), *security]
         elif not self.started:
             return _nothing()
         return self._send(message)
@@ -185,7 +208,7 @@ class _Exchange:
         if error.retry_after is not None:
             headers.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
         headers += [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
-        if self.unread:
+        if self._unread:
             # What is left of the body is not read, so the connection cannot be used again.
             headers.append((b"connection", b"close"))
         self.refusal = None
@@ -214,11 +237,10 @@ class Edge:
         return self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = _Head(scope)
-        token = request_id.set(head.id)
-        exchange = _Exchange(self._policy, head, receive, send, scope)
+        exchange = _Exchange(self._policy, receive, send, scope)
+        token = request_id.set(exchange.id)
         try:
-            told = refusal(self._policy, scope["method"], head)
+            told = exchange.refused()
             if told is None:
                 try:
                     await self._app(scope, exchange.receive, exchange.send)
@@ -251,45 +273,6 @@ def _told(error: Exception, scope: Scope) -> CorralError:
         return error
     _log.error("request_failed", path=scope["path"], **classify(error).facts, exc_info=error)
     return InternalError("Something went wrong in Corral; its log has the details under this request id.")
-
-
-class _Head:
-    """The headers that the edge looks at."""
-
-    __slots__ = ("chunked", "hosts", "id", "length", "origin", "ours")
-
-    def __init__(self, scope: Scope) -> None:
-        headers: Headers = scope["headers"]
-        told = dict(headers)
-        if len(told) == len(headers) and b"host" in told:
-            self.hosts = [told[b"host"]]
-        else:
-            self.hosts = [value for name, value in headers if name == b"host"]
-        self.origin = told.get(b"origin")
-        self.length = told.get(b"content-length")
-        self.chunked = b"transfer-encoding" in told
-        given = told.get(b"x-request-id")
-        if given is not None and _REQUEST_ID.fullmatch(given):
-            self.ours, self.id = given, given.decode()
-        else:
-            self.id = new_request_id()
-            self.ours = self.id.encode()
-
-
-def refusal(policy: EdgePolicy, method: str, head: _Head) -> CorralError | None:
-    """Why a request must not reach the application, None when it may."""
-    hosts = head.hosts
-    if len(hosts) != 1 or not policy.admits_host(hosts[0]):
-        shown = hosts[0][:100].decode("latin-1") if hosts else ""
-        return Misdirected(f"This server does not answer to the host {shown!r}; add it to allowed_hosts if it should.")
-    if method not in _SAFE_METHODS and not policy.admits_origin(head.origin, hosts[0]):
-        return Forbidden("A page of another origin may not do this.")
-    if head.length is not None:
-        if not head.length.isdigit():
-            return InvalidRequest("Content-Length is not a number.")
-        if int(head.length) > policy.max_body:
-            return too_large(policy.max_body)
-    return None
 
 
 def too_large(limit: int) -> PayloadTooLarge:

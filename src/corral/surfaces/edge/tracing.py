@@ -12,7 +12,7 @@ from typing import Any
 
 from corral.kit.ids import new_request_id
 from corral.kit.trace import Trace, current_trace, read_trace
-from corral.surfaces.asgi import App, Receive, Scope, Send, header
+from corral.surfaces.asgi import App, Peer, Receive, Scope, Send, header, peer_of
 from corral.telemetry.failures import Failure
 from corral.telemetry.instruments import Histogram
 from corral.telemetry.spans import Kind, Span, Value
@@ -63,6 +63,7 @@ class Traced:
             await self._app(scope, receive, answer.send)
         finally:
             current_trace.reset(token)
+            answer.ask(peer_of(scope))
             self._ended(trace, scope, answer, (began, time.perf_counter_ns() - since))
 
     def _ended(self, trace: Trace, scope: Scope, answer: _Answer, times: tuple[int, int]) -> None:
@@ -127,6 +128,12 @@ class _Answer:
             self.request_id = told.decode("latin-1")
         await self._send(message)
 
+    def ask(self, peer: Peer | None) -> None:
+        """What did not pass here the server knows."""
+        if peer is not None:
+            self.status = peer.status
+            self.request_id = peer.request_id
+
 
 def _identified(scope: Scope) -> str:
     """The id of the request: its client's, else one that it is given here, before the edge would."""
@@ -135,6 +142,9 @@ def _identified(scope: Scope) -> str:
         return given.decode("latin-1")
     made = new_request_id()
     scope["headers"] = [*scope["headers"], (b"x-request-id", made.encode())]
+    peer = peer_of(scope)
+    if peer is not None:
+        peer.known = dict(scope["headers"])
     return made
 
 
