@@ -17,19 +17,18 @@ _PLACES = {
 }
 
 
-class _Registry(Mapping[str, Dialect]):
-    """Loads on demand, so that a start does not pay for dialects that nobody speaks."""
+class _Registry(dict[str, Dialect]):
+    """Loads on demand, so that a start does not pay for dialects that nobody speaks. What is loaded is a dictionary's own, so that it is
+    found without a step in Python."""
 
-    def __init__(self) -> None:
-        self._loaded: dict[str, Dialect] = {}
+    def __missing__(self, name: str) -> Dialect:
+        module, attribute = _PLACES[name]
+        dialect: Dialect = getattr(import_module(module), attribute)
+        self[name] = dialect
+        return dialect
 
-    def __getitem__(self, name: str) -> Dialect:
-        found = self._loaded.get(name)
-        if found is None:
-            module, attribute = _PLACES[name]
-            dialect: Dialect = getattr(import_module(module), attribute)
-            found = self._loaded[name] = dialect
-        return found
+    def __contains__(self, name: object) -> bool:
+        return name in _PLACES
 
     def __iter__(self) -> Iterator[str]:
         return iter(_PLACES)
