@@ -34,13 +34,34 @@ class _Told(msgspec.Struct):
 _TOLD = msgspec.json.Decoder(_Told)
 
 
+class WholeAnswer(msgspec.Struct):
+    """An `Exchange` of which all has come: nothing is left that could be given up."""
+
+    whole: bytes
+    status: int
+    media_type: str
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """See `Exchange`."""
+        if self.whole:
+            yield self.whole
+
+    async def read(self, limit: int = MAX_ANSWER) -> bytes:
+        """See `Exchange`."""
+        if len(self.whole) > limit:
+            raise UpstreamFailed(f"The answer has more than {limit} bytes.")
+        return self.whole
+
+    def abort(self) -> None:
+        """See `Exchange`."""
+
+
 class Answer:
     """An `Exchange`: bytes that have come already, and the rest of a response.
 
     Args:
-        chunks: the rest; None when `began` is all.
+        chunks: the rest.
         abort: gives the response up.
-        ended: called once, when it has been read to its end or was given up.
         seconds: after so many from now it is given up, None never.
     """
 
@@ -48,7 +69,6 @@ class Answer:
         "_abort",
         "_began",
         "_chunks",
-        "_ended",
         "_late",
         "_timer",
         "_total",
@@ -62,34 +82,30 @@ class Answer:
         *,
         status: int,
         media_type: str,
-        chunks: AsyncIterator[bytes] | None = None,
-        abort: Callable[[], None] | None = None,
-        ended: Callable[[], None] | None = None,
+        chunks: AsyncIterator[bytes],
+        abort: Callable[[], None],
         seconds: float | None = None,
     ) -> None:
         self.status = status
         self.media_type = media_type
         self._began = began
         self._chunks = chunks
-        self._abort = abort
-        self._ended = ended
+        self._abort: Callable[[], None] | None = abort
         self._late = False
         self._total = seconds
         self._timer: asyncio.TimerHandle | None = None
-        if chunks is not None and seconds is not None:
+        if seconds is not None:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._give_up)
-        if chunks is None:
-            self.abort()
 
     @property
     def whole(self) -> bytes | None:
         """See `Exchange`."""
-        return self._began if self._chunks is None else None
+        return None
 
     def chunks(self) -> AsyncIterator[bytes]:
         """See `Exchange`."""
         began, self._began = self._began, b""
-        if self._chunks is None or self._total is not None:
+        if self._total is not None:
             return self._bounded(began)
         return _Chunks(began, self._chunks, self.abort)
 
@@ -97,9 +113,8 @@ class Answer:
         try:
             if began:
                 yield began
-            if self._chunks is not None:
-                async for chunk in self._chunks:
-                    yield chunk
+            async for chunk in self._chunks:
+                yield chunk
         except UpstreamFailed:
             if self._late:
                 raise UpstreamTimeout(f"The answer took longer than {self._total:.0f} s.") from None
@@ -109,9 +124,6 @@ class Answer:
 
     async def read(self, limit: int = MAX_ANSWER) -> bytes:
         """See `Exchange`."""
-        if self._chunks is None and len(self._began) <= limit:
-            began, self._began = self._began, b""
-            return began
         parts, size = [], 0
         try:
             async for chunk in self.chunks():
@@ -131,9 +143,6 @@ class Answer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        ended, self._ended = self._ended, None
-        if ended is not None:
-            ended()
 
     def _give_up(self) -> None:
         self._late = True
@@ -199,24 +208,28 @@ async def succeeded(response: Response, dialect: Dialect, model: str) -> None:
     raise error
 
 
-async def whole(response: Response, dialect: Dialect, chat: bool) -> bytes:
-    """The body of a whole answer. Raises for another kind than JSON, and for an error that came with a good status."""
+def json_type(response: Response) -> str:
+    """The media type of a whole answer. Raises for another kind than JSON."""
     kind = response.media_type
     if kind and not (kind.endswith("json") or kind in STREAMS):
-        response.abort()
         raise UpstreamFailed(f"The provider answered with {kind[:100]} where JSON was expected.")
-    body = await response.read(MAX_ANSWER)
+    return kind
+
+
+def look_for_error(body: bytes, dialect: str, *, chat: bool) -> None:
+    """Raises an error that came with a good status."""
     if b'"error"' not in body:
-        return body
+        return
     try:
         told = _TOLD.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UpstreamFailed("The provider answered with what is not JSON.") from None
     if bytes(told.error) == b"null":
-        return body
+        return
+    spoken = dialect_of(dialect)
     if chat:
-        dialect.read_answer(body)
-    raise dialect.read_error(500, {}, body)
+        spoken.read_answer(body)
+    raise spoken.read_error(500, {}, body)
 
 
 async def first_content(response: Response, chunks: AsyncIterator[bytes], dialect: Dialect, chat: bool) -> bytes:

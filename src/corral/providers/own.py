@@ -17,11 +17,11 @@ from corral.engines import Lease
 from corral.kit.clock import Clock, SystemClock
 from corral.kit.errors import CorralError, InvalidRequest, UpstreamFailed
 from corral.kit.faultpoints import reach
+from corral.kit.http import Response
 from corral.providers.assembly import as_stream, assemble
 from corral.providers.bodies import body_of, fields_of, raw, with_fields
 from corral.providers.local import engine_error
-from corral.providers.opening import MAX_ERROR, Answer, dialect_of, first_content, named
-from corral.providers.transport import PlainAnswer
+from corral.providers.opening import MAX_ERROR, Answer, WholeAnswer, dialect_of, first_content, named
 from corral.providers.types import (
     MAX_ANSWER,
     Abilities,
@@ -143,7 +143,7 @@ class _Asking:
         self._lease = place.lease
         self.status: int | None = None
 
-    async def open(self) -> Answer:
+    async def open(self) -> Exchange:
         call, lease = self._call, self._lease
         if call.operation == "count_tokens":
             return self._whole(await self._count())
@@ -162,8 +162,9 @@ class _Asking:
         response = await self._ask(path, body, b"application/json")
         return self._whole(await response.read(MAX_ANSWER))
 
-    def _whole(self, body: bytes) -> Answer:
-        return Answer(body, status=200, media_type="application/json", ended=self._place.close)
+    def _whole(self, body: bytes) -> WholeAnswer:
+        self._place.close()
+        return WholeAnswer(body, 200, "application/json")
 
     async def _stream(self, path: bytes, body: bytes) -> Answer:
         response = await self._ask(path, body, b"text/event-stream")
@@ -177,18 +178,17 @@ class _Asking:
         response.when_over(self._place.close)
         return Answer(said, status=200, media_type=response.media_type, chunks=chunks, abort=response.abort)
 
-    async def _ask(self, path: bytes, body: bytes, kind: bytes) -> PlainAnswer:
+    async def _ask(self, path: bytes, body: bytes, kind: bytes) -> Response:
         """The engine's answer, of which the head is there. Raises for one that is an error or of another `kind`."""
         lease = self._lease
         headers, trace = lease.headers + _JSON, self._call.trace
         if trace is not None:
             headers += "".join([f"{name}: {value}\r\n" for name, value in trace.headers.items()]).encode()
-        got = await lease.pool.request(b"POST", path, headers=headers, body=body, timeouts=self._call.timeouts)
-        self.status = got.status
-        response = PlainAnswer(got)
+        response = await lease.pool.request(b"POST", path, headers=headers, body=body, timeouts=self._call.timeouts)
+        self.status = response.status
         try:
-            if got.status != 200:
-                raise engine_error(got.status, await response.read(MAX_ERROR), got.header(b"retry-after"))
+            if response.status != 200:
+                raise engine_error(response.status, await response.read(MAX_ERROR), response.header(b"retry-after"))
             told = response.media_type
             if told and told != kind.decode():
                 raise UpstreamFailed(f"The engine answered with {told[:100]} where {kind.decode()} was expected.")

@@ -21,9 +21,20 @@ from corral.kit.errors import (
     UpstreamTimeout,
 )
 from corral.kit.http.outward import OutwardUrl, outward_url
-from corral.providers.opening import Answer, dialect_of, first_content, hidden, named, succeeded, whole
+from corral.providers.opening import (
+    Answer,
+    WholeAnswer,
+    dialect_of,
+    first_content,
+    hidden,
+    json_type,
+    look_for_error,
+    named,
+    succeeded,
+)
 from corral.providers.transport import Prepared, Response, Transport, transport_for
 from corral.providers.types import (
+    MAX_ANSWER,
     Abilities,
     Call,
     Exchange,
@@ -235,39 +246,37 @@ class RemoteProvider:
             raise ProviderRefused(f"The key {key.label!r} holds what no key can. Enter it again.")
         return {**self._headers, **self._auth(key)}
 
-    async def _open(self, call: Call, deadline: float | None) -> Answer:
+    async def _open(self, call: Call, deadline: float | None) -> Exchange:
         status: int | None = None
         response: Response | None = None
+        begun, chat = False, call.operation == "chat"
         try:
             response = await self._transport.request(
                 "POST", self._path(call), self._sent(call), self._body(call), call.timeouts or self._spec.timeouts
             )
             status = response.status
-            return await self._begin(call, response, deadline)
+            if status != 200:
+                await succeeded(response, dialect_of(call.dialect), call.model)
+            if call.stream and (chat or call.operation == "completions"):
+                answer = await self._stream(call, response, deadline)
+                begun = True
+                return answer
+            kind, body = json_type(response), response.whole(MAX_ANSWER)
+            if body is None:
+                body = await response.read(MAX_ANSWER)
+            begun = True
+            look_for_error(body, call.dialect, chat=chat)
+            return WholeAnswer(self._counted(body) if call.operation == "count_tokens" else body, status, kind)
         except CorralError as error:
             named(hidden(error, self._spec.keys), self.name, status)
             raise
         finally:
-            if response is not None and status is None:
+            if response is not None and not begun:
                 response.abort()
 
-    async def _begin(self, call: Call, response: Response, deadline: float | None) -> Answer:
-        dialect, chat = dialect_of(call.dialect), call.operation == "chat"
-        begun = False
-        try:
-            if response.status != 200:
-                await succeeded(response, dialect, call.model)
-            if not (call.stream and call.operation in ("chat", "completions")):
-                body = await whole(response, dialect, chat)
-                if call.operation == "count_tokens":
-                    body = self._counted(body)
-                return Answer(body, status=response.status, media_type=response.media_type)
-            chunks = response.chunks()
-            said = await first_content(response, chunks, dialect, chat)
-            begun = True
-        finally:
-            if not begun:
-                response.abort()
+    async def _stream(self, call: Call, response: Response, deadline: float | None) -> Answer:
+        chunks, dialect = response.chunks(), dialect_of(call.dialect)
+        said = await first_content(response, chunks, dialect, call.operation == "chat")
         seconds = deadline - asyncio.get_running_loop().time() if deadline is not None else None
         return Answer(
             said,

@@ -14,9 +14,10 @@ from yarl import URL
 
 from corral.kit.errors import CorralError, UpstreamFailed, UpstreamTimeout
 from corral.kit.http import Timeouts
+from corral.kit.http.lines import media_type
 from corral.kit.http.outward import OutwardUrl
 from corral.providers.slots import Slots
-from corral.providers.transport import Response, check_headers, media_type, refusal
+from corral.providers.transport import Response, check_headers, refusal
 from corral.providers.types import MAX_ANSWER, TIMEOUTS
 
 _READ_BUFFER = 64 * 1024
@@ -160,6 +161,10 @@ class _Secure:
     def media_type(self) -> str:
         """See `Response`."""
         return media_type(self.headers.get("content-type", ""))
+
+    def whole(self, limit: int) -> bytes | None:
+        """See `Response`: what has come is not known here."""
+        return None
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """See `Response`."""

@@ -7,12 +7,11 @@ name leads to is looked at when the connection is made, before a byte is sent th
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from typing import Protocol
 
 from corral.kit.errors import InvalidRequest
 from corral.kit.http import HttpPool, TcpAddress, Timeouts
-from corral.kit.http import Response as PlainResponse
 from corral.kit.http.outward import OutwardUrl, forbidden_address
 from corral.providers.slots import Slots
 from corral.providers.types import MAX_ANSWER, TIMEOUTS
@@ -36,6 +35,10 @@ class Response(Protocol):
         """Its content type without parameters, in lower case; empty where it tells none."""
         ...
 
+    def whole(self, limit: int) -> bytes | None:
+        """The body, when all of it has come already, and it has at most `limit` bytes; else None. Given once."""
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body in the pieces that arrive. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence."""
         ...
@@ -52,14 +55,14 @@ class Response(Protocol):
 class Transport(Protocol):
     """Carries requests to one address."""
 
-    async def request(
+    def request(
         self,
         method: str,
         path: str,
         headers: Mapping[str, str],
         body: bytes = b"",
         timeouts: Timeouts | None = None,
-    ) -> Response:
+    ) -> Awaitable[Response]:
         """Sends a request and waits for the head of the answer; `path` goes behind the address's prefix.
 
         Raises UpstreamFailed, UpstreamTimeout, and Unavailable when all connections stay in use. When it is cancelled, the
@@ -80,14 +83,6 @@ def transport_for(url: OutwardUrl, who: str, connections: int = 256) -> Transpor
     from corral.providers.secure import SecureTransport
 
     return SecureTransport(url, who, connections)
-
-
-_USUAL = frozenset({"application/json", "text/event-stream", "application/x-ndjson"})
-
-
-def media_type(told: str) -> str:
-    """A content type without parameters, in lower case."""
-    return told if told in _USUAL else told.partition(";")[0].strip().lower()
 
 
 def refusal(address: str) -> str | None:
@@ -124,69 +119,32 @@ class PlainTransport:
         self._pool = HttpPool(address, who=who, refuse=refusal)
         self._slots = Slots(connections, who)
 
-    async def request(
+    def request(
         self,
         method: str,
         path: str,
         headers: Mapping[str, str],
         body: bytes = b"",
         timeouts: Timeouts | None = None,
-    ) -> Response:
+    ) -> Awaitable[Response]:
         """See `Transport.request`."""
-        limits = timeouts or TIMEOUTS
         lines = headers.lines if isinstance(headers, Prepared) else Prepared(headers).lines
-        slots = self._slots
-        if not slots.try_take():
-            await slots.take(limits.connect)
-        try:
-            answer = await self._pool.request(method.encode(), path.encode(), headers=lines, body=body, timeouts=limits)
-        except BaseException:
-            slots.release()
-            raise
-        answer.when_over(slots.release)
-        return PlainAnswer(answer)
+        limits, slots = timeouts or TIMEOUTS, self._slots
+        ask = self._pool.request(
+            method.encode(), path.encode(), headers=lines, body=body, timeouts=limits, over=slots.release
+        )
+        return ask if slots.try_take() else _after(slots.take(limits.connect), ask)
 
     async def close(self) -> None:
         """See `Transport.close`."""
         self._pool.close()
 
 
-class PlainAnswer:
-    """An answer over `kit.http`: one of its own kind in all but its headers."""
-
-    __slots__ = ("_answer",)
-
-    def __init__(self, answer: PlainResponse) -> None:
-        self._answer = answer
-
-    @property
-    def status(self) -> int:
-        """See `Response`."""
-        return self._answer.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """See `Response`."""
-        known = self._answer.known
-        return {name.decode("latin-1"): value.decode("latin-1") for name, value in known.items()}
-
-    @property
-    def media_type(self) -> str:
-        """See `Response`."""
-        return media_type(self._answer.known.get(b"content-type", b"").decode("latin-1"))
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """See `Response`."""
-        return self._answer.chunks()
-
-    def read(self, limit: int = MAX_ANSWER) -> Awaitable[bytes]:
-        """See `Response`."""
-        return self._answer.read(limit)
-
-    def abort(self) -> None:
-        """See `Response`."""
-        self._answer.abort()
-
-    def when_over(self, tell: Callable[[], None]) -> None:
-        """See `kit.http.Response.when_over`."""
-        self._answer.when_over(tell)
+async def _after(turn: Awaitable[None], ask: Coroutine[None, None, Response]) -> Response:
+    """What is asked when its turn has come."""
+    try:
+        await turn
+    except BaseException:
+        ask.close()
+        raise
+    return await ask

@@ -14,6 +14,7 @@ import httptools
 
 from corral.kit.errors import UpstreamFailed, UpstreamTimeout
 from corral.kit.http.gathering import Gathering
+from corral.kit.http.lines import media_type
 
 HIGH_WATER = 256 * 1024
 """Bytes of an answer that may wait for their reader before the socket is paused."""
@@ -110,14 +111,14 @@ class Connection(asyncio.Protocol):
         """One header of the answer; what comes behind its body is nothing to anybody."""
         response = self.response
         if response is not None and not response.status:
-            response.headers.append((name.lower(), value))
+            response.told.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is there."""
         response = self.response
         if response is None:
             return
-        headers = response.headers
+        headers = response.told
         if self._unfinished > MAX_HEAD_BYTES and sum(map(len, chain.from_iterable(headers))) > MAX_HEAD_BYTES:
             raise httptools.HttpParserError("a head that is too long")
         if len(headers) > MAX_HEADERS:
@@ -145,9 +146,11 @@ class Connection(asyncio.Protocol):
 
     # for the pool
 
-    def send(self, data: bytes) -> bool:
-        """Writes a request; whether the socket took all of it, else `drain`."""
+    def ask(self, data: bytes, response: Response) -> bool:
+        """Writes a request, to which `response` is to be the answer; whether the socket took all of it, else `drain`."""
         assert self.transport is not None
+        self.response = response
+        self._unfinished = 0
         self.transport.write(data)
         return self._writable is None
 
@@ -159,11 +162,6 @@ class Connection(asyncio.Protocol):
                     await self._writable
         except TimeoutError:
             raise UpstreamTimeout(f"{self.who} did not take the request within {seconds:.0f} s.") from None
-
-    def begin(self, response: Response) -> None:
-        """Makes ready for the answer to a new request."""
-        self.response = response
-        self._unfinished = 0
 
     def expect(self, seconds: float) -> None:
         """Something must come within `seconds`, or the response is told that nothing did.
@@ -220,7 +218,8 @@ class Response:
     _waiter: asyncio.Future[None] | None = None
 
     def __init__(self, connection: Connection, release: Callable[[Connection, bool], None], timeouts: Timeouts) -> None:
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.told: list[tuple[bytes, bytes]] = []
+        """The headers as they came."""
         self._connection = connection
         self._release: Callable[[Connection, bool], None] | None = release
         self._timeouts = timeouts
@@ -230,12 +229,23 @@ class Response:
         """The value of a header (name in lower case), or None."""
         return self.known.get(name)
 
-    async def head(self) -> None:
-        """Waits for status and headers. Raises UpstreamFailed or UpstreamTimeout."""
-        while not self.status:
-            if self._error is not None:
-                raise self._error
-            await self._news(self._timeouts.head)
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers as text, names in lower case; of several of one name, the first."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.known.items()}
+
+    @property
+    def media_type(self) -> str:
+        """Its content type without parameters, in lower case; empty where it tells none."""
+        return media_type(self.known.get(b"content-type", b"").decode("latin-1"))
+
+    def whole(self, limit: int) -> bytes | None:
+        """The body, when all of it has come, as nearly always with the head of a short one, and it has at most `limit` bytes; else None.
+        Given once."""
+        if not self.complete or self._waiting > limit:
+            return None
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body in the pieces that arrive; what waits is one piece. Raises UpstreamFailed when it is cut, UpstreamTimeout on silence.
@@ -254,17 +264,16 @@ class Response:
                     raise self._error
                 if self.complete:
                     return
-                await self._news(self._timeouts.idle)
+                await self.news(self._timeouts.idle)
         finally:
             if self._release is not None:
                 self.abort()
 
     async def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
         """The whole body. Raises UpstreamFailed when it is longer than `limit` bytes, and as `chunks`."""
-        if self.complete and self._waiting <= limit:
-            # Nearly always, where an answer is short: all of it came with its head.
-            chunks, self._chunks = self._chunks, []
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        body = self.whole(limit)
+        if body is not None:
+            return body
         parts: list[bytes] = []
         size = 0
         while True:
@@ -278,7 +287,7 @@ class Response:
                 raise self._error
             if self.complete:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
-            await self._news(self._timeouts.idle)
+            await self.news(self._timeouts.idle)
 
     def abort(self) -> None:
         """Gives up the answer; an unfinished one costs the connection."""
@@ -297,7 +306,17 @@ class Response:
         else:
             self._over = tell
 
-    # for the connection
+    # for the pool and the connection
+
+    def news(self, seconds: float) -> asyncio.Future[None]:
+        """What is to be awaited until something comes, or nothing does for so long. Raises what has ended the answer."""
+        if self._error is not None:
+            raise self._error
+        connection = self._connection
+        self._seconds = seconds
+        connection.expect(seconds)
+        waiter = self._waiter = connection.loop.create_future()
+        return waiter
 
     def push(self, body: bytes) -> None:
         """Adds a piece, pausing the socket when its reader is behind."""
@@ -363,11 +382,3 @@ class Response:
         transport = self._connection.transport
         if transport is not None and not transport.is_closing():
             transport.resume_reading()
-
-    def _news(self, seconds: float) -> asyncio.Future[None]:
-        """What is to be awaited until something comes, or nothing does for so long."""
-        connection = self._connection
-        self._seconds = seconds
-        connection.expect(seconds)
-        waiter = self._waiter = connection.loop.create_future()
-        return waiter

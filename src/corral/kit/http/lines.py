@@ -1,4 +1,4 @@
-"""Headers as the lines that they are on the wire."""
+"""Headers as the lines that they are on the wire, and what one of them says."""
 
 from __future__ import annotations
 
@@ -16,3 +16,11 @@ def lines_of(headers: Mapping[str, str]) -> bytes:
     if len(lines) - len(lines.translate(None, CONTROLS)) != 2 * len(headers):
         raise ValueError("a header holds what a header cannot")
     return lines
+
+
+_USUAL = frozenset({"application/json", "text/event-stream", "application/x-ndjson"})
+
+
+def media_type(told: str) -> str:
+    """A content type without parameters, in lower case."""
+    return told if told in _USUAL else told.partition(";")[0].strip().lower()

@@ -43,40 +43,50 @@ class HttpPool:
         self._host = b"host: " + address.authority.encode() + b"\r\n"
 
     async def request(
-        self, method: bytes, path: bytes, *, headers: bytes = b"", body: bytes = b"", timeouts: Timeouts | None = None
+        self,
+        method: bytes,
+        path: bytes,
+        *,
+        headers: bytes = b"",
+        body: bytes = b"",
+        timeouts: Timeouts | None = None,
+        over: Callable[[], None] | None = None,
     ) -> Response:
         """Sends a request and waits for the head of the answer.
 
-        `headers` are whole lines, each ending in CRLF; host and content-length are added. Raises UpstreamFailed and
-        UpstreamTimeout. When the caller is cancelled, the connection is closed at once.
+        `headers` are whole lines, each ending in CRLF; host and content-length are added. `over` is called once: when all of the answer
+        has come or it was given up, or when this raises. Raises UpstreamFailed and UpstreamTimeout. When the caller is cancelled, the
+        connection is closed at once.
         """
         limits = timeouts or self._timeouts
         length = b"content-length: %d\r\n" % len(body) if body or method == b"POST" else b""
         data = b"%b %b%b HTTP/1.1\r\n%b%b%b\r\n%b" % (method, self._prefix, path, self._host, headers, length, body)
-        if self._closed:
-            raise UpstreamFailed(f"{self._who} has stopped.")
-        connection = self._take()
-        while True:
+        try:
+            connection = self._take()
             reused = connection is not None
-            if connection is None:
-                connection = await self._connect(limits.connect)
-            response = Response(connection, self._give_back, limits)
-            connection.begin(response)
-            self._busy.add(connection)
-            try:
-                if not connection.send(data):
-                    await connection.drain(limits.head)
-                await response.head()
-            except UpstreamFailed:
-                response.abort()
-                if reused and not response.begun and not self._closed:
-                    connection = None
-                    continue
-                raise
-            except BaseException:
-                response.abort()
-                raise
-            return response
+            while True:
+                if connection is None:
+                    connection = await self._connect(limits.connect)
+                response = Response(connection, self._give_back, limits)
+                self._busy.add(connection)
+                try:
+                    if not connection.ask(data, response):
+                        await connection.drain(limits.head)
+                    while not response.status:
+                        await response.news(limits.head)
+                    break
+                except BaseException as error:
+                    response.abort()
+                    if not reused or not self._may_repeat(response, error):
+                        raise
+                    connection, reused = None, False
+        except BaseException:
+            if over is not None:
+                over()
+            raise
+        if over is not None:
+            response.when_over(over)
+        return response
 
     def close(self) -> None:
         """Closes everything, also what is under way."""
@@ -92,7 +102,13 @@ class HttpPool:
         """Requests under way."""
         return len(self._busy)
 
+    def _may_repeat(self, response: Response, error: BaseException) -> bool:
+        """Whether a request that went over a kept connection may have come to nobody."""
+        return isinstance(error, UpstreamFailed) and not response.begun and not self._closed
+
     def _take(self) -> Connection | None:
+        if self._closed:
+            raise UpstreamFailed(f"{self._who} has stopped.")
         while self._idle:
             connection = self._idle.pop()
             if not connection.closed:
