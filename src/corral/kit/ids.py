@@ -76,6 +76,25 @@ def _encode(value: int) -> str:
 new_id = IdMaker()
 
 
-def new_request_id() -> str:
-    """An id for one request, 20 hexadecimal characters; cheaper than `new_id`, not sortable."""
-    return "req_" + new_id.random_hex(10)
+class RequestIds:
+    """Makes ids for requests, 20 hexadecimal characters each: cheaper than `new_id`, not sortable. From any thread."""
+
+    __slots__ = ("_ready",)
+
+    def __init__(self) -> None:
+        self._ready: list[str] = []
+        # A copy of this process must not hand out the same ones.
+        os.register_at_fork(after_in_child=self._ready.clear)
+
+    def __call__(self) -> str:
+        """A new one."""
+        try:
+            # One step of the interpreter, so no two threads get the same.
+            return "req_" + self._ready.pop()
+        except IndexError:
+            drawn = os.urandom(400 * 10).hex(" ", 10).split()
+            self._ready += drawn[1:]
+            return "req_" + drawn[0]
+
+
+new_request_id = RequestIds()

@@ -225,7 +225,7 @@ class RemoteProvider:
 
     def _sent(self, call: Call) -> Mapping[str, str]:
         """The headers of a call."""
-        key = self._key(call.key)
+        key = call.key if call.key is not None else self._key(None)
         label = key.label if key is not None else ""
         known = self._prepared.get(label)
         if known is not None and known[0] is key:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +54,9 @@ def test_ids_increase_strictly_and_are_26_letters() -> None:
     made = [make("agt") for _ in range(5000)]
     assert made == sorted(set(made))
     assert {len(one) for one in made} == {30}
-    assert new_request_id() != new_request_id()
+    asked = [new_request_id() for _ in range(1000)]
+    assert len(set(asked)) == 1000
+    assert all(re.fullmatch("req_[0-9a-f]{20}", one) for one in asked)
 
 
 async def test_a_crashed_task_is_logged_with_its_name_and_owner(caplog: pytest.LogCaptureFixture) -> None:

@@ -184,3 +184,25 @@ async def test_nobody_is_told_after_the_answer() -> None:
     async with serving(answers) as port:
         await said(port, LAST)
     assert told == []
+
+
+async def test_work_that_ends_with_its_client_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def works(scope: Any, receive: Any, send: Any) -> None:
+        peer = scope[PEER]
+        peer.when_gone(peer.task.cancel)
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with serving(works) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        await asyncio.wait_for(begun.wait(), 30)
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 30)
+        await asyncio.sleep(0)
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -20,6 +21,8 @@ HIGH_WATER = 256 * 1024
 """Bytes of an answer that may wait for their reader before the socket is paused."""
 MAX_HEADERS = 128
 MAX_HEAD_BYTES = 64 * 1024
+_NOWHERE: deque[tuple[bytes, bytes]] = deque(maxlen=0)
+"""Where headers go that are nothing to anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Connection(asyncio.Protocol):
         self.used = False
         self.closed = False
         self.response: Response | None = None
+        self._fields: list[tuple[bytes, bytes]] | deque[tuple[bytes, bytes]] = _NOWHERE
         self._parser = httptools.HttpResponseParser(self)
         self._writable: asyncio.Future[None] | None = None
         self._unfinished = 0
@@ -109,9 +113,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header of the answer; what comes behind its body is nothing to anybody."""
-        response = self.response
-        if response is not None and not response.status:
-            response.told.append((name.lower(), value))
+        self._fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is there."""
@@ -127,7 +129,7 @@ class Connection(asyncio.Protocol):
         if 100 <= status < 200:
             headers.clear()
             return
-        response.status = status
+        response.status, self._fields = status, _NOWHERE
         response.keep_alive = self._parser.should_keep_alive()
         known = response.known = dict(reversed(headers))
         if b"content-length" not in known and b"transfer-encoding" not in known:
@@ -149,7 +151,7 @@ class Connection(asyncio.Protocol):
     def ask(self, data: bytes, response: Response) -> bool:
         """Writes a request, to which `response` is to be the answer; whether the socket took all of it, else `drain`."""
         assert self.transport is not None
-        self.response = response
+        self.response, self._fields = response, response.told
         self._unfinished = 0
         self.transport.write(data)
         return self._writable is None

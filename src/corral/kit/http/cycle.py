@@ -110,7 +110,8 @@ class Cycle:
             self._flow.resume_reading()
         self._news = False
         self.given = self._received = True
-        return self._taken()
+        parts, self._parts = self._parts, []
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def write(self, piece: bytes) -> bool:
         """Sends a piece of an answer that has begun and goes on behind it, where that can be done at once; else False."""
@@ -155,7 +156,9 @@ class Cycle:
         if self.disconnected or self.complete:
             return {"type": "http.disconnect"}
         self._received = True
-        return {"type": "http.request", "body": self._taken(), "more_body": self.more_body}
+        parts, self._parts = self._parts, []
+        self._size = 0
+        return {"type": "http.request", "body": b"".join(parts), "more_body": self.more_body}
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """See ASGI. Raises RuntimeError for what is out of order, and for a header that would end the head early."""
@@ -200,14 +203,6 @@ class Cycle:
         tell, self._tell = self._tell, None
         if tell is not None:
             tell()
-
-    def _taken(self) -> bytes:
-        """What of the body has come and was not received yet."""
-        parts = self._parts
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        parts.clear()
-        self._size = 0
-        return body
 
     def _head(self, status: int, headers: Any) -> bytes:
         """The head on the wire; tells how the body is framed."""

@@ -143,9 +143,12 @@ class _Exchange:
 
     def refused(self) -> CorralError | None:
         """Why the request must not reach the application, None when it may."""
-        policy, known, headers = self._policy, self._known, self._scope["headers"]
+        policy, known = self._policy, self._known
         host = known.get(b"host")
-        if len(known) != len(headers) and sum(name == b"host" for name, _ in headers) > 1:
+        if (
+            len(known) != len(self._scope["headers"])
+            and [name for name, _ in self._scope["headers"]].count(b"host") > 1
+        ):
             host = None
         if not policy.admits_host(host):
             shown = (header(self._scope, b"host") or b"")[:100].decode("latin-1")
