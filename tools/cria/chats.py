@@ -136,10 +136,11 @@ def scene_chat(book: Book, random: Random) -> Chat:
             said, told[told.index(scene)] = scene.corrected(random)
             said = expand(book.pattern("memory.change", random), random).replace("<s>", said)
             chat.say(said[0].upper() + said[1:], scenes.HEARD, "tell", given=True)
-        for _ in range(random.randint(0, 2)):
+        for _ in range(random.randint(1, 3)):
             ask_scene(chat, random.choice(told), told)
     for scene in random.sample(told, len(told)):
-        ask_scene(chat, scene, told)
+        for _ in range(random.randint(1, 2)):
+            ask_scene(chat, scene, told)
     return chat
 
 
@@ -220,8 +221,8 @@ def chat(book: Book, random: Random, warm: float = 0.0) -> list[Turn]:
 def _drawn(book: Book, random: Random, warm: float) -> list[Turn]:
     if random.random() < warm:
         return warm_up(book, random).turns
-    if "json.extract.shape" in book and random.random() < 0.45:
-        return (scene_chat if random.random() < 0.7 else record_chat)(book, random).turns
+    if "json.extract.shape" in book and random.random() < 0.5:
+        return (scene_chat if random.random() < 0.78 else record_chat)(book, random).turns
     roll = random.random()
     if roll < 0.05:
         made = json_chat(book, random)

@@ -189,10 +189,10 @@ def test_no_held_out_question_is_trained_on() -> None:
     for folder in SHARES:
         for patterns in read(FOLDER / folder).values():
             said |= {expand(pattern, random) for pattern in patterns for _ in range(scaled(30, 300))}
-    for folder in (HELDOUT, FRESH):
-        questions = {item.chat[0]["content"] for item in items(folder=folder) if len(item.chat) == 1}
+    for examination in (HELDOUT, FRESH):
+        questions = {item.chat[0]["content"] for item in items(folder=examination) if len(item.chat) == 1}
         assert len(questions) > 130
-        assert len(list(stories(folder))) == 20
+        assert len(list(stories(examination))) == 20
         assert questions & said == set()
 
 
