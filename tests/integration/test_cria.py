@@ -14,7 +14,7 @@ import pytest
 from tools.cria import refusals, words
 from tools.cria.book import Book
 from tools.cria.evaluate import Examiner
-from tools.cria.heldout import Result, items, stories, tool
+from tools.cria.heldout import FRESH, Result, items, stories, tool
 
 from tests.support.scale import scaled
 from tests.support.server import Server
@@ -23,11 +23,16 @@ from tests.support.server import Server
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 REFERENCE = Path(__file__).parents[1] / "data" / "cria_reference.jsonl"
 FLOORS = {
-    "corral": 0.95, "followups": 0.92, "json": 0.96, "memory": 0.89, "recall far back": 0.92, "refusals": 0.90,
-    "smalltalk": 0.90, "tasks": 0.94, "tools": 0.95,
+    "corral": 0.93, "followups": 0.90, "json": 0.96, "memory": 0.89, "recall far back": 0.92, "refusals": 0.86,
+    "smalltalk": 0.92, "tasks": 0.92, "tools": 0.95,
 }  # fmt: skip
 """A little below what these weights reach (docs/rooms/cria.md has the figures, and what is aimed at)."""
-OVERALL, NEWCOMERS = 0.94, 0.96
+OVERALL, NEWCOMERS = 0.93, 0.95
+FRESH_FLOORS = {
+    "corral": 0.93, "facts": 0.70, "followups": 0.93, "json": 0.77, "refusals": 0.89, "small talk": 0.88, "tasks": 0.90,
+    "tools": 0.86,
+}  # fmt: skip
+FRESH_OVERALL, FRESH_NEWCOMERS = 0.86, 0.98
 SCHEMA = {
     "type": "object",
     "properties": {"name": {"type": "string"}},
@@ -70,6 +75,23 @@ def test_newcomers_get_on(examiner: Examiner) -> None:
     assert 1 - len(wrong) / len(turns) >= NEWCOMERS, wrong
 
 
+def test_fresh_questions_reach_their_floors(examiner: Examiner) -> None:
+    """Sums alone: whoever reads one of these questions can no longer improve the generator."""
+    marks = defaultdict(list)
+    with ThreadPoolExecutor(4) as pool:
+        for result in pool.map(examiner.examine, items(folder=FRESH)):
+            marks[result.item.skill].append(not result.wrong)
+    reached = {skill: sum(found) / len(found) for skill, found in marks.items()}
+    assert set(reached) == set(FRESH_FLOORS)
+    assert {skill: share for skill, share in reached.items() if share < FRESH_FLOORS[skill]} == {}
+    assert sum(map(sum, marks.values())) / sum(map(len, marks.values())) >= FRESH_OVERALL
+
+
+def test_fresh_newcomers_get_on(examiner: Examiner) -> None:
+    marks = [not turn.wrong for story in stories(FRESH) for turn in examiner.story(story)]
+    assert sum(marks) / len(marks) >= FRESH_NEWCOMERS
+
+
 def test_it_says_what_torch_says(examiner: Examiner) -> None:
     lines = [json.loads(line) for line in REFERENCE.read_text(encoding="utf-8").splitlines()]
     assert len(lines) == 100
@@ -101,8 +123,8 @@ def test_no_answer_runs_on(examiner: Examiner) -> None:
     """Random prompts of every kind, sampled as chats are: all but very few answers end by themselves, and the limit ends those."""
     random, book = Random(7), Book(more=True)
     kinds = ("knowledge", "code", "writing", "language", "rubbish", "rubbish", "advice")
-    asked = [refusals.question(random.choice(kinds), book, random) for _ in range(scaled(160, 2000))]
-    asked += [" ".join(words.word(random) for _ in range(random.randint(1, 30))) for _ in range(scaled(40, 500))]
+    asked = [refusals.question(random.choice(kinds), book, random) for _ in range(scaled(100, 2000))]
+    asked += [" ".join(words.word(random) for _ in range(random.randint(1, 30))) for _ in range(scaled(30, 500))]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda text: examiner.ask([{"role": "user", "content": text}], temperature=0.2), asked))
     cut = [(text, one) for text, one in zip(asked, answers, strict=True) if one["finish"] != "stop"]
