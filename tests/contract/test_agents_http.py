@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.fakes.storyteller import answer_to
@@ -75,6 +76,13 @@ def test_an_unknown_model_is_told_with_its_own_status(server: Server) -> None:
     events = list(server.events("/api/chat", {"message": "hi", "userId": "unknown", "model": "none", "stream": True}))
     assert [event["type"] for event in events][-2:] == ["error", "end"]
     assert (events[-2]["code"], events[-2]["recoverable"], events[-1]["state"]) == ("model_not_found", False, "failed")
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+def test_a_body_that_says_it_is_no_json_is_told_what_to_say(server: Server, kind: str) -> None:
+    asked = httpx2.post(f"{server.url}/api/chat", content=b'{"message": "hello"}', headers={"content-type": kind})
+    assert asked.status_code == 415
+    assert "Content-Type: application/json" in asked.json()["error"]["message"]
 
 
 def test_a_stop_over_http_names_the_last_offset_and_frees_the_upstream(server: Server, story: Story) -> None:

@@ -23,7 +23,6 @@ from tools.cria.acts import (
 )
 from tools.cria.answers import MEMORY
 from tools.cria.book import Book
-from tools.cria.grammar import expand
 from tools.cria.heldout import alone, plain
 
 
@@ -131,17 +130,27 @@ def scene_chat(book: Book, random: Random) -> Chat:
             chat.say(said, random.choice(memory.NODS), "tell", given=True)
         else:
             hear(chat, scene)
+        if told[-1] is scene and scene.asked and random.random() < 0.1:
+            _correct(chat, told, at_once=True)
         _talk(chat, random.choice((0, 0, 0, 1, 2)))
-        if scene.asked and random.random() < 0.12:
-            said, told[told.index(scene)] = scene.corrected(random)
-            said = expand(book.pattern("memory.change", random), random).replace("<s>", said)
-            chat.say(said[0].upper() + said[1:], scenes.HEARD, "tell", given=True)
+        if random.random() < 0.15:
+            _correct(chat, told, at_once=False)
         for _ in range(random.randint(1, 3)):
             ask_scene(chat, random.choice(told), told)
     for scene in random.sample(told, len(told)):
         for _ in range(random.randint(1, 2)):
             ask_scene(chat, scene, told)
     return chat
+
+
+def _correct(chat: Chat, told: list[scenes.Told], *, at_once: bool) -> None:
+    """The user takes back a value of the scene that was told last."""
+    if not told[-1].asked:
+        return
+    said, told[-1] = told[-1].corrected(chat.book, chat.random, at_once=at_once)
+    given = chat.random.random() < 0.75
+    answer = chat.random.choice((scenes.HEARD, *memory.NODS)) if given else scenes.HEARD
+    chat.say(said[0].upper() + said[1:], answer, "tell", given=given)
 
 
 def hear(chat: Chat, scene: scenes.Told) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from tools.cria import words
+from tools.cria.book import Book
 from tools.cria.grammar import expand
 
 FOLDER = Path(__file__).with_name("scenes")
@@ -25,6 +26,12 @@ _SLOT = re.compile(r"<(\w+):(\w+)>")
 _NAMED = re.compile(r"<(\w+)>")
 _OWN = (("Your", "my"), ("You are", "I am"), ("You", "I"), ("The", "the"))
 """How an answer begins, and how the user says the same."""
+_CORRECTED = {
+    "name": r"Your name is <v>\.", "live": r"You live in <v>\.", "job": r"You work as a <v>\.",
+    "age": r"You are <v> years old\.", "like": r"You like <v>\.", "called": r"(Your|The) ([^<>]+) is called <v>\.",
+    "is": r"(Your|The) ([^<>]+) is <v>\.",
+}  # fmt: skip
+"""In which section of wordings something is corrected, by the answer that tells it."""
 
 
 _FUNCTION_WORDS = (
@@ -76,17 +83,28 @@ class Told:
         heard = frozenset().union(*(one.heard() for one in others if one is not self))
         return [one for one in self.unknown if not _meant(one) & heard]
 
-    def corrected(self, random: Random) -> tuple[str, Told]:
-        """(what the user says of another value for one of its keys, the scene with it)."""
+    def corrected(self, book: Book, random: Random, *, at_once: bool) -> tuple[str, Told]:
+        """(what the user says of another value for one of its keys, the scene with it). What is said `at_once` need not name
+        what it is about."""
         one = random.choice(self.asked)
-        new = value(self.kinds[one.key], random)
+        old, new = self.values[one.key], value(self.kinds[one.key], random)
         told = replace(self, values={**self.values, one.key: new})
+        if at_once and random.random() < 0.7:
+            pattern = book.pattern("corrections.right_away", random)
+            while "<old>" not in pattern and len(self.values) > 1:
+                pattern = book.pattern("corrections.right_away", random)
+            return _filled(expand(pattern, random), {"old": old, "new": new}), told
+        for section, form in _CORRECTED.items():
+            found = re.fullmatch(form, _NAMED.sub("<v>", one.answer))
+            if found and random.random() < 0.7:
+                about = {"x": " ".join(found.groups()).replace("Your", "my").replace("The", "the")}
+                return book.say(f"corrections.{section}", random, old=old, new=new, **about), told
         said = _filled(one.answer, told.values).rstrip(".")
         for theirs, own in _OWN:
             if said.startswith(theirs):
                 said = own + said[len(theirs) :]
                 break
-        return said, told
+        return expand(book.pattern("memory.change", random), random).replace("<s>", said), told
 
     def fits(self, others: list[Told]) -> bool:
         """Whether no other answers the same question: one of the two would be wrong."""

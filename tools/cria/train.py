@@ -245,9 +245,10 @@ def main() -> None:
     parser.add_argument("--stop-after", type=float, default=math.inf, help="seconds")
     parser.add_argument("--stage-from", type=int, default=0, help="tokens at which a further stage begins")
     parser.add_argument("--stage-rate", type=float, default=0.3, help="share of the full rate that it begins with")
+    parser.add_argument("--layers", type=int, default=Shape().layers, help="blocks of the network")
     options = parser.parse_args()
     stage = Stage(options.stage_from, options.stage_rate)
-    train(options.out, options.seed, options.tokens, options.stop_after, stage)
+    train(options.out, options.seed, options.tokens, options.stop_after, stage, options.layers)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,18 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from corral.kit.context import request_id
-from corral.kit.errors import CorralError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, PayloadTooLarge
+from corral.kit.errors import (
+    CorralError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMedia,
+)
 from corral.kit.rendering import render_api
 from corral.surfaces.api.routing import ApiRouter, undeclared_routes
+from corral.surfaces.bodies import require_json
 from corral.surfaces.v1.envelope import failed, is_v1
 from corral.surfaces.v1.reading import fields_at_fault
 from corral.telemetry import get_logger
@@ -65,6 +74,12 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     if is_v1(request.url.path):
         return error_response(fields_at_fault(error.errors()), request)
+    if isinstance(error.body, bytes):
+        # It was not read, for what its content type says.
+        try:
+            require_json(request.headers.get("content-type"))
+        except UnsupportedMedia as refusal:
+            return error_response(refusal, request)
     problems = [_problem(item) for item in error.errors()[:_MAX_PROBLEMS]]
     first = problems[0] if problems else {"field": "body", "problem": "is not valid"}
     text = f"{first['field']}: {first['problem']}"
