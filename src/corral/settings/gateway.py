@@ -189,7 +189,7 @@ def _candidate(value: Any) -> Any:
         return value
     provider, slash, model = value.partition("/")
     if not slash:
-        raise ValueError("needs the form provider/model")
+        raise ValueError("needs the form provider/model, local/model for one of this server")
     return {"provider": provider, "model": model}
 
 
