@@ -28,14 +28,12 @@ def by_path(surfaces: Surfaces) -> App:
     # It hands on what is to be awaited: a step of its own for every request is not needed.
     def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope["path"]
-        if path.startswith(_GATEWAY) and scope["type"] == "http":
+        if scope["type"] == "http" and (path.startswith(_GATEWAY) or path == "/ollama"):
             return surfaces.gateway(scope, receive, send)
         if path.startswith("/llamaproxws/"):
             found: Awaitable[None] = surfaces.realtime(scope, receive, send)
         elif scope["type"] != "http":
             found = _closed(receive, send)
-        elif path == "/ollama":
-            found = surfaces.gateway(scope, receive, send)
         elif path.startswith("/api/") or path in _API or scope["method"] not in ("GET", "HEAD"):
             found = surfaces.api(scope, receive, send)
         else:

@@ -53,6 +53,14 @@ GET = b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n"
 LAST = b"GET /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
 
 
+async def leaves(port: int, begun: asyncio.Event) -> None:
+    """A client that goes once the work for it has begun."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(GET)
+    await asyncio.wait_for(begun.wait(), 30)
+    writer.close()
+
+
 @pytest.mark.parametrize(
     ("request_line", "headers", "pieces", "status", "told"),
     [
@@ -166,10 +174,7 @@ async def test_who_waits_is_told_once_when_the_client_goes(late: bool) -> None:
         await gone.wait()
 
     async with serving(waits) as port:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(GET)
-        await asyncio.wait_for(begun.wait(), 30)
-        writer.close()
+        await leaves(port, begun)
         await asyncio.wait_for(gone.wait(), 30)
     assert told == [1]
 
@@ -199,10 +204,7 @@ async def test_work_that_ends_with_its_client_is_no_failure(caplog: pytest.LogCa
             ended.set()
 
     async with serving(works) as port:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(GET)
-        await asyncio.wait_for(begun.wait(), 30)
-        writer.close()
+        await leaves(port, begun)
         await asyncio.wait_for(ended.wait(), 30)
         await asyncio.sleep(0)
     assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []

@@ -99,7 +99,7 @@ class Window:
 
 
 class Level:
-    """How many are under way."""
+    """What is held: how many are under way."""
 
     __slots__ = ("total",)
 
@@ -107,7 +107,7 @@ class Level:
         self.total = 0
 
     def draw(self, take: Take, second: int, reset: float) -> Held | None:
-        """Lets `take` in; None without room for its least."""
+        """Holds what `take` gets; None without room for its least."""
         room = take.limit - self.total
         if take.least > room:
             return None
@@ -128,49 +128,33 @@ class Level:
         return not self.total
 
 
-class Purse:
+class Purse(Level):
     """What is spent and held of a budget that ends at `end` (milliseconds since 1970)."""
 
-    __slots__ = ("_end", "_held", "_spent")
+    __slots__ = ("_end", "_spent")
 
     def __init__(self, end: int) -> None:
+        super().__init__()
         self._end = end
-        self._held = 0
         self._spent = 0
-
-    @property
-    def total(self) -> int:
-        """What is spent and held."""
-        return self._spent + self._held
-
-    def draw(self, take: Take, second: int, reset: float) -> Held | None:
-        """Holds what `take` gets; None without room for its least."""
-        room = take.limit - self._spent - self._held
-        if take.least > room:
-            return None
-        amount = take.amount if take.amount < room else room
-        self._held += amount
-        return Held(take, amount, room - amount)
 
     def settle(self, held: Held, actual: int, second: int) -> None:
         """So much of what was held is spent."""
-        self._held -= held.amount
+        self.total += actual - held.amount
         self._spent += actual
-
-    def undo(self, held: Held) -> None:
-        """Gives back what was held a moment ago."""
-        self._held -= held.amount
 
     def seed(self, spent: int) -> None:
         """At least so much is spent."""
-        self._spent = max(self._spent, spent)
+        more = max(0, spent - self._spent)
+        self._spent += more
+        self.total += more
 
     def idle(self, second: int, today: float) -> bool:
-        """Whether its day is over, `today` being now in milliseconds since 1970."""
-        return self._end < today and not self._held
+        """Whether its day is over and nothing is held, `today` being now in milliseconds since 1970."""
+        return self._end < today and self.total == self._spent
 
 
-Counter = Window | Level | Purse
+Counter = Window | Level
 
 
 def counter_for(take: Take) -> Counter:

@@ -17,13 +17,6 @@ _SUBJECTS = 10_000
 _TITLES = {"requests": "requests a minute", "tokens": "tokens a minute", "concurrent": "requests at once"}
 
 
-def granted(take: Take, used: int) -> int | None:
-    """How much `take` gets where `used` is used; None when there is no room for its least."""
-    if used + take.least > take.limit:
-        return None
-    return min(take.amount, take.limit - used)
-
-
 def share(take: Take, replicas: int, spent: int = 0) -> Take:
     """The part of a limit that one of `replicas` servers may give out alone; of a budget, of what is left of it."""
     if take.budget is not None:
