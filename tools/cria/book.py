@@ -14,7 +14,7 @@ from random import Random
 from tools.cria.grammar import expand
 
 FOLDER = Path(__file__).with_name("wordings")
-SHARES = {"first": 0.1, "more": 0.18, "wide": 0.24, "broad": 0.26, "further": 0.14, "loose": 0.14}
+SHARES = {"first": 0.1, "more": 0.17, "wide": 0.22, "broad": 0.24, "further": 0.13, "loose": 0.14}
 """How often a wording comes from each folder, once all are read."""
 
 Sections = dict[str, tuple[str, ...]]

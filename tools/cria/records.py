@@ -16,7 +16,6 @@ from tools.cria.book import Book
 from tools.cria.grammar import expand
 
 FOLDER = Path(__file__).with_name("records")
-NUMBERS = ("number", "small", "price", "year")
 _SLOT = re.compile(r"<([\w|]+):(\w+)>")
 
 
@@ -91,30 +90,22 @@ def asked(book: Book, random: Random) -> tuple[str, str]:
     said, values = draw(random)
     keys = some(values, random)
     if random.random() < 0.25:
-        text = book.say("json.extract.shape", random, s=said, shape=shape(values, keys, random))
+        text = book.say("json.extract.shape", random, s=said, shape=structured.shape(keys, random, numbers(values)))
     else:
-        text = book.say("json.extract", random, s=said, keys=listed(keys, random))
+        text = book.say("json.extract", random, s=said, keys=structured.listed(keys, random))
     return text, as_json(values, keys)
 
 
-def shape(values: dict[str, object], keys: list[str], random: Random) -> str:
-    """How people draw the object that they want."""
-    if random.random() < 0.5:
-        return "{" + ", ".join(keys) + "}"
-    hints = {key: "string" if isinstance(values[key], str) else "number" for key in keys}
-    style = random.choice(("...", "?", ""))
-    return "{" + ", ".join(f'"{key}": {style or hints[key]}' for key in keys) + "}"
-
-
-def listed(keys: list[str], random: Random) -> str:
-    """Keys as people list them: "a, b and c" most of all."""
-    if len(keys) > 1 and random.random() < 0.6:
-        shown = [f'"{key}"' for key in keys] if random.random() < 0.25 else keys
-        last = random.choice((" and ", " and ", ", and ", ", "))
-        return last.join((", ".join(shown[:-1]), shown[-1]))
-    return structured.listed(keys, random)
+def numbers(values: dict[str, object]) -> list[str]:
+    """The keys whose values are numbers in JSON."""
+    return [key for key, value in values.items() if not isinstance(value, str)]
 
 
 def system(keys: list[str], values: dict[str, object], book: Book, random: Random) -> str:
     """A system message that asks for JSON with `keys`."""
-    return book.say("json.system.keys", random, keys=listed(keys, random), shape=shape(values, keys, random))
+    return book.say(
+        "json.system.keys",
+        random,
+        keys=structured.listed(keys, random),
+        shape=structured.shape(keys, random, numbers(values)),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from random import Random
 
 from tools.cria import drills, memory, words
@@ -83,8 +84,10 @@ _JOINTS = (" and ",) * 3 + (", ",) * 2 + (" + ", "/", " & ", " plus ", "; ")
 
 
 def listed(keys: list[str], random: Random) -> str:
-    """Keys with any sign between them."""
+    """Keys as people list them: "a, b and c" most of all, but any sign may stand between them."""
     shown = [f'"{key}"' for key in keys] if random.random() < 0.3 else keys
+    if random.random() < 0.5:
+        return random.choice((" and ", " and ", ", and ", ", ")).join(filter(None, (", ".join(shown[:-1]), shown[-1])))
     return random.choice(_JOINTS).join(shown)
 
 
@@ -127,15 +130,12 @@ def as_said(values: dict[str, str], said: str) -> dict[str, str]:
     return {**values, "item": f"{item}s"}
 
 
-def shape(keys: list[str], random: Random) -> str:
-    """How people draw the object that they want."""
+def shape(keys: list[str], random: Random, numbers: Collection[str] = NUMBERS) -> str:
+    """How people draw the object that they want; `numbers` are the keys of numbers."""
     if random.random() < 0.5:
-        return "{" + ", ".join(f'"{key}": {random.choice(("...", "?", _hint(key)))}' for key in keys) + "}"
-    return "{" + ", ".join(keys) + "}"
-
-
-def _hint(key: str) -> str:
-    return "number" if key in NUMBERS else "string"
+        return "{" + ", ".join(keys) + "}"
+    style = random.choice(("...", "?", ""))
+    return "{" + ", ".join(f'"{key}": {style or ("number" if key in numbers else "string")}' for key in keys) + "}"
 
 
 def keyed(book: Book, random: Random) -> tuple[list[str], str, dict[str, str]]:
