@@ -116,3 +116,22 @@ def test_what_is_not_there(client: ollama.Client) -> None:
         client.pull("llama3")
     with pytest.raises(ollama.ResponseError, match="corral pull"):
         client.delete("llama3")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("chat", {"messages": PING, "stream": False, "options": {"num_predict": 3}}),
+        ("generate", {"prompt": "ping", "stream": False, "options": {"num_predict": 3}}),
+        ("show", {}),
+    ],
+)
+def test_curl_without_a_content_type(every_provider: Gateway, path: str, body: dict[str, Any]) -> None:
+    """curl says `form` when it is told nothing, as in Ollama's own examples; a form that a page sends is refused."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    server = every_provider.server
+    asked = {"model": model_of("local"), **body}
+    status, told = server.ask("POST", f"/ollama/api/{path}", asked, form)
+    assert status == 200, told
+    status, told = server.ask("POST", f"/ollama/api/{path}", asked, {**form, "Origin": server.url})
+    assert (status, "Content-Type: application/json" in str(told)) == (415, True)

@@ -15,10 +15,17 @@ LARGE = 1 << 20
 """From this size on a body is decoded in a thread, so that those who wait get their turn between the steps."""
 
 
-def require_json(kind: str | None) -> None:
-    """Raises UnsupportedMedia for a body that says by its content type that it is something else than JSON."""
-    if kind is not None and not kind.lower().startswith("application/json"):
-        raise UnsupportedMedia(f"The body must be JSON (Content-Type: application/json), not {kind[:100]}.")
+_FORM = "application/x-www-form-urlencoded"
+
+
+def require_json(kind: str | None, *, form: bool = False) -> None:
+    """Raises UnsupportedMedia for a body that says by its content type that it is something else than JSON.
+
+    `form`: what curl says when it is told nothing is taken for JSON too.
+    """
+    if kind is None or kind.lower().startswith("application/json") or (form and kind.lower() == _FORM):
+        return
+    raise UnsupportedMedia(f"The body must be JSON (Content-Type: application/json), not {kind[:100]}.")
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -38,10 +45,12 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise InvalidRequest("The body is nested too deeply.") from None
 
 
-async def read(scope: Scope, receive: Receive, decoder: msgspec.json.Decoder[T]) -> tuple[T, bytes]:
-    """What the body says, and the body. Raises InvalidRequest, UnsupportedMedia and ClientGone."""
+async def read(
+    scope: Scope, receive: Receive, decoder: msgspec.json.Decoder[T], *, form: bool = False
+) -> tuple[T, bytes]:
+    """What the body says, and the body. Raises InvalidRequest, UnsupportedMedia (see `require_json`) and ClientGone."""
     kind = header(scope, b"content-type")
-    require_json(kind.decode("latin-1") if kind is not None else None)
+    require_json(kind.decode("latin-1") if kind is not None else None, form=form)
     body = await read_body(receive)
     if len(body) < LARGE:
         return decode(decoder, body), body

@@ -12,6 +12,7 @@ from corral.kit.errors import InvalidRequest, ModelNotFound
 from corral.surfaces.asgi import ClientGone, Receive, Scope, Send
 from corral.surfaces.bodies import read
 from corral.surfaces.listing import Listed, Models
+from corral.surfaces.ollama.request import by_hand
 from corral.surfaces.table import Visitor, send_json
 
 VERSION = "0.12.6"
@@ -138,7 +139,7 @@ class Lists:
     async def show(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
         """`POST /api/show`. Raises InvalidRequest and ModelNotFound."""
         try:
-            asked, _ = await read(scope, receive, _show)
+            asked, _ = await read(scope, receive, _show, form=by_hand(scope))
         except ClientGone:
             return
         name = asked.model or asked.name

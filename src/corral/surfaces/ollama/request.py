@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from corral.kit.clock import iso
+from corral.surfaces.asgi import Scope, header
 from corral.surfaces.bodies import decode
 from corral.surfaces.calls import Asked
 from corral.surfaces.table import Visitor
@@ -84,6 +85,11 @@ def only_loads(body: bytes, decoder: msgspec.json.Decoder[Any]) -> str | None:
     if isinstance(asked, Chat):
         return None if asked.messages else asked.model
     return None if asked.prompt or asked.images else asked.model
+
+
+def by_hand(scope: Scope) -> bool:
+    """Whether no page sent this. Then a form is taken for JSON: Ollama's examples are for curl, and name no content type."""
+    return header(scope, b"origin") is None
 
 
 class Reader:

@@ -51,7 +51,7 @@ class Talk:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
         """See `table.Endpoint`. Raises CorralError before the answer has begun."""
-        require_json(visitor.headers.get("content-type"))
+        require_json(visitor.headers.get("content-type"), form=request.by_hand(scope))
         try:
             body = await read_body(receive)
         except ClientGone:
@@ -116,9 +116,9 @@ class Embeds:
     async def _read(self, scope: Scope, receive: Receive) -> tuple[str, dict[str, Any]]:
         """The model, and what is asked of it in OpenAI's form."""
         if self._old:
-            old, _ = await read(scope, receive, request.embedding)
+            old, _ = await read(scope, receive, request.embedding, form=request.by_hand(scope))
             return old.model, {"input": old.prompt}
-        new, _ = await read(scope, receive, request.embed)
+        new, _ = await read(scope, receive, request.embed, form=request.by_hand(scope))
         asked: dict[str, Any] = {"input": new.input}
         if new.dimensions is not None:
             asked["dimensions"] = new.dimensions
