@@ -170,6 +170,8 @@ def ask_scene(chat: Chat, scene: scenes.Told, told: list[scenes.Told]) -> None:
     untold = scene.untold(told) if not scene.asked or random.random() < 0.25 else []
     if untold:
         chat.say(random.choice(untold), scenes.UNKNOWN, "unknown")
+    elif scene.asked and random.random() < 0.06:
+        chat.say(*scene.in_json(random), "json", rough=False)
     elif scene.asked:
         chat.say(*scene.question(random), "recall")
 
@@ -230,8 +232,8 @@ def chat(book: Book, random: Random, warm: float = 0.0) -> list[Turn]:
 def _drawn(book: Book, random: Random, warm: float) -> list[Turn]:
     if random.random() < warm:
         return warm_up(book, random).turns
-    if "json.extract.shape" in book and random.random() < 0.5:
-        return (scene_chat if random.random() < 0.78 else record_chat)(book, random).turns
+    if "json.extract.shape" in book and random.random() < 0.6:
+        return (scene_chat if random.random() < 0.74 else record_chat)(book, random).turns
     roll = random.random()
     if roll < 0.05:
         made = json_chat(book, random)

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from tools.cria import scenes, structured, words
+from tools.cria import kinds, structured, words
 from tools.cria.book import Book
 from tools.cria.grammar import expand
 
@@ -41,7 +41,7 @@ def play(record: str, random: Random) -> tuple[str, dict[str, object]]:
 
     def fill(found: re.Match[str]) -> str:
         names = found[1].split("|")
-        key = names[0] if random.random() < 0.6 else random.choice(names)
+        key = _renamed(names[0] if random.random() < 0.6 else random.choice(names), random)
         shown, values[key] = _value(found[2], random)
         return shown
 
@@ -54,22 +54,39 @@ def play(record: str, random: Random) -> tuple[str, dict[str, object]]:
 
 def _value(kind: str, random: Random) -> tuple[str, object]:
     """(as the sentence has it, as JSON has it)."""
-    if kind == "price":
-        if random.random() < 0.25:
-            price = random.randint(0, 99) + random.choice((0.25, 0.75, 0.95, 0.99, 0.49))
-            return f"{price:.2f}", price
+    if kind in ("price", "decimal"):
+        if random.random() < (0.25 if kind == "price" else 0.8):
+            cents = random.choice((25, 75, 95, 99, 49, 50, 20)) if kind == "price" else random.randint(1, 9) * 10
+            price = random.randint(0, 99) + cents / 100
+            return f"{price:.2f}" if kind == "price" else f"{price:.1f}", price
         return str(price := random.choice((random.randint(1, 99), random.randint(1, 999)))), price
-    if kind in ("number", "small", "year"):
-        number = {"number": random.randint(1, 99), "small": random.randint(1, 12), "year": random.randint(1940, 2030)}
-        shown = words.number_text(number[kind], random) if kind != "year" else str(number[kind])
-        return shown, number[kind]
-    if kind == "code":
+    if kind in ("number", "small", "year", "count"):
+        most = {"number": (1, 99), "small": (1, 12), "year": (1940, 2030), "count": (1, random.choice((30, 400, 9999)))}
+        number = random.randint(*most[kind])
+        return words.number_text(number, random) if kind != "year" else str(number), number
+    while True:
+        shown = kinds.value(kind, random)
         # Bare digits might be meant as a number.
-        letters = "".join(random.choices("ABCDEFGHJKLMNPRSTUVWXYZ", k=random.choice((1, 1, 2))))
-        shown = f"{letters}{random.choice(('', '', '-'))}{random.randint(1, 999)}"
-        return shown, shown
-    shown = scenes.value(kind, random)
-    return shown, shown
+        if kind not in ("code", "phone") or not shown.isdigit():
+            return shown, shown
+
+
+_MORE = ("name", "id", "no", "text", "value", "type", "1", "2", "a", "b", "of_order", "code", "info", "label")
+_BEFORE = ("the", "new", "main", "first", "last", "order", "my", "user", "item", "full")
+
+
+def _renamed(key: str, random: Random) -> str:
+    """A key as programs write it in their own manner, so that keys are copied from the request."""
+    roll = random.random()
+    if roll < 0.8:
+        return key
+    if roll < 0.93:
+        parts = [key, random.choice(_MORE)] if random.random() < 0.6 else [random.choice(_BEFORE), key]
+        if random.random() < 0.7:
+            return "_".join(parts)
+        first, *rest = "_".join(parts).split("_")
+        return first + "".join(part.capitalize() for part in rest)
+    return key.upper() if roll < 0.94 else key.capitalize() if roll < 0.97 else f"{key}{random.choice('sz12xyn')}"
 
 
 def some(values: dict[str, object], random: Random) -> list[str]:

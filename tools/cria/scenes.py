@@ -8,15 +8,16 @@ answer behind "=>"; `U` are questions that only sound as if the scene answered t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from random import Random
 
-from tools.cria import words
+from tools.cria import structured
 from tools.cria.book import Book
 from tools.cria.grammar import expand
+from tools.cria.kinds import NUMBERS, value
 
 FOLDER = Path(__file__).with_name("scenes")
 UNKNOWN = "You have not told me that yet."
@@ -114,6 +115,13 @@ class Told:
         """Its answers without the values."""
         return frozenset(_NAMED.sub("", one.answer) for one in self.asked)
 
+    def in_json(self, random: Random) -> tuple[str, str]:
+        """A question for one of its values as an object, and the object."""
+        one = random.choice(self.asked)
+        said = _filled(expand(random.choice(one.wordings), random), self.values)
+        held = structured.typed(self.values[one.key]) if self.kinds[one.key] in NUMBERS else self.values[one.key]
+        return structured.in_json(said, one.key, random), structured.dump({one.key: held})
+
     def question(self, random: Random) -> tuple[str, str]:
         """A question for one of its values, and the answer."""
         one = random.choice(self.asked)
@@ -151,30 +159,6 @@ def _scenes(path: Path) -> Iterator[Scene]:
 @cache
 def _all() -> list[Scene]:
     return read()
-
-
-def value(kind: str, random: Random) -> str:
-    """A value of a type that slots name. Raises KeyError for an unknown type."""
-    kinds: dict[str, Callable[[Random], str]] = {
-        "name": words.name, "city": words.city, "code": words.code, "time": _clock, "place": words.place, "word": words.word,
-        "number": lambda drawn: words.number_text(drawn.randint(1, 99), drawn),
-        "small": lambda drawn: words.number_text(drawn.randint(1, 12), drawn),
-        "year": lambda drawn: str(drawn.randint(1940, 2030)),
-        "phrase": lambda drawn: " ".join(words.word(drawn) for _ in range(drawn.choice((2, 2, 3)))),
-        "date": lambda drawn: f"{drawn.choice(words.MONTHS)} {drawn.randint(1, 28)}",
-        "day": lambda drawn: drawn.choice(words.DAYS), "month": lambda drawn: drawn.choice(words.MONTHS),
-        "job": lambda drawn: words.pick(words.JOBS, drawn), "colour": lambda drawn: words.pick(words.COLOURS, drawn, 0.8),
-        "animal": lambda drawn: words.pick(words.ANIMALS, drawn, 0.8), "food": lambda drawn: words.pick(words.FOODS, drawn),
-        "hobby": lambda drawn: words.pick(words.HOBBIES, drawn), "thing": lambda drawn: words.pick(words.THINGS, drawn, 0.8),
-    }  # fmt: skip
-    return kinds[kind](random)
-
-
-def _clock(random: Random) -> str:
-    if random.random() < 0.2:
-        return random.choice(("noon", "midnight"))
-    hour, minutes = random.randint(1, 23), random.choice(("00", "10", "15", "20", "30", "40", "45", "50"))
-    return random.choice((f"{hour}:{minutes}", f"{hour}:{minutes}", f"{hour % 12 or 12} {random.choice(('am', 'pm'))}"))
 
 
 def _filled(text: str, values: dict[str, str]) -> str:

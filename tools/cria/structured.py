@@ -65,10 +65,15 @@ def _value(key: str, random: Random) -> str:
     return random.choice(words.DAYS) if key == "day" else drawn
 
 
-def _typed(key: str, value: str) -> object:
-    if key in NUMBERS and value in words.ONES:
+def typed(value: str) -> object:
+    """A number that is written in digits or in words, as JSON has it."""
+    if value in words.ONES:
         return words.ONES.index(value)
-    return int(value) if key in NUMBERS and value.isdigit() else value
+    return int(value) if value.isdigit() else value
+
+
+def _typed(key: str, value: str) -> object:
+    return typed(value) if key in NUMBERS else value
 
 
 def _shown(values: dict[str, str], random: Random) -> dict[str, str]:
@@ -188,12 +193,18 @@ def recall(fact: Fact, book: Book, random: Random, *, plain: bool = False) -> tu
     value = {key: _typed(key, fact.value)}
     if plain:
         return said, dump(value)
+    given = f"Give me my {key}" if fact.relation in _RECALL_KEYS and random.random() < 0.25 else said
+    return in_json(given, "" if random.random() < 0.6 else key, random), dump(value)
+
+
+def in_json(said: str, key: str, random: Random) -> str:
+    """A question, to be answered as an object, with `key` if there is one."""
     said = said.rstrip("?. ")
-    how = random.choice(
-        ("as JSON", "in JSON", "as a JSON object", f"as JSON with the key {key}", f'in JSON with the key "{key}"')
-    )
-    given = f"Give me my {key} {how}." if fact.relation in _RECALL_KEYS else f"{said} {how}."
-    return random.choice((f"{said} {how}?", f"{said}? Answer {how}.", f"Answer {how}: {said}?", given)), dump(value)
+    how = random.choice(("as JSON", "in JSON", "as a JSON object"))
+    if key:
+        shown = random.choice((f"the key {key}", f'the key "{key}"', f'"{key}" as the key', f"key {key}", f"{{{key}}}"))
+        how = f"{how} with {shown}" if shown[0] != "{" else f"{how} {shown}"
+    return random.choice((f"{said} {how}?", f"{said}? Answer {how}.", f"Answer {how}: {said}?", f"{said}, {how}"))
 
 
 def recall_many(facts: list[Fact], book: Book, random: Random) -> tuple[str, str] | None:

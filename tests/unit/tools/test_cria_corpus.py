@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tools.cria import acts, answers, chats, memory, records, scenes
+from tools.cria import acts, answers, chats, kinds, memory, records, scenes, structured, words
 from tools.cria.book import FOLDER, SHARES, Book, read
 from tools.cria.grammar import expand
 from tools.cria.heldout import FRESH, HELDOUT, alone, items, plain, stories
@@ -126,6 +126,30 @@ def test_a_record_holds_its_values() -> None:
             assert values, record
             assert all(value in said for value in values.values() if isinstance(value, str)), record
             assert json.loads(records.as_json(values, records.some(values, random))).items() <= values.items()
+
+
+def test_values_of_every_type_survive_a_sentence_and_json() -> None:
+    random = Random(6)
+    for kind in kinds.KINDS:
+        for _ in range(scaled(100, 2000)):
+            shown = kinds.value(kind, random)
+            assert shown == " ".join(shown.split()), (kind, shown)
+            assert shown.isascii(), (kind, shown)
+            assert not set('<>{}|"') & set(shown), (kind, shown)
+            assert not kinds.NUMBERS & {kind} or isinstance(structured.typed(shown), int), (kind, shown)
+    with pytest.raises(KeyError):
+        kinds.value("nonsense", random)
+
+
+def test_a_scene_can_be_asked_for_as_json() -> None:
+    random = Random(7)
+    for _ in range(scaled(300, 5000)):
+        told = scenes.draw(random)
+        if told.asked:
+            question, answer = told.in_json(random)
+            ((key, value),) = json.loads(answer).items()
+            assert key in question
+            assert told.values[key] in (value, str(value), words.ONES[value] if value in range(21) else None)
 
 
 def test_an_answer_that_is_given_is_not_learnt() -> None:
