@@ -23,16 +23,16 @@ from tests.support.server import Server
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 REFERENCE = Path(__file__).parents[1] / "data" / "cria_reference.jsonl"
 FLOORS = {
-    "corral": 0.93, "followups": 0.90, "json": 0.96, "memory": 0.89, "recall far back": 0.92, "refusals": 0.83,
-    "smalltalk": 0.92, "tasks": 0.88, "tools": 0.91,
+    "corral": 0.91, "followups": 0.90, "json": 0.95, "memory": 0.89, "recall far back": 0.92, "refusals": 0.86,
+    "smalltalk": 0.91, "tasks": 0.92, "tools": 0.93,
 }  # fmt: skip
 """A little below what these weights reach (docs/rooms/cria.md has the figures, and what is aimed at)."""
-OVERALL, NEWCOMERS = 0.92, 0.95
+OVERALL, NEWCOMERS = 0.92, 0.96
 FRESH_FLOORS = {
-    "corral": 0.93, "facts": 0.70, "followups": 0.93, "json": 0.77, "refusals": 0.89, "small talk": 0.88, "tasks": 0.90,
-    "tools": 0.86,
+    "corral": 0.93, "facts": 0.74, "followups": 0.93, "json": 0.85, "refusals": 0.89, "small talk": 0.88, "tasks": 0.90,
+    "tools": 0.93,
 }  # fmt: skip
-FRESH_OVERALL, FRESH_NEWCOMERS = 0.86, 0.98
+FRESH_OVERALL, FRESH_NEWCOMERS = 0.88, 0.98
 SCHEMA = {
     "type": "object",
     "properties": {"name": {"type": "string"}},
@@ -51,10 +51,10 @@ def examiner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examiner]:
 
 @pytest.fixture(scope="module")
 def results(examiner: Examiner) -> dict[str, list[Result]]:
-    """Every second question of `heldout/`; all of them in `make test-faults`."""
+    """Every third question of `heldout/`; all of them in `make test-faults`."""
     found = defaultdict(list)
     with ThreadPoolExecutor(4) as pool:
-        for result in pool.map(examiner.examine, list(items())[:: scaled(2, 1)]):
+        for result in pool.map(examiner.examine, list(items())[:: scaled(3, 1)]):
             found[result.item.skill].append(result)
     return found
 

@@ -167,7 +167,7 @@ def hear(chat: Chat, scene: scenes.Told) -> None:
 def ask_scene(chat: Chat, scene: scenes.Told, told: list[scenes.Told]) -> None:
     """Asks for a value of the scene, or for one that no scene of the conversation holds."""
     random = chat.random
-    untold = scene.untold(told) if not scene.asked or random.random() < 0.25 else []
+    untold = scene.untold(told) if not scene.asked or random.random() < 0.15 else []
     if untold:
         chat.say(random.choice(untold), scenes.UNKNOWN, "unknown")
     elif scene.asked and random.random() < 0.06:

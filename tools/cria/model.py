@@ -15,7 +15,7 @@ class Shape:
 
     vocabulary: int = 1024
     width: int = 256
-    layers: int = 6
+    layers: int = 7
     heads: int = 4
     feed_forward: int = 640
     context: int = 1024
