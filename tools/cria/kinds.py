@@ -59,28 +59,9 @@ def _full_name(random: Random) -> str:
 
 def _person(random: Random) -> str:
     """Somebody as others speak of them: with a title."""
-    title = random.choice(
-        (
-            "Mr",
-            "Mrs",
-            "Ms",
-            "Miss",
-            "Dr",
-            "Dr.",
-            "Mr.",
-            "Mrs.",
-            "Herr",
-            "Frau",
-            "Madame",
-            "Professor",
-            "Sister",
-            "Father",
-        )
-    )
     if random.random() < 0.25:
-        title = random.choice(("uncle", "aunt", "cousin", "old", "little", "Grandma", "Grandpa", "Auntie"))
-        return f"{title} {words.name(random)}"
-    return f"{title} {_surname(random)}"
+        return f"{random.choice(LISTS['kin'])} {words.name(random)}"
+    return f"{random.choice(LISTS['honorifics'])} {_surname(random)}"
 
 
 def _street(random: Random) -> str:
@@ -100,7 +81,7 @@ def _company(random: Random) -> str:
         return f"{_surname(random)} & {random.choice(LISTS['tails']) if roll < 0.6 else _surname(random)}"
     if roll < 0.8:
         return f"{random.choice(LISTS['firms'])} {_surname(random)}"
-    return f"{_surname(random)} {random.choice(('Ltd', 'Works', 'Group', 'Foods', 'Motors', 'Books', 'Bikes', 'Press', 'Travel'))}"
+    return f"{_surname(random)} {random.choice(LISTS['trades'])}"
 
 
 def _title(random: Random) -> str:
@@ -146,10 +127,7 @@ def _clock(random: Random) -> str:
         return random.choice(("noon", "midnight"))
     if roll < 0.2:
         return f"{random.choice(('half past', 'quarter past', 'quarter to', 'ten to'))} {words.ONES[random.randint(1, 12)]}"
-    hour, minutes = (
-        random.randint(1, 23),
-        random.choice(("00", "05", "10", "15", "20", "25", "30", "35", "40", "45", "50", "55")),
-    )
+    hour, minutes = random.randint(1, 23), f"{random.randrange(0, 60, 5):02}"
     if random.random() < 0.2:
         return f"{hour:02}:{minutes}"
     return random.choice((f"{hour}:{minutes}", f"{hour}:{minutes}", f"{hour % 12 or 12} {random.choice(('am', 'pm'))}"))
@@ -228,9 +206,7 @@ def _phrase(random: Random) -> str:
 
 def _city(random: Random) -> str:
     city = words.city(random)
-    return (
-        f"{city} {random.choice(('Bay', 'Falls', 'Spa', 'Green', 'Hill', 'Cross'))}" if random.random() < 0.03 else city
-    )
+    return f"{city} {random.choice(LISTS['parts'])}" if random.random() < 0.03 else city
 
 
 KINDS: dict[str, Callable[[Random], str]] = {
