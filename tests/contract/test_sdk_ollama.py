@@ -95,6 +95,9 @@ def test_embeddings(every_provider: Gateway, client: ollama.Client) -> None:
     assert all(many.embeddings)
     one = client.embeddings(model=model_of("openai"), prompt="a llama")
     assert list(one.embedding) == list(many.embeddings[0])
+    with pytest.raises(ollama.ResponseError, match="option `embeddings`") as refused:
+        client.embed(model=model_of("local"), input="a llama")
+    assert refused.value.status_code == 400
 
 
 @pytest.mark.parametrize("kind", ELSEWHERE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from corral.kit.errors import (
@@ -12,6 +14,9 @@ from corral.kit.errors import (
     Unavailable,
     UpstreamFailed,
 )
+
+_FLAG = re.compile(r"[Ss]tart it with `--(embeddings|reranking)`")
+"""How llama.cpp says that a model is not run for something; the options of a model have the same names."""
 
 
 def engine_error(status: int, body: bytes, retry_after: bytes | None = None) -> CorralError:
@@ -36,6 +41,11 @@ def engine_error(status: int, body: bytes, retry_after: bytes | None = None) -> 
         return TooManyRequests(f"The engine is overloaded: {message}", retry_after=seconds)
     if status == 503:
         return Unavailable(f"The engine takes no work now: {message}", retry_after=seconds)
+    if flag := _FLAG.search(message):
+        wanted = (
+            f"The model is not run for {flag[1]}. Ask one that is made for that, or set the model's option `{flag[1]}`."
+        )
+        return InvalidRequest(wanted, param="model")
     if status == 501 or (400 <= status < 500 and status not in (401, 403, 404)):
         return InvalidRequest(f"The engine refused the request: {message}")
     return UpstreamFailed(f"The engine failed: {message}")

@@ -29,6 +29,7 @@ from corral.providers.local import engine_error
         ),
         (400, {"error": {"message": "temperature must be a number"}}, InvalidRequest, "temperature"),
         (501, {"error": {"message": "no embeddings here"}}, InvalidRequest, "embeddings"),
+        (501, {"error": {"message": "No. Start it with `--reranking`"}}, InvalidRequest, "option `reranking`"),
         (429, {"error": {"message": "busy"}}, TooManyRequests, "busy"),
         (500, {"error": {"message": "it broke"}}, UpstreamFailed, "it broke"),
         (401, {"error": {"message": "who are you"}}, UpstreamFailed, "who"),
