@@ -42,6 +42,8 @@ def play(record: str, random: Random) -> tuple[str, dict[str, object]]:
     def fill(found: re.Match[str]) -> str:
         names = found[1].split("|")
         key = _renamed(names[0] if random.random() < 0.6 else random.choice(names), random)
+        if key in values:  # another key was renamed to this one
+            key = names[0]
         shown, values[key] = _value(found[2], random)
         return shown
 
