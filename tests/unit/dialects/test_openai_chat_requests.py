@@ -61,6 +61,20 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], param: str) -> None:
     assert caught.value.param.replace("[...]", "[0]") == param.replace("[...]", "[0]")
 
 
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"type": "json_schema"}, "json_schema: is missing."),
+        ({"type": "json_schema", "json_schema": "{}"}, "json_schema: must be an object."),
+        ({}, "type: is missing."),
+        ({"type": 7}, "type: must be text."),
+    ],
+)
+def test_a_response_format_says_what_is_wrong_with_it(form: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^response_format.{says}$"):
+        asked(response_format=form)
+
+
 def test_what_was_not_sent_is_not_sent_on_and_a_null_of_the_dialect_stays() -> None:
     body = written(asked(store=None, temperature=None))
     assert body == {"model": "theirs", "messages": [HELLO], "store": None}

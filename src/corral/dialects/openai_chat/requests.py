@@ -268,8 +268,11 @@ def _format(told: dict[str, Any] | None, extras: dict[str, Any]) -> Format | Non
             "schema", schema.get("name"), schema.get("schema"), schema.get("strict"), schema.get("description")
         )
     if kind == "json_schema" or not isinstance(kind, str):
-        field = "response_format.json_schema" if kind == "json_schema" else "response_format.type"
-        raise InvalidRequest(f"{field}: is missing.", param=field)
+        name = "json_schema" if kind == "json_schema" else "type"
+        wrong = (
+            "is missing" if told.get(name) is None else f"must be {'an object' if name == 'json_schema' else 'text'}"
+        )
+        raise InvalidRequest(f"response_format.{name}: {wrong}.", param=f"response_format.{name}")
     extras["response_format"] = told
     return None
 
