@@ -119,6 +119,7 @@ def scene_chat(book: Book, random: Random) -> Chat:
     chat.system()
     _talk(chat, random.choice((0, 0, 1, 2)))
     told: list[scenes.Told] = []
+    known: set[tuple[str, str]] = set()
     for _ in range(random.choice((1, 1, 2, 3))):
         scene, second = scenes.draw(random), scenes.draw(random)
         if not scene.fits(told):
@@ -135,11 +136,11 @@ def scene_chat(book: Book, random: Random) -> Chat:
         _talk(chat, random.choice((0, 0, 0, 1, 2)))
         if random.random() < 0.15:
             _correct(chat, told, at_once=False)
-        for _ in range(random.randint(1, 3)):
-            ask_scene(chat, random.choice(told), told)
+        for _ in range(random.randint(2, 4)):
+            ask_scene(chat, random.choice(told), told, known)
     for scene in random.sample(told, len(told)):
         for _ in range(random.randint(1, 2)):
-            ask_scene(chat, scene, told)
+            ask_scene(chat, scene, told, known)
     return chat
 
 
@@ -164,16 +165,26 @@ def hear(chat: Chat, scene: scenes.Told) -> None:
     chat.say(scene.said, answer, "tell", given=given)
 
 
-def ask_scene(chat: Chat, scene: scenes.Told, told: list[scenes.Told]) -> None:
-    """Asks for a value of the scene, or for one that no scene of the conversation holds."""
+def ask_scene(chat: Chat, scene: scenes.Told, told: list[scenes.Told], known: set[tuple[str, str]]) -> None:
+    """Asks for a value of the scene, or for one that no scene of the conversation holds.
+
+    What was asked before (`known`: what was said, and the value) is seldom asked again: an answer given once is easily found.
+    """
     random = chat.random
     untold = scene.untold(told) if not scene.asked or random.random() < 0.15 else []
     if untold:
         chat.say(random.choice(untold), scenes.UNKNOWN, "unknown")
-    elif scene.asked and random.random() < 0.06:
-        chat.say(*scene.in_json(random), "json", rough=False)
-    elif scene.asked:
-        chat.say(*scene.question(random), "recall")
+        return
+    again = random.random() < 0.15
+    left = [one for one in scene.asked if again or (scene.said, scene.values[one.key]) not in known]
+    if not left:
+        return
+    one = random.choice(left)
+    known.add((scene.said, scene.values[one.key]))
+    if random.random() < 0.06:
+        chat.say(*scene.in_json(one, random), "json", rough=False)
+    else:
+        chat.say(*scene.question(one, random), "recall")
 
 
 def record_chat(book: Book, random: Random) -> Chat:
@@ -232,7 +243,7 @@ def chat(book: Book, random: Random, warm: float = 0.0) -> list[Turn]:
 def _drawn(book: Book, random: Random, warm: float) -> list[Turn]:
     if random.random() < warm:
         return warm_up(book, random).turns
-    if "json.extract.shape" in book and random.random() < 0.6:
+    if "json.extract.shape" in book and random.random() < 0.7:
         return (scene_chat if random.random() < 0.74 else record_chat)(book, random).turns
     roll = random.random()
     if roll < 0.05:

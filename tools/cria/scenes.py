@@ -22,6 +22,9 @@ from tools.cria.kinds import NUMBERS, value
 FOLDER = Path(__file__).with_name("scenes")
 UNKNOWN = "You have not told me that yet."
 HEARD = "Got it, I will remember that."
+SAID = "You said <v>."
+"""Answers any question for a value. As they are written, answers have wordings without end, and most of what a small
+network can learn goes into guessing them."""
 _CHOICE = re.compile(r"<(\w+)=([^<>]*)>")
 _SLOT = re.compile(r"<(\w+):(\w+)>")
 _NAMED = re.compile(r"<(\w+)>")
@@ -33,6 +36,8 @@ _CORRECTED = {
     "is": r"(Your|The) ([^<>]+) is <v>\.",
 }  # fmt: skip
 """In which section of wordings something is corrected, by the answer that tells it."""
+_OF_USER = ("name", "live", "job", "age", "like")
+"""Answers of these forms are given as they are written: each has only one wording."""
 
 
 _FUNCTION_WORDS = (
@@ -115,18 +120,16 @@ class Told:
         """Its answers without the values."""
         return frozenset(_NAMED.sub("", one.answer) for one in self.asked)
 
-    def in_json(self, random: Random) -> tuple[str, str]:
-        """A question for one of its values as an object, and the object."""
-        one = random.choice(self.asked)
+    def in_json(self, one: Asked, random: Random) -> tuple[str, str]:
+        """A question for a value as an object, and the object."""
         said = _filled(expand(random.choice(one.wordings), random), self.values)
         held = structured.typed(self.values[one.key]) if self.kinds[one.key] in NUMBERS else self.values[one.key]
         return structured.in_json(said, one.key, random), structured.dump({one.key: held})
 
-    def question(self, random: Random) -> tuple[str, str]:
-        """A question for one of its values, and the answer."""
-        one = random.choice(self.asked)
+    def question(self, one: Asked, random: Random) -> tuple[str, str]:
+        """A question for a value, and the answer."""
         wording = expand(random.choice(one.wordings), random)
-        return _filled(wording, self.values), _filled(one.answer, self.values)
+        return _filled(wording, self.values), _filled(_short(one), self.values)
 
 
 def read(folder: Path = FOLDER) -> list[Scene]:
@@ -201,6 +204,14 @@ def play(scene: Scene, random: Random) -> Told:
         askable,
         tuple(_filled(expand(one, random), values) for one in unknown if set(_NAMED.findall(one)) <= set(values)),
     )
+
+
+def _short(asked: Asked) -> str:
+    """What Cria answers: the value and its article, but for what is told of the user."""
+    if any(re.fullmatch(_CORRECTED[form], _NAMED.sub("<v>", asked.answer)) for form in _OF_USER):
+        return asked.answer
+    before = re.search(rf"\ban? (?=<{asked.key}>)", asked.answer)
+    return SAID.replace("<v>", f"{before[0] if before else ''}<{asked.key}>")
 
 
 def _known(asked: Asked, values: dict[str, str]) -> bool:
