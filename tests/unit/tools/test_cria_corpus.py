@@ -76,6 +76,20 @@ def test_a_scene_tells_what_its_answers_say() -> None:
                 assert told.values[one.key] in answer, scene.said
 
 
+@pytest.mark.parametrize(
+    ("said", "answer", "expected"),
+    [
+        ("Tom does the <v:word> here", "Tom looks after the <v>.", "You said {v}."),
+        ("Tom is a <v:job>", "Tom works as a <v>.", "You said a {v}."),
+        ("I am <v:name>", "Your name is <v>.", "Your name is {v}."),
+    ],
+)
+def test_a_scene_is_answered_with_the_value_alone(said: str, answer: str, expected: str) -> None:
+    told = scenes.play(scenes.Scene(said, [scenes.Asked("v", ("which?",), answer)]), Random(5))
+    given = told.question(told.asked[0], Random(5))[1]
+    assert given.replace("said an ", "said a ") == expected.format(**told.values)
+
+
 def test_a_scene_that_is_corrected_answers_with_the_new_value() -> None:
     random = Random(8)
     for _ in range(200):
