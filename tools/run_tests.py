@@ -71,6 +71,12 @@ def read_report(report: Path, group: Group) -> None:
             group.counts["passed"] += 1
 
 
+def marked() -> list[str]:
+    """The files with tests marked as alone, so that no worker has to load the others to find that they are not."""
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(file.relative_to(ROOT)) for file in files if "pytest.mark.alone" in file.read_text(encoding="utf-8")]
+
+
 def node_id(classname: str, name: str) -> str:
     """pytest's address of a test from the names in the report."""
     parts = classname.split(".")
@@ -109,7 +115,8 @@ def main() -> int:
     broken = False
     for workers, which in WORKERS:
         # By file, in the order that tests/conftest.py gives them.
-        group = pytest("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder", "-m", which, **SHARING)
+        order = ("--dist", "loadfile", "--no-loadscope-reorder")
+        group = pytest("-n", workers, *order, "-m", which, *(marked() if which == "alone" else ()), **SHARING)
         print(f"longest of {sum(group.seconds.values()):.0f} s: {longest(group)}")
         flaky += second_try(group)
         total.update({key: group.counts[key] for key in ("passed", "failed", "skipped")})
