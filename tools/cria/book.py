@@ -3,7 +3,8 @@
 `wordings/first` was written first and taught the model to copy and to tell intents apart; `wordings/more`,
 `wordings/wide` (the short, careless way in which people chat), `wordings/broad` (other frames and other words for
 the same things) and `wordings/further` (several facts in one breath, more kinds of values, questions that only sound
-as if they were about Corral) widen it.
+as if they were about Corral) widen it; `wordings/loose` wraps the matter in chatter, and `wordings/around` puts
+words behind what is to be copied too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from random import Random
 from tools.cria.grammar import expand
 
 FOLDER = Path(__file__).with_name("wordings")
-SHARES = {"first": 0.1, "more": 0.17, "wide": 0.22, "broad": 0.24, "further": 0.13, "loose": 0.14}
+SHARES = {"first": 0.1, "more": 0.17, "wide": 0.22, "broad": 0.24, "further": 0.13, "loose": 0.14, "around": 0.25}
 """How often a wording comes from each folder, once all are read."""
 
 Sections = dict[str, tuple[str, ...]]

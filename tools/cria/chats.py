@@ -243,7 +243,7 @@ def chat(book: Book, random: Random, warm: float = 0.0) -> list[Turn]:
 def _drawn(book: Book, random: Random, warm: float) -> list[Turn]:
     if random.random() < warm:
         return warm_up(book, random).turns
-    if "json.extract.shape" in book and random.random() < 0.7:
+    if "json.extract.shape" in book and random.random() < 0.5:
         return (scene_chat if random.random() < 0.74 else record_chat)(book, random).turns
     roll = random.random()
     if roll < 0.05:

@@ -31,6 +31,11 @@ def _quoted(text: str, random: Random) -> str:
     return random.choice((text, text, text, f'"{text}"', f"'{text}'"))
 
 
+def _shown(text: str, random: Random) -> str:
+    """As it stands, seldom in capitals."""
+    return text.upper() if random.random() < 0.05 else text
+
+
 def _ask(section: str, book: Book, random: Random, **slots: str) -> str:
     said = book.say(f"tasks.{section}", random, **slots)
     # What is asked about keeps its case; the sentence around it begins as sentences do, mostly.
@@ -42,7 +47,13 @@ def _ask(section: str, book: Book, random: Random, **slots: str) -> str:
 def repeat(book: Book, random: Random) -> Said:
     """Repeats 1 to 5 words."""
     many = (words.word(random) if random.random() < 0.75 else words.name(random) for _ in range(random.randint(1, 5)))
-    text = " ".join(many)
+    text = _shown(" ".join(many), random)
+    if random.random() < 0.06 and "tasks.repeat_times" in book:
+        times = random.randint(2, 4)
+        text = text.split(" ")[0]
+        often = "twice" if times == 2 else f"{words.ONES[times]} times"
+        n = random.choice((often, often, f"{times} times", f"{times}x"))
+        return _ask("repeat_times", book, random, w=_quoted(text, random), n=n), "Sure: " + " ".join([text] * times)
     return _ask("repeat", book, random, w=_quoted(text, random)), f"Sure: {text}"
 
 
@@ -62,7 +73,10 @@ def long_spell(random: Random) -> Said:
 
 def spell(book: Book, random: Random) -> Said:
     """Spells a word, letter by letter."""
-    text = words.word(random) if random.random() < 0.7 else words.name(random)
+    if random.random() < 0.15 and "tasks.spell_name" in book:
+        text = words.name(random)
+        return _ask("spell_name", book, random, w=text), "It is spelled: " + " ".join(text)
+    text = _shown(words.word(random) if random.random() < 0.7 else words.name(random), random)
     return _ask("spell", book, random, w=_quoted(text, random)), "It is spelled: " + " ".join(text)
 
 
@@ -76,16 +90,17 @@ def letter(book: Book, random: Random) -> Said:
 
 
 def count(book: Book, random: Random) -> Said:
-    """Counts up or down within 0 to 20."""
+    """Counts up or down within 0 to 20, now and then to 25."""
+    most = 25 if random.random() < 0.15 else 20
     if random.random() < 0.6:
         if random.random() < 0.5:
-            start, end, section = 1, random.randint(2, 20), "count_up_one"
+            start, end, section = 1, random.randint(2, most), "count_up_one"
         else:
-            start = random.randint(0, 14)
-            end, section = min(20, start + random.randint(2, 10)), "count_up"
+            start = random.randint(0, most - 6)
+            end, section = min(most, start + random.randint(2, 10)), "count_up"
         numbers = list(range(start, end + 1))
     else:
-        start = random.randint(2, 20)
+        start = random.randint(2, most)
         if random.random() < 0.6:
             end, section = 1, "count_down_one"
         else:
