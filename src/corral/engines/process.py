@@ -30,6 +30,9 @@ _PASSED_ON = (
     "CUDA_VISIBLE_DEVICES",
     "VIRTUAL_ENV",
     "PYTHONPATH",
+    "OMP_THREAD_LIMIT",
+    "OMP_WAIT_POLICY",
+    "GOMP_SPINCOUNT",
 )
 _LINE_LIMIT = 64 * 1024
 
@@ -184,5 +187,5 @@ async def _spawned(
 
 
 def passed_on(environ: dict[str, str]) -> dict[str, str]:
-    """The environment of an engine: what it needs to run, and no secrets."""
+    """The environment of an engine: what it needs to run, how its threads share the processor, and no secrets."""
     return {name: environ[name] for name in _PASSED_ON if name in environ} | {"GGML_NO_BACKTRACE": "1"}
