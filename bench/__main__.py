@@ -8,7 +8,20 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import browser, dashboard, dataplane, dialects, lighthouse, models, peers, startup, swapping, table, turns
+from bench import (
+    browser,
+    dashboard,
+    dataplane,
+    dialects,
+    lighthouse,
+    models,
+    peers,
+    startup,
+    swapping,
+    table,
+    together,
+    turns,
+)
 from bench.frame import Result
 
 BENCHMARKS = {
@@ -18,6 +31,7 @@ BENCHMARKS = {
     "turns": turns.run,
     "dashboard": dashboard.run,
     "swapping": swapping.run,
+    "together": together.run,
     "models": models.run,
     "table": table.run,
     "browser": browser.run,

@@ -21,9 +21,6 @@ MAX_FLAKY = 3
 LISTED = 25
 WORKERS = (("4", "not alone"), ("3", "alone"))
 """More than there are cores: tests wait a third of their time, for a sleep, a deadline or a page."""
-SHARING = {"OMP_THREAD_LIMIT": "1"}
-"""Engines that share the cores with others are quicker with one thread each: two would wait for each other most of the time. The
-sweep leaves them as many as there are cores."""
 GROUP_SECONDS = 1500
 """A test that hangs is ended by its own limit (pyproject.toml); this one is for what happens outside of tests."""
 
@@ -116,7 +113,7 @@ def main() -> int:
     for workers, which in WORKERS:
         # By file, in the order that tests/conftest.py gives them.
         order = ("--dist", "loadfile", "--no-loadscope-reorder")
-        group = pytest("-n", workers, *order, "-m", which, *(marked() if which == "alone" else ()), **SHARING)
+        group = pytest("-n", workers, *order, "-m", which, *(marked() if which == "alone" else ()))
         print(f"longest of {sum(group.seconds.values()):.0f} s: {longest(group)}")
         flaky += second_try(group)
         total.update({key: group.counts[key] for key in ("passed", "failed", "skipped")})

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from corral.models.options.launching import child_settings, embeds, projector, s
 
 CHILD = Path(__file__).with_name("child.py")
 GUARDIAN = Path(__file__).with_name("guardian.py")
+TINY = 16_000_000
+"""Bytes of a file up to which one thread writes about as fast as two, and leaves the other cores to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ def make_plan(spec: EngineSpec, environ: Mapping[str, str]) -> Plan:
         except ValueError as error:
             raise EngineFailed(f"engines.{spec.model}.url: {error}") from None
         return Plan(address, _bearer(entry.api_key), False, None, None)
+    spec = replace(spec, options=chosen(spec))
     # Hexadecimal, since a key that begins with a dash would be taken for a flag by a command.
     key, token = secrets.token_hex(32), secrets.token_hex(16)
     # Sockets have short path limits, so their folder (0700) is not below the data folder.
@@ -72,6 +75,12 @@ def make_plan(spec: EngineSpec, environ: Mapping[str, str]) -> Plan:
     where: Address = UnixAddress(str(path)) if own else TcpAddress("127.0.0.1", port)
     environment["CORRAL_ENGINE_KEY"] = key
     return Plan(where, _bearer(key), False, Launch(GUARDIAN, token, command, environment), folder)
+
+
+def chosen(spec: EngineSpec) -> Mapping[str, object]:
+    """The options that were set, and what Corral chooses where nothing was: one thread for a tiny model."""
+    tiny = 0 < spec.size_bytes <= TINY and "threads" not in spec.options
+    return {**spec.options, "threads": 1} if tiny else spec.options
 
 
 def _child(spec: EngineSpec, path: Path, key: str) -> dict[str, Any]:

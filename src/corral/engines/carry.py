@@ -189,7 +189,10 @@ class _Door:
 
 
 def key(spec: EngineSpec) -> str:
-    """The same for engines that understand each other's states: one file, and settings that do not change what it computes."""
+    """The same for engines that understand each other's states: one model, one file, and settings that do not change what it computes.
+
+    Two names for a file have states of their own, since engines of both may write theirs at the same moment.
+    """
     assert spec.path is not None
     try:
         stat = spec.path.stat()
@@ -198,11 +201,10 @@ def key(spec: EngineSpec) -> str:
         file = str(spec.path)
     # How it samples does not change the state; everything else might.
     options = {name: value for name, value in spec.options.items() if not _harmless(name)}
-    return hashlib.sha256(f"{file} {sorted(options.items())!r}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{spec.model} {file} {sorted(options.items())!r}".encode()).hexdigest()[:32]
 
 
 def _harmless(name: str) -> bool:
-
     option = BY_NAME.get(name)
     return option is not None and (option.group is Group.SAMPLING or not option.restart)
 

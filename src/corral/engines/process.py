@@ -34,6 +34,10 @@ _PASSED_ON = (
     "OMP_WAIT_POLICY",
     "GOMP_SPINCOUNT",
 )
+_WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+SPINS = "1000"
+"""How often a thread of an engine looks whether the others are done before it sleeps: about as long as going to sleep and waking takes.
+The 300,000 of libgomp keep a core for milliseconds, in which a thread of another engine cannot do what its own engine waits for."""
 _LINE_LIMIT = 64 * 1024
 
 
@@ -188,4 +192,5 @@ async def _spawned(
 
 def passed_on(environ: dict[str, str]) -> dict[str, str]:
     """The environment of an engine: what it needs to run, how its threads share the processor, and no secrets."""
-    return {name: environ[name] for name in _PASSED_ON if name in environ} | {"GGML_NO_BACKTRACE": "1"}
+    passed = {name: environ[name] for name in _PASSED_ON if name in environ} | {"GGML_NO_BACKTRACE": "1"}
+    return passed if any(name in passed for name in _WAITING) else {**passed, "GOMP_SPINCOUNT": SPINS}

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from corral.engines import EngineSpec
-from corral.engines.backends import make_plan
+from corral.engines.backends import TINY, make_plan
+from corral.engines.process import SPINS
 from corral.kit.errors import InvalidRequest
 from corral.settings import AttachedEngine
 
 MODEL = Path("/models/m.gguf")
 
 
-def launched(spec: EngineSpec) -> tuple[Any, dict[str, str]]:
+def launched(spec: EngineSpec, **environ: str) -> tuple[Any, dict[str, str]]:
     """What the program is told, and its environment."""
-    plan = make_plan(spec, {"PATH": "/bin", "SECRET": "x", "LLAMA_ARG_TOOLS": "all", "OMP_THREAD_LIMIT": "1"})
+    plan = make_plan(
+        spec, {"PATH": "/bin", "SECRET": "x", "LLAMA_ARG_TOOLS": "all", "OMP_THREAD_LIMIT": "1", **environ}
+    )
     try:
         assert plan.launch is not None
         return plan.launch.config, dict(plan.launch.environment)
@@ -69,3 +73,40 @@ def test_an_option_that_an_engine_cannot_take_leaves_nothing_behind(
     with pytest.raises(InvalidRequest, match="topNSigma"):
         make_plan(EngineSpec("m", MODEL, options={"top_n_sigma": 1.0}), {})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("set_by_the_user", "waiting"),
+    [
+        ({}, {"GOMP_SPINCOUNT": SPINS}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+    ],
+)
+@pytest.mark.parametrize("entry", [None, AttachedEngine(command=("serve",)), AttachedEngine(llama_server="serve")])
+def test_threads_soon_give_their_core_to_other_engines(
+    set_by_the_user: dict[str, str], waiting: dict[str, str], entry: AttachedEngine | None
+) -> None:
+    _, environment = launched(EngineSpec("m", MODEL, entry=entry), **set_by_the_user)
+    assert {name: environment[name] for name in environment if name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")} == waiting
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "threads"),
+    [
+        (TINY, {}, 1),
+        (TINY + 1, {}, None),
+        (0, {}, None),
+        (TINY, {"threads": 3}, 3),
+        (TINY, {"threads": -1}, -1),
+        (TINY, {"threads_batch": 2}, 1),
+    ],
+)
+def test_a_tiny_model_takes_one_thread_unless_told(size: int, options: dict[str, Any], threads: int | None) -> None:
+    spec = EngineSpec("m", MODEL, size, options=options)
+    config, _ = launched(spec)
+    assert dict(config["settings"]).get("cpuparams.n_threads") == threads
+    assert dict(config["settings"]).get("cpuparams_batch.n_threads") == options.get("threads_batch", threads)
+    command, _ = launched(replace(spec, entry=AttachedEngine(llama_server="/bin/llama-server")))
+    told = command[command.index("--threads") + 1] if "--threads" in command else None
+    assert told == (str(threads) if threads and threads > 0 else None)

@@ -165,6 +165,7 @@ def test_a_key_tells_what_the_state_depends_on(spec: EngineSpec) -> None:
     plain = key(spec)
     assert key(replace(spec, slots=9, options={"temperature": 0.1, "idle_stop": 5})) == plain
     assert key(replace(spec, options={"cache_type_k": "q8_0"})) != plain
+    assert key(replace(spec, model="the same file by another name")) != plain
     assert spec.path is not None
     os.utime(spec.path, (1, 1))
     assert key(spec) != plain

@@ -20,7 +20,7 @@ CORE: tuple[Option, ...] = (
         "Tokens that are computed at once. Larger ones read prompts faster and need more memory.",
         "--ubatch-size", "n_ubatch", unit="tokens", minimum=32, maximum=65_536, shared=True, advanced=True),
     Option("threads", _G, Kind.INT, "Threads", -1,
-        "CPU threads that write an answer; -1 takes as many as there are cores.",
+        "CPU threads that write an answer; -1 takes as many as there are cores. Unset, a model under 16 MB takes one.",
         "--threads", "cpuparams.n_threads", minimum=-1, maximum=512, shared=True),
     Option("threads_batch", _G, Kind.INT, "Threads for prompts", -1,
         "CPU threads that read a prompt; -1 takes as many as write the answer.",
