@@ -6,7 +6,6 @@ not fail the run when there are at most three of them. Prints pytest's closing l
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -36,16 +35,14 @@ class Group:
     exit_code: int = 0
 
 
-def pytest(*arguments: str, **environ: str) -> Group:
+def pytest(*arguments: str) -> Group:
     """Runs pytest and reads its report."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", *arguments, f"--junitxml={report}", "--durations=8"]
         group = Group()
         try:
-            group.exit_code = subprocess.run(
-                command, cwd=ROOT, check=False, timeout=GROUP_SECONDS, env={**os.environ, **environ}
-            ).returncode
+            group.exit_code = subprocess.run(command, cwd=ROOT, check=False, timeout=GROUP_SECONDS).returncode
         except subprocess.TimeoutExpired:
             print(f"\nended: this group took over {GROUP_SECONDS} s")
             group.exit_code = -1

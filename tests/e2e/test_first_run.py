@@ -79,6 +79,9 @@ def test_the_model_that_comes_along_answers_and_says_what_it_is(
     )
     expect(ask(page, "What is 7 plus 12?")).to_contain_text("19")
     shoot(page, "cria")
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        expect(page.get_by_role("link", name="Get a better model")).to_be_in_viewport()
     page.get_by_role("link", name="Get a better model").click()
     expect(page.get_by_role("row").filter(has_text="cria")).to_be_visible()
 
