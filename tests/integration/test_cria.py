@@ -24,15 +24,15 @@ pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 REFERENCE = Path(__file__).parents[1] / "data" / "cria_reference.jsonl"
 FLOORS = {
     "corral": 0.94, "followups": 0.90, "json": 0.97, "memory": 0.94, "recall far back": 0.92, "refusals": 0.91,
-    "smalltalk": 0.92, "tasks": 0.93, "tools": 0.93,
+    "smalltalk": 0.92, "tasks": 0.95, "tools": 0.93,
 }  # fmt: skip
 """A little below what these weights reach (docs/rooms/cria.md has the figures, and what is aimed at)."""
-OVERALL, NEWCOMERS = 0.94, 0.96
+OVERALL, NEWCOMERS, STORIES = 0.945, 0.97, 0.9
 FRESH_FLOORS = {
-    "corral": 0.93, "facts": 0.89, "followups": 0.86, "json": 0.92, "refusals": 0.92, "small talk": 0.88, "tasks": 0.86,
+    "corral": 0.93, "facts": 0.89, "followups": 0.86, "json": 0.92, "refusals": 0.92, "small talk": 0.88, "tasks": 0.90,
     "tools": 0.93,
 }  # fmt: skip
-FRESH_OVERALL, FRESH_NEWCOMERS = 0.93, 0.98
+FRESH_OVERALL, FRESH_NEWCOMERS = 0.94, 0.98
 SCHEMA = {
     "type": "object",
     "properties": {"name": {"type": "string"}},
@@ -71,9 +71,11 @@ def test_all_skills_together(results: dict[str, list[Result]]) -> None:
 
 
 def test_newcomers_get_on(examiner: Examiner) -> None:
-    turns = [turn for story in stories() for turn in examiner.story(story)]
+    chats = [examiner.story(story) for story in stories()]
+    turns = [turn for chat in chats for turn in chat]
     wrong = [(turn.item.chat[-1]["content"], turn.answer, turn.wrong) for turn in turns if turn.wrong]
     assert 1 - len(wrong) / len(turns) >= NEWCOMERS, wrong
+    assert sum(not any(turn.wrong for turn in chat) for chat in chats) / len(chats) >= STORIES, wrong
 
 
 def test_fresh_questions_reach_their_floors(examiner: Examiner) -> None:

@@ -29,13 +29,14 @@ RECIPE = (
     Part(5, 50e6, 1.0), Part(5, 71e6, 0.4), Part(5, 99e6, 0.3), Part(6, 121e6, 0.35), Part(6, 157.7e6, 0.35),
     Part(6, 164.6e6, 0.15), Part(6, 197e6, 0.45), Part(7, 213e6, 0.45), Part(7, 244.5e6, 0.4),
     Part(7, 289e6, 0.4), Part(7, 310e6, 0.25), Part(7, 340.4e6, 0.15), Part(7, 355e6, 0.06),
+    Part(7, 376e6, 0.12),
 )  # fmt: skip
 """How the file that ships was made; a block more when the smaller network had learnt what it could."""
 MEAN = (
-    ("part-11/checkpoint.pt", 0.1), ("part-12/checkpoint.pt", 0.1), *[(f"part-13/{train.milestone(share)}", 0.2) for share in train.MILESTONES],
-    ("part-13/checkpoint.pt", 0.4),
+    ("part-11/checkpoint.pt", 3), ("part-12/checkpoint.pt", 3), *[(f"part-13/{train.milestone(share)}", 6) for share in train.MILESTONES],
+    ("part-13/checkpoint.pt", 12), *[(f"part-14/{train.milestone(share)}", 10) for share in train.MILESTONES], ("part-14/checkpoint.pt", 40),
 )  # fmt: skip
-"""Which weights the file is the mean of, and in what proportion: those of the last part on their way, and those before it."""
+"""Which weights the file is the mean of, and in what proportion: those of the last parts on their way, and those before them."""
 
 
 def main() -> None:

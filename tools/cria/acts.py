@@ -193,9 +193,17 @@ def recall(chat: Chat, place: int | None = None) -> None:
 
 def drill(chat: Chat, name: str | None = None) -> None:
     """A small task."""
-    name = name or chat.random.choices(list(drills.DRILLS), (3, 5, 3, 2, 3))[0]
-    # Words that are spelled or copied stay as they are.
-    chat.say(*drills.DRILLS[name](chat.book, chat.random), name, rough=name in ("count", "add"))
+    random, book = chat.random, chat.book
+    name = name or random.choices(list(drills.DRILLS), (3, 5, 3, 2, 3))[0]
+    further = "tasks.spell_again" in book
+    own = next((one.value for one in reversed(chat.facts) if (one.relation, one.kind) == ("name", "")), "")
+    if name == "spell" and own and further and random.random() < 0.3:
+        chat.say(*drills.spell_own(own, book, random), name, rough=False)
+    else:
+        # Words that are spelled or copied stay as they are.
+        chat.say(*drills.DRILLS[name](book, random), name, rough=name in ("count", "add"))
+    while further and random.random() < 0.25 and (more := drills.again(name, chat.turns[-1].content, book, random)):
+        chat.say(*more, name, rough=False)
 
 
 def refuse(chat: Chat) -> None:

@@ -33,6 +33,8 @@ ONES = _WORDS["ones"]
 TITLES = ("Captain", "Mister", "Miss", "Lady", "Old", "Little", "Doctor", "Sir", "Big", "Aunt", "King", "Mrs", "Mr")
 CITY_HEADS = ("New", "San", "Saint", "Port", "Bad", "Los", "El", "North", "South", "Fort")
 COMMON = _WORDS["common"] + _words_of_wordings(Path(__file__).with_name("wordings"))
+LONG = [one for one in COMMON if len(one) > 5]
+ACCENTED = _WORDS["accented"]
 _ONSETS, _VOWELS, _CODAS = (_WORDS[name] for name in ("onsets", "vowels", "codas"))
 
 
@@ -75,7 +77,9 @@ def blended(random: Random, chain: dict[str, str]) -> str:
 def name(random: Random) -> str:
     """A given name, often a made-up one."""
     roll = random.random()
-    if roll < 0.35:
+    if roll < 0.04:
+        return random.choice(ACCENTED)
+    if roll < 0.37:
         return random.choice(NAMES)
     return (blended(random, _NAME_CHAIN) if roll < 0.75 else made_up(random)).capitalize()
 
