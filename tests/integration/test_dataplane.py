@@ -254,9 +254,11 @@ async def test_a_slow_client_holds_up_the_upstream_and_not_the_memory(pair: Pair
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_the_limit_is_refused_on_the_wire(pair: Pair, chunked: bool) -> None:
+@pytest.mark.parametrize("size", [300_000, 30_000_000])
+def test_a_body_over_the_limit_is_refused_on_the_wire(pair: Pair, chunked: bool, size: int) -> None:
+    """All of it is sent before the answer is read, as most clients do."""
     connection = pair.connect()
-    data = b'{"messages": "' + b"x" * 300_000 + b'"}'
+    data = b'{"messages": "' + b"x" * size + b'"}'
     headers = {"Content-Type": "application/json"}
     connection.request("POST", CHAT, iter([data]) if chunked else data, headers, encode_chunked=chunked)
     answer = connection.getresponse()

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from corral.kit.context import PEER
+from corral.kit.http import lingering
 from corral.kit.http.server import ServerProtocol
 
 
@@ -208,3 +209,49 @@ async def test_work_that_ends_with_its_client_is_no_failure(caplog: pytest.LogCa
         await asyncio.wait_for(ended.wait(), 30)
         await asyncio.sleep(0)
     assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
+
+
+LONG = b"POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 50000000\r\n\r\n"
+REFUSED = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno"
+refuses = app([(b"connection", b"close"), (b"content-length", b"2")], b"no", status=400)
+
+
+async def test_who_still_sends_is_told_why_it_was_refused() -> None:
+    async with serving(refuses) as port, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(LONG)
+        assert await reader.readexactly(len(REFUSED)) == REFUSED
+        # Our side has ended, and theirs may go on.
+        assert await reader.read() == b""
+        for _ in range(50):
+            writer.write(b"x" * 1_000_000)
+            await writer.drain()
+        # Nor is what comes behind it a request.
+        writer.write(GET)
+        writer.write_eof()
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(("limit", "value"), [("SECONDS", 0.3), ("MOST", 300_000)])
+async def test_nobody_sends_for_ever(limit: str, value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lingering, limit, value)
+    async with serving(refuses) as port, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(LONG)
+        assert await reader.read() == REFUSED
+        with pytest.raises(ConnectionError):
+            while True:
+                writer.write(b"x" * 10_000)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+
+
+async def test_a_server_ends_although_somebody_still_sends() -> None:
+    async with serving(refuses) as port, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(LONG)
+        assert await reader.read() == REFUSED
+    writer.close()

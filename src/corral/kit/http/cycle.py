@@ -253,5 +253,7 @@ class Cycle:
             self._event.set()
         if self.keep_alive:
             self._protocol.on_response_complete()
+        elif self.more_body:
+            self._protocol.linger()
         else:
             self._transport.close()

@@ -18,6 +18,7 @@ from corral.kit.context import PEER
 from corral.kit.http.cycle import Cycle
 from corral.kit.http.flow import Flow
 from corral.kit.http.gathering import Gathering
+from corral.kit.http.lingering import Lingering
 
 _INVALID = "Invalid HTTP request received."
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -148,6 +149,14 @@ class ServerProtocol(HttpToolsProtocol):
         self._idle_until = until = self.loop.time() + self.timeout_keep_alive
         if self._timer is None:
             self._timer = self.loop.call_at(until, self._look)
+
+    def linger(self) -> None:
+        """The last answer was given before its request was whole."""
+        way: Any = self.transport
+        if not way.is_closing():
+            way.flush()
+            self.flow.resume_reading()
+            Lingering(way.wire, self, self.loop)
 
     def shutdown(self) -> None:
         """See uvicorn: ends with the answer under way."""
